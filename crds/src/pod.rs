@@ -1,0 +1,236 @@
+//! What operator and pods say to each other: [`Config`] down, [`Status`] up. Nothing else passes between them.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    identity::{Identity, Revision},
+    spec::RefreshPolicy,
+    status::{LastRefresh, Phase, Refreshes},
+};
+
+/// TCP port of the JSON-RPC server.
+pub const RPC_PORT: u16 = 8080;
+/// TCP port of `/livez`, `/readyz`, `/status`, `/metrics` and `POST /refresh`.
+pub const OPS_PORT: u16 = 9090;
+/// How far behind the tip a pod may be and still count as caught up.
+pub const MAX_BEHIND: u32 = 2;
+
+/// All that one indexer process must know. Written as YAML by the operator, or made from a manifest or flags.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Config {
+    /// `NAMESPACE/NAME` of the resource, or a label of a local run. For logs and `/status` only.
+    pub indexer: String,
+    /// What the index is. The store refuses to open under another one.
+    pub identity: Identity,
+    /// The file with the module's bytes.
+    pub module_path: PathBuf,
+    /// Where blocks come from.
+    pub source: Source,
+    /// How many blocks can be undone.
+    pub max_reorg_depth: u32,
+    /// A pod that is behind by at most this many blocks counts as caught up.
+    pub max_behind: u32,
+    /// Linear memory, in bytes, at which a refresh is due before the next block.
+    pub threshold_bytes: u64,
+    /// When a fresh instance is made.
+    pub refresh: RefreshPolicy,
+    /// How often a failed block is run again.
+    pub retry_attempts: u32,
+    /// Bounds on queries.
+    pub views: Views,
+    /// The folder of the database and of compiled modules.
+    pub data_dir: PathBuf,
+    /// `ADDRESS:PORT` of the JSON-RPC server.
+    pub rpc_listen: String,
+    /// `ADDRESS:PORT` of the ops server.
+    pub ops_listen: String,
+    /// Value of `Access-Control-Allow-Origin` of JSON-RPC answers; none: no such header.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cors_origin: Option<String>,
+    /// Stop before this height and exit; none: follow the chain for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_at: Option<u32>,
+}
+
+/// A Bitcoin node, or several tried in order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Source {
+    /// Base URLs, the preferred one first, without credentials.
+    pub urls: Vec<String>,
+    /// A folder with the files `username` and `password`, read again whenever the node refuses them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credentials_dir: Option<PathBuf>,
+}
+
+/// Bounds on queries, each as in the spec.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Views {
+    /// Views that run at the same time.
+    pub max_concurrent: u32,
+    /// Wall time of one view, in milliseconds.
+    pub timeout_ms: u64,
+    /// Linear memory of one view's instance, in bytes.
+    pub memory_limit_bytes: u64,
+    /// The longest request body, in bytes.
+    pub max_request_bytes: u64,
+    /// The longest answer of one view, in bytes.
+    pub max_response_bytes: u64,
+}
+
+/// What a pod reports, as JSON at `/status` of its ops port.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Status {
+    /// Version of the program.
+    pub version: String,
+    /// `NAMESPACE/NAME` of the resource, or the label of a local run.
+    pub indexer: String,
+    /// The revision it builds.
+    pub revision: Revision,
+    /// SHA-256 of its module.
+    pub module_sha256: String,
+    /// What it does right now.
+    pub phase: Phase,
+    /// Whether it belongs into the Service: caught up, its view of the tip fresh, not halted.
+    pub ready: bool,
+    /// Height of the last block committed.
+    pub height: Option<u32>,
+    /// Its hash, in display order.
+    pub block_hash: Option<String>,
+    /// Digest of the index at that height, hex.
+    pub digest: Option<String>,
+    /// The node's tip, when it last answered.
+    pub tip: Option<u32>,
+    /// `tip - height`; none until both are known.
+    pub behind: Option<u32>,
+    /// The module's state.
+    pub module: Check,
+    /// The chain source's state.
+    pub source: Check,
+    /// Memory.
+    pub memory: Memory,
+    /// Set while it is halted.
+    pub halt: Option<Halt>,
+    /// The id of the last request to refresh that was carried out.
+    pub last_refresh_request: Option<String>,
+}
+
+/// Whether a thing is as it must be, and if not, why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Check {
+    /// True: as it must be. None: not known yet.
+    pub ok: Option<bool>,
+    /// One CamelCase word out of a fixed set; it becomes the reason of a condition.
+    pub reason: String,
+    /// For people: what was found and what to do.
+    pub message: String,
+}
+
+/// Memory of one process.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Memory {
+    /// Linear memory of the guest at the end of its last block, in bytes.
+    pub guest_bytes: u64,
+    /// The most it was since the process started, in bytes.
+    pub guest_peak_bytes: u64,
+    /// The height at which that was.
+    pub guest_peak_height: Option<u32>,
+    /// Resident memory of the process, in bytes.
+    pub resident_bytes: u64,
+    /// The threshold in force, in bytes.
+    pub threshold_bytes: u64,
+    /// The limit in force, in bytes.
+    pub limit_bytes: u64,
+    /// Height of the last block that ended at or above the threshold.
+    pub last_crossing_height: Option<u32>,
+    /// Refreshes since the process started.
+    pub refreshes: Refreshes,
+    /// The last of them.
+    pub last_refresh: Option<LastRefresh>,
+}
+
+/// Why indexing stopped.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Halt {
+    /// What kind of failure it was.
+    pub class: FaultClass,
+    /// The height that could not be indexed.
+    pub height: u32,
+    /// The block there, in display order.
+    pub block_hash: String,
+    /// How often it was run.
+    pub runs: u32,
+    /// The guest's own words, or ours; at most 1,000 characters.
+    pub message: String,
+}
+
+/// Kinds of failures of a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum FaultClass {
+    /// The guest's own doing: a trap, an abort, no flush, a broken call. Halts.
+    Guest,
+    /// The guest failed after it was refused more memory than its limit. Halts.
+    Limit,
+    /// This machine's: memory, disk. Tried again, never halts.
+    Host,
+    /// The node's. Tried again, never halts.
+    Source,
+    /// The chain left the range that can be undone. Halts.
+    Reorg,
+}
+
+/// Body of `POST /refresh`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RefreshRequest {
+    /// Any text; a request with the id of the last one carried out does nothing. At most 256 bytes.
+    pub id: String,
+}
+
+/// Reasons of [`Status::module`].
+pub mod module_reasons {
+    /// The bytes have the declared digest, compile, and have the needed exports.
+    pub const VERIFIED: &str = "Verified";
+    /// Nothing was looked at yet.
+    pub const PENDING: &str = "Pending";
+    /// The file is not there.
+    pub const NOT_FOUND: &str = "ModuleNotFound";
+    /// The bytes have another digest than declared.
+    pub const DIGEST_MISMATCH: &str = "DigestMismatch";
+    /// The bytes are no core WebAssembly module, or one that cannot be run here.
+    pub const NOT_WASM: &str = "InvalidModule";
+    /// `_start` or `memory` is missing or of another type.
+    pub const MISSING_EXPORT: &str = "MissingExport";
+}
+
+/// Reasons of [`Status::source`].
+pub mod source_reasons {
+    /// The node answers and is the right one.
+    pub const FOLLOWING: &str = "Following";
+    /// Nothing was asked yet.
+    pub const PENDING: &str = "Pending";
+    /// No connection, a timeout, or an answer that breaks off.
+    pub const UNREACHABLE: &str = "Unreachable";
+    /// 401 or 403.
+    pub const UNAUTHORIZED: &str = "Unauthorized";
+    /// The files with the credentials are not there.
+    pub const CREDENTIALS_MISSING: &str = "CredentialsMissing";
+    /// Its genesis block is another one.
+    pub const WRONG_NETWORK: &str = "WrongNetwork";
+    /// It no longer has blocks that are needed.
+    pub const PRUNED: &str = "Pruned";
+    /// It is still catching up with the network itself.
+    pub const INITIAL_SYNC: &str = "InitialSync";
+    /// What it sent is no block, no header, or not the one asked for.
+    pub const BAD_ANSWER: &str = "BadAnswer";
+    /// Neither REST nor JSON-RPC can be used: `rest=1` and credentials are both missing.
+    pub const NO_INTERFACE: &str = "NoInterface";
+}

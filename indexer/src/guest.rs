@@ -1,0 +1,1 @@
+//! Runs modules: one engine, one import table, fresh instances.

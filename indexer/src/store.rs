@@ -1,0 +1,1 @@
+//! The database: rows by key and height, blocks, undo records, identity.
