@@ -18,7 +18,7 @@ use std::{sync::Arc, thread, time::Duration};
 
 use crds::{
     Identity, Phase,
-    pod::{Check, Halt},
+    pod::Halt,
 };
 use tokio::{
     runtime::Handle,
@@ -126,6 +126,7 @@ impl<S: BlockSource> Pipeline<S> {
     /// Indexes until it is told to stop, or reaches the height it was given as its end. Blocks the calling thread.
     pub fn run(mut self) -> Finished {
         self.show_tip();
+        self.shared.report.update(|status| status.phase = Phase::Syncing);
         let mut pause = PAUSES.0;
         loop {
             let before = self.shared.store.tip();
@@ -261,10 +262,7 @@ impl<S: BlockSource> Pipeline<S> {
     fn source_failed(&self, error: &source::Error) {
         tracing::warn!(reason = error.reason(), error = %error, "the chain source cannot be used, will try again");
         self.shared.metrics.source_error(error.reason());
-        self.shared.report.update(|status| {
-            status.phase = Phase::WaitingForSource;
-            status.source = Check { ok: Some(false), reason: error.reason().into(), message: error.to_string() };
-        });
+        self.shared.report.source_failed(error.reason(), error.to_string());
     }
 
     /// Waits, unless it is time to stop; gives the next pause, twice as long up to the cap.

@@ -2,8 +2,6 @@
 
 use std::{sync::mpsc::Receiver, time::Instant};
 
-use crds::Phase;
-
 use super::{Shared, execute::Executed, show_tip};
 use crate::{fault::Fault, store::Durability};
 
@@ -36,7 +34,9 @@ impl Committer {
             drop(permit);
             self.shared.metrics.committed(writes.pairs().len(), writes.bytes());
             self.shared.metrics.stage("commit", started.elapsed());
-            self.announce(durability);
+            // Announced: never before it is written.
+            show_tip(&self.shared);
+            self.shared.progress.observe(&self.shared.report);
         }
         if lazy {
             self.shared.store.flush()?;
@@ -46,18 +46,11 @@ impl Committer {
 
     /// Far below the tip a crash may cost blocks that are simply indexed again; at the tip it may not.
     fn durability(&self, height: u32) -> Durability {
-        let tip = self.shared.report.status().tip.unwrap_or(0);
+        let tip = self.shared.report.tip().unwrap_or(0);
         if tip.saturating_sub(height) <= self.shared.settings.max_behind {
             Durability::EachBlock
         } else {
             Durability::Lazy
         }
-    }
-
-    fn announce(&self, durability: Durability) {
-        show_tip(&self.shared);
-        let phase = if durability == Durability::EachBlock { Phase::Following } else { Phase::Syncing };
-        self.shared.report.update(|status| status.phase = phase);
-        self.shared.progress.observe(&self.shared.report.status());
     }
 }

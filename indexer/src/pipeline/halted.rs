@@ -36,11 +36,7 @@ pub(super) async fn wait<S: BlockSource>(source: &S, shared: &Shared, halt: &Hal
             Ok(None) => {}
             Err(error) => {
                 shared.metrics.source_error(error.reason());
-                shared.report.update(|status| {
-                    status.source.ok = Some(false);
-                    status.source.reason = error.reason().into();
-                    status.source.message = error.to_string();
-                });
+                shared.report.source_failed(error.reason(), error.to_string());
             }
         }
     }
