@@ -19,7 +19,8 @@ use super::{COMMIT_BUDGET_KIB, Shared, fetch::Fetched};
 use crate::{
     chain::{Block, BlockRef, Height},
     fault::{Fault, Remedy},
-    guest::{Indexing, refresh},
+    guest::{CancelFlag, Indexing, refresh},
+    metrics::Stage,
     state::{Digest, Layered, Overlay, WriteSet},
 };
 
@@ -62,6 +63,8 @@ pub struct Executor {
     request: Option<String>,
     /// Linear memory at the end of the last block.
     last_bytes: Option<u64>,
+    /// Set once the process is to end: a block under way is dropped.
+    stop: CancelFlag,
 }
 
 enum Next {
@@ -74,8 +77,8 @@ enum Next {
 impl Executor {
     /// An executor without an instance; the first block makes one.
     #[must_use]
-    pub fn new(guest: Indexing) -> Self {
-        Self { guest, pending: None, request: None, last_bytes: None }
+    pub fn new(guest: Indexing, stop: CancelFlag) -> Self {
+        Self { guest, pending: None, request: None, last_bytes: None, stop }
     }
 
     /// Blocks were undone: what the instance remembers of them must not reach the next block.
@@ -110,7 +113,7 @@ impl Executor {
                 Next::Drained => return End::Drained,
                 Next::Stopped => return End::Stopped,
             };
-            shared.metrics.stage("fetch_wait", waited.elapsed());
+            shared.metrics.stage(Stage::FetchWait, waited.elapsed());
             let started = Instant::now();
             let writes = match self.run_block(shared, &overlay, &fetched.block) {
                 Ok(writes) => Arc::new(writes),
@@ -118,7 +121,7 @@ impl Executor {
             };
             let at = fetched.block.at;
             digest = digest.next(at.height, at.hash, writes.hash());
-            shared.metrics.stage("execute", started.elapsed());
+            shared.metrics.stage(Stage::Execute, started.elapsed());
             drop(fetched);
             overlay.push(at.height, writes.clone());
             let Some(permit) = reserve(runtime, budget, writes.bytes()) else { return End::Drained };
@@ -136,11 +139,12 @@ impl Executor {
     fn run_block(&mut self, shared: &Shared, overlay: &Overlay, block: &Block) -> Result<WriteSet, End> {
         let mut runs = 0;
         loop {
+            self.take_request(shared);
             self.refresh_if_due(shared, block.at.height).map_err(End::Failed)?;
             runs += 1;
             match self.run_once(shared, overlay, block) {
                 Ok(writes) => return Ok(writes),
-                Err(_) if shared.control.stop_token().is_cancelled() => return Err(End::Stopped),
+                Err(_) if shared.control.stop.is_cancelled() => return Err(End::Stopped),
                 Err(fault) => {
                     self.last_bytes = None;
                     self.want(RefreshReason::Failure);
@@ -159,14 +163,21 @@ impl Executor {
         let height = block.at.height;
         // The overlay is copied before the reader is made: what is committed in between is in both, and equal.
         let overlay = overlay.clone();
-        let below = shared.store.reader(height.prev().unwrap_or(Height(0)))?;
+        let below = shared.store.reader(height.prev().unwrap_or(Height(0)));
         let state = Box::new(Layered::new(overlay, below));
-        let writes = self.guest.run(height, block.bytes.clone(), state, shared.control.stop_flag())?;
+        let writes = self.guest.run(height, block.bytes.clone(), state, &self.stop)?;
         let bytes = self.guest.guest_bytes();
         self.last_bytes = Some(bytes);
         let threshold = shared.settings.threshold_bytes;
         shared.report.update(|status| note_memory(&mut status.memory, bytes, threshold, height));
         Ok(writes)
+    }
+
+    fn take_request(&mut self, shared: &Shared) {
+        if let Some(id) = shared.control.take_refresh() {
+            self.request = Some(id);
+            self.want(RefreshReason::Manual);
+        }
     }
 
     /// Makes a fresh instance if the rules say so.
@@ -204,9 +215,10 @@ impl Executor {
 
     /// Acts on a request at once, also while no block comes.
     fn refresh_on_request(&mut self, shared: &Shared, height: Height) {
-        let Some(id) = shared.control.take_refresh() else { return };
-        self.request = Some(id);
-        self.want(RefreshReason::Manual);
+        self.take_request(shared);
+        if self.pending.is_none() {
+            return;
+        }
         if let Err(fault) = self.refresh_if_due(shared, height) {
             tracing::warn!(error = %fault, "refresh on request failed, the next block will try again");
         }
@@ -230,27 +242,16 @@ impl Executor {
         }
     }
 
-    /// The weightiest of several causes is the one that is counted.
     fn want(&mut self, reason: RefreshReason) {
-        let weight = |r: RefreshReason| match r {
-            RefreshReason::Failure => 4,
-            RefreshReason::Unwind => 3,
-            RefreshReason::Manual => 2,
-            RefreshReason::Threshold => 1,
-            RefreshReason::Block => 0,
-        };
-        if self.pending.is_none_or(|p| weight(reason) > weight(p)) {
-            self.pending = Some(reason);
-        }
+        self.pending = Some(refresh::weightier(self.pending, reason));
     }
 }
 
 async fn next(shared: &Shared, blocks: &mut mpsc::Receiver<Fetched>) -> Next {
-    let stop = shared.control.stop_token();
     tokio::select! {
         biased;
-        () = stop.cancelled() => Next::Stopped,
-        () = shared.control.refresh_requested() => Next::Refresh,
+        () = shared.control.stop.cancelled() => Next::Stopped,
+        () = shared.control.refresh_requested.notified() => Next::Refresh,
         block = blocks.recv() => block.map_or(Next::Drained, Next::Block),
     }
 }

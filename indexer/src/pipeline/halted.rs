@@ -22,20 +22,19 @@ pub(super) enum Wait {
 
 /// Waits until the block that failed left the chain, somebody asks for a refresh, or the process ends.
 pub(super) async fn wait<S: BlockSource>(source: &S, shared: &Shared, halt: &Halt) -> Wait {
-    let stop = shared.control.stop_token();
     loop {
         tokio::select! {
             biased;
-            () = stop.cancelled() => return Wait::Stopped,
-            // The request itself stays with the executor, which acts on it first thing.
-            () = shared.control.refresh_requested() => return Wait::GoOn("a refresh was requested"),
+            () = shared.control.stop.cancelled() => return Wait::Stopped,
+            // The request itself stays for the executor, which takes it before its next block.
+            () = shared.control.refresh_requested.notified() => return Wait::GoOn("a refresh was requested"),
             () = tokio::time::sleep(LOOK_EVERY) => {}
         }
         match chain_moved(source, shared, halt).await {
             Ok(Some(why)) => return Wait::GoOn(why),
             Ok(None) => {}
             Err(error) => {
-                shared.metrics.source_error(error.reason());
+                shared.metrics.source_failed(error.reason());
                 shared.report.source_failed(error.reason(), error.to_string());
             }
         }
