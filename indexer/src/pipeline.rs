@@ -1,0 +1,3 @@
+//! From blocks to the store.
+
+pub mod fetch;
