@@ -20,6 +20,7 @@ const PASSWORD: &str = "something";
 /// A node. Without other words, one of regtest, with REST, without peers.
 pub struct Node {
     folder: TempDir,
+    chain: String,
     arguments: Vec<String>,
     port: u16,
     process: Option<Child>,
@@ -39,12 +40,14 @@ impl Node {
             // A text editor ends a file with a line break.
             fs::write(folder.path().join(name), format!("{content}\n")).unwrap();
         }
-        let mut arguments: Vec<String> = arguments.iter().map(ToString::to_string).collect();
-        if !arguments.iter().any(|argument| argument.starts_with("-chain=")) {
-            arguments.push("-chain=regtest".into());
-        }
+        let (chain, arguments): (Vec<_>, Vec<_>) = arguments
+            .iter()
+            .map(ToString::to_string)
+            .partition(|argument| argument.starts_with("-chain="));
+        let chain = chain.into_iter().next().unwrap_or("-chain=regtest".into());
         let mut node = Self {
             folder,
+            chain,
             arguments,
             port: free_port(),
             process: None,
@@ -74,7 +77,7 @@ impl Node {
         ]);
         command.args(&self.arguments);
         self.process = Some(command.stdout(Stdio::null()).spawn().expect("start bitcoind"));
-        self.call("-rpcwait", &["-rpcwaittimeout=60", "getblockcount"]);
+        self.call("getblockcount", &[]);
     }
 
     /// Stops it; its data stays.
@@ -164,16 +167,13 @@ impl Node {
 
     /// Any RPC of the node; gives what bitcoin-cli prints: JSON, or a bare string.
     pub fn call(&self, method: &str, arguments: &[&str]) -> String {
-        // By standard input, since a block is too long for an argument of a program.
         let mut command = self.program("bitcoin-cli");
-        let (options, arguments): (Vec<&str>, Vec<&str>) = arguments.iter().partition(|text| text.starts_with('-'));
+        // Right after its start a node does not listen yet. Arguments go by standard input: a block is too long for them.
+        command.args(["-rpcwait", "-rpcwaittimeout=60", "-stdin", method]);
         command
-            .args(options)
-            .args(["-stdin", method])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        command.arg(format!("-chain={}", self.chain()));
         let mut child = command.spawn().expect("start bitcoin-cli");
         child
             .stdin
@@ -190,16 +190,10 @@ impl Node {
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
 
-    fn chain(&self) -> &str {
-        self.arguments
-            .iter()
-            .find_map(|argument| argument.strip_prefix("-chain="))
-            .unwrap()
-    }
-
     fn program(&self, name: &str) -> Command {
         let mut command = Command::new(programs().join("bin").join(name));
         command
+            .arg(&self.chain)
             .arg(format!("-datadir={}", self.folder.path().display()))
             .arg(format!("-rpcport={}", self.port))
             .arg(format!("-rpcuser={USERNAME}"))
