@@ -32,8 +32,8 @@ pub trait BlockSource: Send + Sync + 'static {
     /// When no node answers as it must.
     fn hash_at(&self, height: Height) -> impl Future<Output = Result<Option<BlockHash>, Error>> + Send;
 
-    /// The blocks that follow `from` in the best chain, at most `max` of them, perhaps fewer than there are. From
-    /// genesis, genesis included, when there is no `from`. Each follows the one before and carries its work.
+    /// The blocks that follow `from` in the best chain, at most `max` (1 or more) of them, perhaps fewer than
+    /// there are. From genesis, genesis included, when there is no `from`. Each follows the one before and carries its work.
     ///
     /// # Errors
     /// When no node answers as it must.

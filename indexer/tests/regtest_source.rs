@@ -1,4 +1,5 @@
 //! The chain source and the fetch stage against real nodes.
+#![allow(clippy::unwrap_used)] // All of it is tests, though the lint sees that of the functions marked so only.
 
 #[path = "support/node.rs"]
 mod node;

@@ -128,8 +128,11 @@ impl<S: BlockSource, K: Fn(Height) -> Option<BlockHash>> Fetch<'_, S, K> {
                         return Ok(End::Closed);
                     }
                 }
-                Step::Wait if tips.changed().await.is_err() => return Ok(End::Closed),
-                Step::Wait => {}
+                Step::Wait => {
+                    if tips.changed().await.is_err() {
+                        return Ok(End::Closed);
+                    }
+                }
                 Step::Reorg { fork } => return Ok(End::Reorg { fork }),
             }
         }

@@ -40,7 +40,7 @@ struct Failure {
 pub(super) async fn chain_info(endpoint: &Endpoint) -> Result<ChainInfo, Error> {
     call(endpoint, "getblockchaininfo", json!([]))
         .await?
-        .map_err(|failure| failed(endpoint, "getblockchaininfo", failure))
+        .map_err(|failure| failed(endpoint, "getblockchaininfo", &failure))
 }
 
 /// The block at a height; none above the tip.
@@ -49,7 +49,7 @@ pub(super) async fn hash_at(endpoint: &Endpoint, height: Height) -> Result<Optio
     match call::<String>(endpoint, WHAT, json!([height.0])).await? {
         Ok(text) => parse(endpoint, WHAT, &text).map(Some),
         Err(failure) if OUT_OF_RANGE.contains(&failure.code) => Ok(None),
-        Err(failure) => Err(failed(endpoint, WHAT, failure)),
+        Err(failure) => Err(failed(endpoint, WHAT, &failure)),
     }
 }
 
@@ -71,7 +71,7 @@ pub(super) async fn headers(endpoint: &Endpoint, from: BlockRef, count: usize) -
         let bytes = unhex(
             endpoint,
             WHAT,
-            &reply.map_err(|failure| failed(endpoint, WHAT, failure))?,
+            &reply.map_err(|failure| failed(endpoint, WHAT, &failure))?,
         )?;
         deserialize(&bytes).map_err(|_| endpoint.malformed(WHAT))
     };
@@ -88,7 +88,7 @@ async fn hashes(endpoint: &Endpoint, heights: RangeInclusive<u32>) -> Result<Vec
         match reply {
             Ok(text) => hashes.push(parse(endpoint, WHAT, &text)?),
             Err(failure) if OUT_OF_RANGE.contains(&failure.code) => break,
-            Err(failure) => return Err(failed(endpoint, WHAT, failure)),
+            Err(failure) => return Err(failed(endpoint, WHAT, &failure)),
         }
     }
     Ok(hashes)
@@ -100,7 +100,7 @@ pub(super) async fn block(endpoint: &Endpoint, at: BlockRef) -> Result<Option<By
     match call::<String>(endpoint, WHAT, json!([at.hash.to_string(), 0])).await? {
         Ok(text) => unhex(endpoint, WHAT, &text).map(|bytes| Some(bytes.into())),
         Err(failure) if NO_BLOCK.contains(&failure.code) => Ok(None),
-        Err(failure) => Err(failed(endpoint, WHAT, failure)),
+        Err(failure) => Err(failed(endpoint, WHAT, &failure)),
     }
 }
 
@@ -163,7 +163,7 @@ fn unhex(endpoint: &Endpoint, what: &'static str, text: &str) -> Result<Vec<u8>,
     hex::decode(text).map_err(|_| endpoint.malformed(what))
 }
 
-fn failed(endpoint: &Endpoint, what: &'static str, failure: Failure) -> Error {
+fn failed(endpoint: &Endpoint, what: &'static str, failure: &Failure) -> Error {
     let message = failure.message.chars().take(MESSAGE_CHARS_MAX).collect();
     Error::Rpc {
         url: endpoint.name.clone(),

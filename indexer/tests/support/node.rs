@@ -1,5 +1,6 @@
 //! A real Bitcoin node for a test: started in a folder of its own, killed with the test.
 #![allow(dead_code)] // Each test program compiles this for itself and uses a part.
+#![allow(clippy::expect_used, clippy::unwrap_used)] // Tests, though the lints do not see it.
 
 use std::{
     env, fs,
@@ -18,7 +19,7 @@ const USERNAME: &str = "someone";
 const PASSWORD: &str = "something";
 
 /// A node. Without other words, one of regtest, with REST, without peers.
-pub struct Node {
+pub(crate) struct Node {
     folder: TempDir,
     chain: String,
     arguments: Vec<String>,
@@ -29,12 +30,12 @@ pub struct Node {
 
 impl Node {
     /// Starts a regtest node with REST.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::start_with(&["-rest=1"])
     }
 
     /// Starts a node with these arguments besides those every one has; without `-chain=` it is one of regtest.
-    pub fn start_with(arguments: &[&str]) -> Self {
+    pub(crate) fn start_with(arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         for (name, content) in [("username", USERNAME), ("password", PASSWORD)] {
             // A text editor ends a file with a line break.
@@ -58,7 +59,7 @@ impl Node {
     }
 
     /// Starts it again after [`Node::stop`]: same folder, same address.
-    pub fn resume(&mut self) {
+    pub(crate) fn resume(&mut self) {
         let mut command = self.program("bitcoind");
         command.args([
             "-server=1",
@@ -81,23 +82,23 @@ impl Node {
     }
 
     /// Stops it; its data stays.
-    pub fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         self.call("stop", &[]);
         self.process.take().expect("a running node").wait().unwrap();
     }
 
     /// Its address.
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
     /// The folder with the files `username` and `password`.
-    pub fn credentials_dir(&self) -> PathBuf {
+    pub(crate) fn credentials_dir(&self) -> PathBuf {
         self.folder.path().to_owned()
     }
 
     /// It as the only source, without credentials: so by REST.
-    pub fn source(&self) -> pod::Source {
+    pub(crate) fn source(&self) -> pod::Source {
         pod::Source {
             urls: vec![self.url()],
             credentials_dir: None,
@@ -105,7 +106,7 @@ impl Node {
     }
 
     /// It as the only source, with credentials.
-    pub fn source_with_credentials(&self) -> pod::Source {
+    pub(crate) fn source_with_credentials(&self) -> pod::Source {
         pod::Source {
             credentials_dir: Some(self.credentials_dir()),
             ..self.source()
@@ -113,7 +114,7 @@ impl Node {
     }
 
     /// Mines so many blocks on the best chain; gives the new tip. Anyone can spend the coinbases, with an empty script.
-    pub fn mine(&mut self, count: u32) -> BlockRef {
+    pub(crate) fn mine(&mut self, count: u32) -> BlockRef {
         // A number in the script keeps a second branch from being the first one once more.
         let script = match self.branch {
             0 => "51".into(),
@@ -124,7 +125,7 @@ impl Node {
     }
 
     /// Takes the block at a height and all above it out of the chain. What is mined next is another branch.
-    pub fn invalidate(&mut self, height: u32) -> BlockRef {
+    pub(crate) fn invalidate(&mut self, height: u32) -> BlockRef {
         let gone = self.at(height);
         self.call("invalidateblock", &[&gone.hash.to_string()]);
         self.branch += 1;
@@ -132,12 +133,12 @@ impl Node {
     }
 
     /// Takes back [`Node::invalidate`].
-    pub fn reconsider(&mut self, block: BlockRef) {
+    pub(crate) fn reconsider(&mut self, block: BlockRef) {
         self.call("reconsiderblock", &[&block.hash.to_string()]);
     }
 
     /// Gives it a block, as a peer would.
-    pub fn submit(&mut self, bytes: &[u8]) {
+    pub(crate) fn submit(&mut self, bytes: &[u8]) {
         let answer = self.call("submitblock", &[&hex::encode(bytes)]);
         // It says so, too, when the block is on a branch that is not the best one.
         assert!(
@@ -147,12 +148,12 @@ impl Node {
     }
 
     /// Its last block.
-    pub fn tip(&self) -> BlockRef {
+    pub(crate) fn tip(&self) -> BlockRef {
         self.at(self.call("getblockcount", &[]).parse().unwrap())
     }
 
     /// Its block at a height.
-    pub fn at(&self, height: u32) -> BlockRef {
+    pub(crate) fn at(&self, height: u32) -> BlockRef {
         let hash = self.call("getblockhash", &[&height.to_string()]).parse().unwrap();
         BlockRef {
             height: Height(height),
@@ -161,12 +162,12 @@ impl Node {
     }
 
     /// The bytes of a block.
-    pub fn block(&self, at: BlockRef) -> Vec<u8> {
+    pub(crate) fn block(&self, at: BlockRef) -> Vec<u8> {
         hex::decode(self.call("getblock", &[&at.hash.to_string(), "0"])).unwrap()
     }
 
     /// Any RPC of the node; gives what bitcoin-cli prints: JSON, or a bare string.
-    pub fn call(&self, method: &str, arguments: &[&str]) -> String {
+    pub(crate) fn call(&self, method: &str, arguments: &[&str]) -> String {
         let mut command = self.program("bitcoin-cli");
         // Right after its start a node does not listen yet. Arguments go by standard input: a block is too long for them.
         command.args(["-rpcwait", "-rpcwaittimeout=60", "-stdin", method]);
