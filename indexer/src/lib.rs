@@ -15,6 +15,7 @@
 pub mod chain;
 pub mod fault;
 pub mod guest;
+pub mod pipeline;
 pub mod report;
 pub mod source;
 pub mod state;
