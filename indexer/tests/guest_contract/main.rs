@@ -1,0 +1,10 @@
+//! The guest contract, held against real modules on the real engine: what a module must be, what each host function
+//! does, what is refused and how that is told.
+
+mod abi;
+mod determinism;
+mod guests;
+mod limits;
+mod load;
+mod stage;
+mod views;
