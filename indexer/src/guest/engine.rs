@@ -159,7 +159,8 @@ fn results_matter() -> Config {
 }
 
 /// Slots that are made once and used again: a fresh instance is a few system calls, its start image is mapped
-/// copy-on-write, and dropping it gives the memory back at once.
+/// copy-on-write, and dropping it gives the memory back at once. Keeping some of it resident would save page faults
+/// (most of what a fresh instance costs at a large block), but then a refresh would not free what it says it does.
 fn pool(slots: u32, memory_bytes: u64) -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_core_instances(slots);

@@ -94,6 +94,8 @@ impl Flushed {
 mod tests {
     use super::*;
 
+    type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
+
     fn message(entries: &[&[u8]]) -> Vec<u8> {
         let mut message = Vec::new();
         for entry in entries {
@@ -104,7 +106,7 @@ mod tests {
         message
     }
 
-    fn flushed(messages: &[&[u8]]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Fault> {
+    fn flushed(messages: &[&[u8]]) -> Result<Pairs, Fault> {
         let mut flushed = Flushed::default();
         for message in messages {
             flushed.add(message)?;
@@ -117,7 +119,7 @@ mod tests {
             .collect())
     }
 
-    fn pairs(pairs: &[(&str, &str)]) -> Vec<(Vec<u8>, Vec<u8>)> {
+    fn pairs(pairs: &[(&str, &str)]) -> Pairs {
         pairs
             .iter()
             .map(|(key, value)| (key.as_bytes().to_vec(), value.as_bytes().to_vec()))

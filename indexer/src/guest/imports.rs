@@ -111,7 +111,7 @@ fn log(mut caller: Caller<'_, Host>, text: u32) -> wasmtime::Result<()> {
     Ok(())
 }
 
-/// `abort(message, file, line, column)` of AssemblyScript. Always fails; what cannot be read is left out.
+/// `abort(message, file, line, column)` of `AssemblyScript`. Always fails; what cannot be read is left out.
 fn abort(mut caller: Caller<'_, Host>, message: u32, file: u32, line: u32, column: u32) -> wasmtime::Result<()> {
     let (memory, _) = border(&mut caller)?;
     let text = |ptr| {

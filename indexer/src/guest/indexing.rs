@@ -37,7 +37,8 @@ impl Indexing {
     ///
     /// # Errors
     /// When no fresh one can be made; the old one, if any, stays. Of class `Host` when this machine is short of memory,
-    /// of class `Guest` or `Limit` when the module's start section fails.
+    /// of class `Guest` or `Limit` when the module's start section fails. Should that never end, the flag given to the
+    /// last run stops it.
     pub fn refresh(&mut self) -> Result<(), Fault> {
         self.instance = Some(self.fresh()?);
         Ok(())
