@@ -243,6 +243,9 @@ mod tests {
         let seed = Digest::seed([7; 32]);
         let set = WriteSet::from_flushed(vec![pair("key", "value")]);
         let next = seed.next(Height(1), BlockHash::all_zeros(), set.hash());
-        assert_eq!(next.to_string(), "to be pinned");
+        assert_eq!(
+            next.to_string(),
+            "bfc9a246c3d8880754f5795e0258ce8928e716c7c213b5cef0a73e1b62b7be8b"
+        );
     }
 }

@@ -40,8 +40,8 @@ pub struct SnapshotReader {
 
 /// The rows of a snapshot as of one height: [`State`] for a guest.
 ///
-/// It keeps one iterator for all its reads, since making one costs as much as a dozen reads: use one reader for a
-/// whole block or view.
+/// It keeps one iterator for all its reads, since making one costs far more than a read: use one reader for a whole
+/// block or view.
 pub struct Reader {
     cursor: Cursor,
     at: Height,

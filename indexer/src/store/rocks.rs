@@ -96,12 +96,12 @@ impl Database {
 
     /// The lowest height in a family whose keys are heights.
     pub(super) fn lowest(&self, family: &'static str, what: &'static str) -> Result<Option<Height>, Error> {
-        self.height_at(family, what, DBRawIterator::seek_to_first)
+        self.height_at(family, what, |cursor| cursor.seek_to_first())
     }
 
     /// The highest height in a family whose keys are heights.
     pub(super) fn highest(&self, family: &'static str, what: &'static str) -> Result<Option<Height>, Error> {
-        self.height_at(family, what, DBRawIterator::seek_to_last)
+        self.height_at(family, what, |cursor| cursor.seek_to_last())
     }
 
     fn height_at(

@@ -21,9 +21,10 @@ const BLOCK_CACHE_BYTES: usize = 256 * MIB;
 /// Two bits, four shards: few threads compete, and an item larger than its shard is read from disk every time, which a
 /// 16 MiB value must not be.
 const BLOCK_CACHE_SHARD_BITS: i32 = 2;
-/// Of all families together; beyond it the largest one is written out.
+/// Of all families together; beyond it the largest one is written out. A family has two buffers at most, one filling
+/// and one being written, then commits wait: this sum is also what two of each take.
 const WRITE_BUFFERS_BYTES: usize = 128 * MIB;
-/// Rows until a file is written: some ten of the densest blocks. Smaller ones mean more files to merge.
+/// Rows until a file is written: some seven of the densest blocks. Smaller ones mean more files to merge.
 const ROWS_BUFFER_BYTES: usize = 48 * MIB;
 /// Undo records are large values that live for a few blocks.
 const UNDO_BUFFER_BYTES: usize = 16 * MIB;
