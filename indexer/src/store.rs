@@ -212,12 +212,11 @@ impl Store {
     pub fn unwind(&self, to: Option<Height>) -> Result<u32, Error> {
         let _writing = self.inner.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(tip) = self.head().tip else { return Ok(0) };
-        let lowest = to
-            .filter(|to| *to >= self.inner.start)
-            .map_or(self.inner.start, Height::next);
-        if lowest > tip {
-            return Ok(0);
-        }
+        let lowest = match to {
+            Some(to) if to >= tip => return Ok(0),
+            Some(to) if to >= self.inner.start => to.next(),
+            _ => self.inner.start,
+        };
         let oldest = self.inner.database.lowest(UNDO, "undo records")?;
         if oldest.is_none_or(|oldest| oldest > lowest) {
             return Err(Error::TooDeep { lowest, oldest, tip });
