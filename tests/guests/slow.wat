@@ -1,4 +1,4 @@
-;; Burns about 20 ms on each block, so that a test can hit the process while it indexes.
+;; Burns about 25 ms on each block, so that a test can hit the process while it indexes.
 ;; Row of each block N: "h/" + N as u32 LE -> the first 32 bytes of the block.
 (module
   (import "env" "__host_len" (func $host_len (result i32)))
@@ -17,7 +17,7 @@
     (loop $burn
       (local.set $mixed (i32.xor (i32.mul (local.get $mixed) (i32.const 1664525)) (local.get $turn)))
       (local.set $turn (i32.add (local.get $turn) (i32.const 1)))
-      (br_if $burn (i32.lt_u (local.get $turn) (i32.const 15000000))))
+      (br_if $burn (i32.lt_u (local.get $turn) (i32.const 20000000))))
     (i32.store (i32.const 0) (local.get $mixed)) ;; the loop has a result, so it cannot be optimised away
     (i32.store (i32.const 72) (i32.load (i32.const 1024)))
     (memory.copy (i32.const 78) (i32.const 1028) (i32.const 32))
