@@ -2,12 +2,18 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use crds::{
     RefreshReason,
     conditions::{reasons, types},
 };
-use e2e::{index::Says, manifest::Manifest, namespace::in_namespace, node::Node, wait};
+use e2e::{
+    index::{Index, Says},
+    manifest::Manifest,
+    namespace::in_namespace,
+    node::Node,
+    wait,
+};
 
 /// The guest `leaky` grows by so much with each block.
 const GROWTH_BYTES: u64 = 1 << 20;
@@ -57,17 +63,17 @@ async fn a_leaking_guest_is_refreshed_at_the_threshold_and_indexes_the_same() ->
 #[tokio::test]
 async fn crossing_the_threshold_shows_in_the_resource_at_once() -> Result<()> {
     in_namespace("crossing", async |namespace| {
-        let node = Node::start(namespace, 40).await?;
+        let node = Node::start(namespace, 55).await?;
         let index = Manifest::of("leaky").on_threshold("64Mi").apply(namespace).await?;
-        let before = index.follows_to(40).await?;
+        let before = index.follows_to(55).await?;
         ensure!(
             before.is_false(types::MEMORY_PRESSURE, reasons::BELOW_THRESHOLD),
             "{:?}",
             before.status
         );
 
-        // The instance has seen 41 blocks: after 25 more it is above the threshold, and no block comes to refresh it.
-        node.mine_to(65).await?;
+        // Block by block, so that none comes after the crossing and refreshes the guest.
+        let crossing = crossing_height(&node, &index, 56).await?;
         let shown = index
             .wait_within(PROMISED, "MemoryPressure", |i| i.is_true(types::MEMORY_PRESSURE))
             .await?;
@@ -76,7 +82,7 @@ async fn crossing_the_threshold_shows_in_the_resource_at_once() -> Result<()> {
             .map(|condition| condition.reason.as_str());
         ensure!(pressure == Some(reasons::ABOVE_THRESHOLD), "{pressure:?}");
 
-        node.mine_to(66).await?;
+        node.mine_to(crossing + 1).await?;
         let refreshed = index
             .wait_until("a refresh", |i| i.memory().refreshes.threshold == 1)
             .await?;
@@ -84,10 +90,26 @@ async fn crossing_the_threshold_shows_in_the_resource_at_once() -> Result<()> {
             .memory()
             .last_refresh
             .map(|refresh| (refresh.reason, refresh.height));
-        ensure!(last == Some((RefreshReason::Threshold, 66)), "{last:?}");
+        ensure!(last == Some((RefreshReason::Threshold, crossing + 1)), "{last:?}");
         Ok(())
     })
     .await
+}
+
+/// Mines until the guest is above the threshold; gives the height at which it is.
+async fn crossing_height(node: &Node, index: &Index, from: u32) -> Result<u32> {
+    for height in from..80 {
+        node.mine_to(height).await?;
+        let report = wait::until("the block is indexed", wait::PATIENCE, async || {
+            let report = index.report().await?;
+            ensure!(report.height == Some(height), "it is at {:?}", report.height);
+            Ok(report)
+        });
+        if report.await?.memory.guest_bytes >= THRESHOLD_BYTES {
+            return Ok(height);
+        }
+    }
+    bail!("the guest does not grow")
 }
 
 #[tokio::test]
