@@ -1,1 +1,25 @@
-//! Placeholder.
+//! The harness of the tests on a real cluster, and the maker of the chains they index.
+//!
+//! ```text
+//!   chain ─► mine ─► bitcoind ◄── node       blocks, handed to a node that runs as a pod
+//!                        │
+//!   manifest ─► index ─► query               an Indexer: applied, watched, asked
+//!                        │
+//!                    expected                what it must answer, from the node's blocks alone
+//! ```
+//!
+//! A test runs in a [`namespace`] of its own in the [`cluster`] that `make test` has made, and passes time in one way
+//! only: [`wait::until`] something is true.
+
+pub mod bitcoind;
+pub mod chain;
+pub mod cluster;
+mod dump;
+pub mod expected;
+pub mod index;
+pub mod manifest;
+pub mod mine;
+pub mod namespace;
+pub mod node;
+pub mod query;
+pub mod wait;

@@ -1,0 +1,213 @@
+//! The cluster under test: never one that happens to be configured on this machine.
+
+use std::{env, path::PathBuf, process::Command, time::Duration};
+
+use anyhow::{Context, Result, ensure};
+use k8s_openapi::api::{
+    apps::v1::Deployment,
+    core::v1::{Node, Pod},
+};
+use kube::{
+    Api, Client, Config,
+    api::{ListParams, LogParams, Patch, PatchParams},
+    config::{KubeConfigOptions, Kubeconfig},
+};
+use serde_json::json;
+
+use crate::wait;
+
+/// The operator is found by this label in its namespace.
+const OPERATOR: &str = "app.kubernetes.io/component=operator";
+const OPERATOR_MOVES: Duration = Duration::from_secs(120);
+
+/// A connection to the cluster, and the names of what was loaded into it.
+#[derive(Clone)]
+pub struct Cluster {
+    /// Acts as the cluster's administrator.
+    pub client: Client,
+    /// Image of `shrewd-indexer`.
+    pub indexer_image: String,
+    /// Image whose arguments are those of `bitcoind`.
+    pub bitcoind_image: String,
+    guests: PathBuf,
+    operator_namespace: String,
+}
+
+impl Cluster {
+    /// Connects to the cluster that `make test` has made.
+    ///
+    /// # Errors
+    /// If it was not made: the text says how to.
+    pub async fn connect() -> Result<Self> {
+        let kubeconfig = Kubeconfig::read_from(setting("SHREWD_E2E_KUBECONFIG")?)?;
+        let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
+        Ok(Self {
+            client: Client::try_from(config)?,
+            indexer_image: setting("SHREWD_INDEXER_IMAGE")?,
+            bitcoind_image: setting("SHREWD_BITCOIND_IMAGE")?,
+            guests: setting("SHREWD_GUESTS")?.into(),
+            operator_namespace: env::var("SHREWD_OPERATOR_NAMESPACE").unwrap_or_else(|_| "shrewd-system".into()),
+        })
+    }
+
+    /// Bytes of a guest module.
+    ///
+    /// # Errors
+    /// If it was not compiled.
+    pub fn guest(&self, name: &str) -> Result<Vec<u8>> {
+        let path = self.guests.join(name).with_extension("wasm");
+        std::fs::read(&path).with_context(|| format!("read {}; run `make guests`", path.display()))
+    }
+
+    /// Address of a node, where every `NodePort` answers.
+    ///
+    /// # Errors
+    /// If the cluster does not answer.
+    pub async fn node_address(&self) -> Result<String> {
+        let nodes = Api::<Node>::all(self.client.clone())
+            .list(&ListParams::default())
+            .await?;
+        nodes
+            .into_iter()
+            .filter_map(|node| node.status?.addresses)
+            .flatten()
+            .find(|address| address.type_ == "InternalIP")
+            .map(|address| address.address)
+            .context("no node has an address")
+    }
+
+    /// Restarts of the operator's containers so far.
+    ///
+    /// # Errors
+    /// If the cluster does not answer or there is no operator.
+    pub async fn operator_restarts(&self) -> Result<i32> {
+        let pods = self.operator_pods().await?;
+        ensure!(!pods.is_empty(), "no pod has {OPERATOR} in {}", self.operator_namespace);
+        Ok(pods.iter().map(restarts).sum())
+    }
+
+    /// The end of the operator's log, for a test that failed.
+    ///
+    /// # Errors
+    /// If the cluster does not answer.
+    pub async fn operator_log(&self) -> Result<String> {
+        let pods: Api<Pod> = Api::namespaced(self.client.clone(), &self.operator_namespace);
+        let mut text = String::new();
+        for pod in self.operator_pods().await? {
+            let name = pod.metadata.name.unwrap_or_default();
+            text += &format!("-- {name}\n");
+            text += &pods
+                .logs(
+                    &name,
+                    &LogParams {
+                        tail_lines: Some(80),
+                        ..LogParams::default()
+                    },
+                )
+                .await?;
+        }
+        Ok(text)
+    }
+
+    /// Changes the number of operator pods, and waits until so many run. Gives the number there was.
+    ///
+    /// # Errors
+    /// If that does not happen in two minutes.
+    pub async fn scale_operator(&self, replicas: i32) -> Result<i32> {
+        let api: Api<Deployment> = Api::namespaced(self.client.clone(), &self.operator_namespace);
+        let found = api.list(&ListParams::default().labels(OPERATOR)).await?;
+        let deployment = found.items.first().context("the operator's Deployment is missing")?;
+        let before = deployment.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
+        let name = deployment.metadata.name.as_deref().context("a Deployment has a name")?;
+        let patch = json!({"spec": {"replicas": replicas}});
+        api.patch_scale(name, &PatchParams::default(), &Patch::Merge(&patch))
+            .await?;
+        wait::until(&format!("{replicas} operator pods"), OPERATOR_MOVES, async || {
+            let pods = self.operator_pods().await?;
+            let ready = pods.iter().filter(|pod| is_ready(pod)).count();
+            ensure!(
+                i32::try_from(pods.len()) == Ok(replicas) && pods.len() == ready,
+                "{} pods, {ready} ready",
+                pods.len()
+            );
+            Ok(())
+        })
+        .await?;
+        Ok(before)
+    }
+
+    async fn operator_pods(&self) -> Result<Vec<Pod>> {
+        let api: Api<Pod> = Api::namespaced(self.client.clone(), &self.operator_namespace);
+        Ok(api.list(&ListParams::default().labels(OPERATOR)).await?.items)
+    }
+}
+
+/// Restarts of a pod's containers.
+#[must_use]
+pub fn restarts(pod: &Pod) -> i32 {
+    let statuses = pod
+        .status
+        .as_ref()
+        .and_then(|status| status.container_statuses.as_ref());
+    statuses
+        .into_iter()
+        .flatten()
+        .map(|container| container.restart_count)
+        .sum()
+}
+
+/// Whether a pod belongs into its Services.
+#[must_use]
+pub fn is_ready(pod: &Pod) -> bool {
+    let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_ref());
+    conditions
+        .into_iter()
+        .flatten()
+        .any(|condition| condition.type_ == "Ready" && condition.status == "True")
+}
+
+/// Sends SIGKILL to a pod's only process, from outside: the images have no shell, and a deleted pod gets SIGTERM first.
+///
+/// # Errors
+/// If the pod has no running container, or the node's container runtime refuses.
+pub fn kill_process(pod: &Pod) -> Result<()> {
+    let node = pod
+        .spec
+        .as_ref()
+        .and_then(|spec| spec.node_name.as_ref())
+        .context("the pod is on no node")?;
+    let statuses = pod
+        .status
+        .as_ref()
+        .and_then(|status| status.container_statuses.as_ref());
+    let id = statuses
+        .and_then(|all| all.first()?.container_id.as_deref())
+        .context("the pod has no container")?;
+    let id = id.trim_start_matches("containerd://");
+    let output = Command::new("docker")
+        .args([
+            "exec",
+            node,
+            "ctr",
+            "--namespace",
+            "k8s.io",
+            "tasks",
+            "kill",
+            "--signal",
+            "SIGKILL",
+            id,
+        ])
+        .output()
+        .context("run docker")?;
+    ensure!(
+        output.status.success(),
+        "kill {id} on {node}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok(())
+}
+
+fn setting(name: &str) -> Result<String> {
+    env::var(name)
+        .with_context(|| format!("{name} is not set: these tests need a cluster of their own, run `make test`"))
+}

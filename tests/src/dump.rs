@@ -1,0 +1,68 @@
+//! What a person would look at when a test has failed, printed before it is gone.
+
+use anyhow::Result;
+use crds::Indexer;
+use k8s_openapi::api::core::v1::{Event, Pod};
+use kube::api::{ListParams, LogParams};
+
+use crate::namespace::Namespace;
+
+/// Prints resources, pods, events and logs of a namespace, and the operator's log. What cannot be had is said.
+pub async fn show(namespace: &Namespace) {
+    let parts = [
+        ("Indexers", indexers(namespace).await),
+        ("pods", pods(namespace).await),
+        ("events", events(namespace).await),
+        ("operator", namespace.cluster.operator_log().await),
+    ];
+    for (title, text) in parts {
+        eprintln!(
+            "==== {title} of {}\n{}",
+            namespace.name,
+            text.unwrap_or_else(|e| format!("not to be had: {e:#}"))
+        );
+    }
+}
+
+async fn indexers(namespace: &Namespace) -> Result<String> {
+    let mut found = namespace.api::<Indexer>().list(&ListParams::default()).await?.items;
+    for indexer in &mut found {
+        indexer.metadata.managed_fields = None;
+    }
+    Ok(serde_yaml::to_string(&found)?)
+}
+
+async fn pods(namespace: &Namespace) -> Result<String> {
+    let api = namespace.api::<Pod>();
+    let mut text = String::new();
+    for pod in api.list(&ListParams::default()).await? {
+        let name = pod.metadata.name.unwrap_or_default();
+        text += &format!("-- {name}\n{}", serde_yaml::to_string(&pod.status)?);
+        for previous in [true, false] {
+            let params = LogParams {
+                tail_lines: Some(60),
+                previous,
+                ..LogParams::default()
+            };
+            if let Ok(log) = api.logs(&name, &params).await {
+                text += &format!("-- log of {name}, previous process: {previous}\n{log}\n");
+            }
+        }
+    }
+    Ok(text)
+}
+
+async fn events(namespace: &Namespace) -> Result<String> {
+    let mut text = String::new();
+    for event in namespace.api::<Event>().list(&ListParams::default()).await? {
+        let about = event.involved_object;
+        text += &format!(
+            "{} {}/{}: {}\n",
+            event.reason.unwrap_or_default(),
+            about.kind.unwrap_or_default(),
+            about.name.unwrap_or_default(),
+            event.message.unwrap_or_default()
+        );
+    }
+    Ok(text)
+}

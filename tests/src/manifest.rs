@@ -1,0 +1,96 @@
+//! Manifests of Indexers, written as a sentence: `Manifest::of("leaky").on_threshold("64Mi").delete_volumes()`.
+
+use anyhow::Result;
+use crds::Indexer;
+use k8s_openapi::{ByteString, api::core::v1::ConfigMap};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::{index::Index, namespace::Namespace, node};
+
+const MODULE_KEY: &str = "module.wasm";
+
+/// An Indexer that is not applied yet: regtest from genesis, fed by the namespace's node, with little memory.
+///
+/// The spec is kept as a person would write it, so that a test can also write what must be refused.
+#[derive(Clone)]
+pub struct Manifest {
+    name: String,
+    guest: String,
+    spec: Value,
+}
+
+impl Manifest {
+    /// An Indexer that runs a guest and has its name.
+    #[must_use]
+    pub fn of(guest: &str) -> Self {
+        let spec = json!({
+            "module": {"configMap": {"name": guest, "key": MODULE_KEY}},
+            "chain": {
+                "network": "regtest",
+                "source": {"bitcoind": {"urls": [node::URL], "authSecretRef": {"name": node::SECRET}}},
+            },
+            "memory": {"threshold": "128Mi", "limit": "256Mi"},
+            "storage": {"size": "256Mi"},
+        });
+        Self {
+            name: guest.into(),
+            guest: guest.into(),
+            spec,
+        }
+    }
+
+    /// Gives it another name than the guest's.
+    #[must_use]
+    pub fn named(mut self, name: &str) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// Keeps one instance of the guest until it has this much memory.
+    #[must_use]
+    pub fn on_threshold(self, threshold: &str) -> Self {
+        self.with("memory", "refresh", json!("OnThreshold"))
+            .with("memory", "threshold", json!(threshold))
+    }
+
+    /// Deletes the volumes with the Indexer.
+    #[must_use]
+    pub fn delete_volumes(self) -> Self {
+        self.with("storage", "retention", json!("Delete"))
+    }
+
+    /// Sets a field of a part of the spec.
+    #[must_use]
+    pub fn with(mut self, part: &str, field: &str, value: Value) -> Self {
+        self.spec[part][field] = value;
+        self
+    }
+
+    /// Applies it, and the guest's module as a `ConfigMap`.
+    ///
+    /// # Errors
+    /// If the API server refuses it.
+    pub async fn apply(&self, namespace: &Namespace) -> Result<Index> {
+        let module = namespace.cluster.guest(&self.guest)?;
+        self.apply_with(namespace, &module).await
+    }
+
+    /// Applies it with other bytes as its module. Unless the spec names a digest already, it names theirs.
+    ///
+    /// # Errors
+    /// If the API server refuses it.
+    pub async fn apply_with(&self, namespace: &Namespace, module: &[u8]) -> Result<Index> {
+        let mut spec = self.spec.clone();
+        if spec["module"]["sha256"].is_null() {
+            spec["module"]["sha256"] = json!(hex::encode(Sha256::digest(module)));
+        }
+        let bytes = ByteString(module.to_vec());
+        let config_map = json!({"metadata": {"name": self.guest}, "binaryData": {MODULE_KEY: bytes}});
+        namespace.apply::<ConfigMap>(&config_map).await?;
+        namespace
+            .apply::<Indexer>(&json!({"metadata": {"name": self.name}, "spec": spec}))
+            .await?;
+        Ok(Index::new(namespace, &self.name))
+    }
+}

@@ -1,0 +1,118 @@
+//! A namespace for one test, gone when the test is over. A test that fails shows first what was in it.
+
+use std::{fmt::Debug, panic::AssertUnwindSafe, time::Duration};
+
+use anyhow::{Context, Result, ensure};
+use futures::FutureExt;
+use k8s_openapi::{NamespaceResourceScope, api::core::v1::Namespace as Resource};
+use kube::{
+    Api,
+    api::{DeleteParams, Patch, PatchParams, PostParams},
+};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::{cluster::Cluster, dump, wait};
+
+/// The field manager of everything a test applies: what a person with kubectl would be.
+const MANAGER: &str = "e2e";
+
+/// A namespace that enforces the restricted Pod Security Standard.
+#[derive(Clone)]
+pub struct Namespace {
+    /// Where it is.
+    pub cluster: Cluster,
+    /// Its name.
+    pub name: String,
+}
+
+/// Runs a test in a namespace of its own. With `SHREWD_E2E_KEEP` set, the namespace of a failed test stays.
+///
+/// # Errors
+/// The test's own, and those of making and deleting the namespace.
+pub async fn in_namespace(about: &str, test: impl AsyncFnOnce(&Namespace) -> Result<()>) -> Result<()> {
+    let namespace = Namespace::create(Cluster::connect().await?, about).await?;
+    let outcome = AssertUnwindSafe(test(&namespace)).catch_unwind().await;
+    let failed = !matches!(outcome, Ok(Ok(())));
+    if failed {
+        dump::show(&namespace).await;
+    }
+    if !failed || std::env::var_os("SHREWD_E2E_KEEP").is_none() {
+        namespace.delete().await?;
+    }
+    outcome
+        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        .with_context(|| format!("in {}", namespace.name))
+}
+
+impl Namespace {
+    async fn create(cluster: Cluster, about: &str) -> Result<Self> {
+        let resource = serde_json::from_value(json!({
+            "metadata": {
+                "generateName": format!("e2e-{about}-"),
+                "labels": {"pod-security.kubernetes.io/enforce": "restricted"},
+            },
+        }))?;
+        let created = Api::<Resource>::all(cluster.client.clone())
+            .create(&PostParams::default(), &resource)
+            .await?;
+        Ok(Self {
+            cluster,
+            name: created.metadata.name.context("a namespace has a name")?,
+        })
+    }
+
+    /// Its resources of one kind.
+    #[must_use]
+    pub fn api<K>(&self) -> Api<K>
+    where
+        K: kube::Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
+    {
+        Api::namespaced(self.cluster.client.clone(), &self.name)
+    }
+
+    /// Applies a manifest, as `kubectl apply --server-side` does.
+    ///
+    /// # Errors
+    /// If the API server refuses it; its words are in the cause.
+    pub async fn apply<K>(&self, manifest: &Value) -> Result<K>
+    where
+        K: kube::Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + DeserializeOwned + Debug,
+    {
+        let name = manifest["metadata"]["name"].as_str().context("a manifest has a name")?;
+        let mut manifest = manifest.clone();
+        manifest["apiVersion"] = json!(K::api_version(&()));
+        manifest["kind"] = json!(K::kind(&()));
+        let params = PatchParams::apply(MANAGER).validation_strict();
+        let applied = self.api::<K>().patch(name, &params, &Patch::Apply(&manifest)).await;
+        applied.with_context(|| format!("apply {} {name}", K::kind(&())))
+    }
+
+    /// Deletes it and everything in it, without waiting for the end.
+    ///
+    /// # Errors
+    /// If the API server refuses.
+    pub async fn delete(&self) -> Result<()> {
+        let api = Api::<Resource>::all(self.cluster.client.clone());
+        if api.get_opt(&self.name).await?.is_some() {
+            api.delete(&self.name, &DeleteParams::default()).await?;
+        }
+        Ok(())
+    }
+
+    /// Deletes it and waits until nothing of it is left.
+    ///
+    /// # Errors
+    /// If something is left after `within`.
+    pub async fn delete_within(&self, within: Duration) -> Result<()> {
+        self.delete().await?;
+        wait::until(&format!("namespace {} is gone", self.name), within, async || {
+            let left = Api::<Resource>::all(self.cluster.client.clone())
+                .get_opt(&self.name)
+                .await?;
+            ensure!(left.is_none(), "{:?}", left.and_then(|namespace| namespace.status));
+            Ok(())
+        })
+        .await
+    }
+}

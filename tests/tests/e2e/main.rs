@@ -1,0 +1,12 @@
+//! The product on a real cluster with a real Bitcoin node: what a person was promised, seen from outside.
+//!
+//! The tests run side by side, each in a namespace of its own. What must run alone has a file of its own beside this
+//! folder.
+
+mod chain;
+mod failures;
+mod lifecycle;
+mod memory;
+mod quiet;
+mod refusals;
+mod sync;

@@ -1,0 +1,90 @@
+//! Nothing happens where there is nothing to do.
+
+use std::{collections::BTreeMap, fmt::Debug, time::Duration};
+
+use anyhow::{Result, ensure};
+use crds::Indexer;
+use e2e::{
+    manifest::Manifest,
+    namespace::{Namespace, in_namespace},
+    node::Node,
+    wait,
+};
+use k8s_openapi::{
+    NamespaceResourceScope,
+    api::{
+        apps::v1::StatefulSet,
+        core::v1::{ConfigMap, Event, PersistentVolumeClaim, Pod, Service, ServiceAccount},
+        policy::v1::PodDisruptionBudget,
+    },
+};
+use kube::api::ListParams;
+use serde::de::DeserializeOwned;
+use tokio::time::Instant;
+
+/// As long as this, nothing may be written.
+const SILENCE: Duration = Duration::from_secs(180);
+/// The last numbers of a synchronisation may come this late.
+const SETTLING: Duration = Duration::from_secs(120);
+
+#[tokio::test]
+async fn a_synced_and_idle_indexer_is_left_alone_for_three_minutes() -> Result<()> {
+    in_namespace("quiet", async |namespace| {
+        let _node = Node::start(namespace, 60).await?;
+        let index = Manifest::of("leaky").on_threshold("128Mi").apply(namespace).await?;
+        index.follows_to(60).await?;
+
+        let mut seen = versions(namespace).await?;
+        let mut silent_since = Instant::now();
+        wait::until("three minutes without a write", SETTLING + SILENCE, async || {
+            let now = versions(namespace).await?;
+            let changed = changes(&seen, &now);
+            if !changed.is_empty() {
+                (seen, silent_since) = (now, Instant::now());
+            }
+            let silence = silent_since.elapsed();
+            ensure!(
+                silence >= SILENCE,
+                "silent for {silence:?}; the last change was to {changed:?}"
+            );
+            Ok(())
+        })
+        .await
+    })
+    .await
+}
+
+/// The version of every object in the namespace that the operator writes, or makes others write.
+async fn versions(namespace: &Namespace) -> Result<BTreeMap<String, String>> {
+    let mut all = BTreeMap::new();
+    add::<Indexer>(namespace, &mut all).await?;
+    add::<StatefulSet>(namespace, &mut all).await?;
+    add::<Pod>(namespace, &mut all).await?;
+    add::<ConfigMap>(namespace, &mut all).await?;
+    add::<Service>(namespace, &mut all).await?;
+    add::<ServiceAccount>(namespace, &mut all).await?;
+    add::<PodDisruptionBudget>(namespace, &mut all).await?;
+    add::<PersistentVolumeClaim>(namespace, &mut all).await?;
+    add::<Event>(namespace, &mut all).await?;
+    Ok(all)
+}
+
+async fn add<K>(namespace: &Namespace, all: &mut BTreeMap<String, String>) -> Result<()>
+where
+    K: kube::Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + DeserializeOwned + Debug,
+{
+    for object in namespace.api::<K>().list(&ListParams::default()).await? {
+        let meta = object.meta();
+        let name = format!("{}/{}", K::kind(&()), meta.name.clone().unwrap_or_default());
+        all.insert(name, meta.resource_version.clone().unwrap_or_default());
+    }
+    Ok(())
+}
+
+fn changes(before: &BTreeMap<String, String>, after: &BTreeMap<String, String>) -> Vec<String> {
+    let names = before
+        .keys()
+        .chain(after.keys())
+        .filter(|name| before.get(*name) != after.get(*name));
+    names.cloned().collect()
+}

@@ -1,0 +1,24 @@
+//! The operator is not needed to get rid of things. It is switched off here, so this runs alone: cargo runs one file
+//! after the other, in the order of their names.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use e2e::{cluster::Cluster, manifest::Manifest, namespace::in_namespace, node::Node};
+
+const NAMESPACE_GONE: Duration = Duration::from_secs(120);
+
+#[tokio::test]
+async fn a_namespace_can_be_deleted_while_the_operator_is_down() -> Result<()> {
+    in_namespace("alone", async |namespace| {
+        let _node = Node::start(namespace, 10).await?;
+        Manifest::of("plain").apply(namespace).await?.follows_to(10).await?;
+
+        let cluster: &Cluster = &namespace.cluster;
+        let replicas = cluster.scale_operator(0).await?;
+        let deleted = namespace.delete_within(NAMESPACE_GONE).await;
+        cluster.scale_operator(replicas).await?;
+        deleted
+    })
+    .await
+}
