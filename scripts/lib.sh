@@ -1,0 +1,103 @@
+# shellcheck shell=bash disable=SC2034 # some of this is used only by the scripts that source it
+# Shared by every script in this folder; sourced, never run. It adds long steps, a summary and the product's own folders
+# to what the cluster scripts share (log, die, have, in_engine, CACHE, ...).
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# shellcheck source=tests/kind/lib.sh
+source "$ROOT/tests/kind/lib.sh"
+
+KIND=$ROOT/tests/kind
+OUT=$ROOT/target                                  # what the scripts make: guests, images, logs
+BINARIES=${CARGO_TARGET_DIR:-$ROOT/target}/release
+GUESTS=$OUT/guests
+IMAGES=$OUT/images
+LOGS=$OUT/logs                                    # one file for each step
+KIND_LOGS=$OUT/kind-logs                          # of the cluster, after a failure
+PULSE_SECONDS=60                                  # how often a long step says where it is
+
+SUMMARY=()                                        # a line for each finished step
+BACKGROUND=                                       # process group of the command that runs beside the steps
+PULSE=                                            # process that speaks for a long step
+
+cd "$ROOT"
+mkdir -p "$GUESTS" "$IMAGES" "$LOGS"
+
+# step TEXT COMMAND...: like that of the cluster scripts, with a log of its own and a sign of life once a minute.
+step() {
+  local text=$1 start=$SECONDS
+  shift
+  STEP=$text
+  STEP_LOG=$LOGS/$(tr -cs 'a-z0-9\n' - <<<"${text,,}" | sed 's/-*$//').log
+  : >"$STEP_LOG"
+  pulse "$text" "$STEP_LOG" &
+  PULSE=$!
+  "$@" >"$STEP_LOG" 2>&1
+  end_pulse
+  STEP=
+  finished "$text" $((SECONDS - start))
+}
+
+# finished TEXT SECONDS: prints the line of a step and keeps it for the summary.
+finished() {
+  local line
+  line=$(printf '%5d s  %s' "$2" "$1")
+  SUMMARY+=("$line")
+  log "$line"
+}
+
+# pulse TEXT LOG: tells the newest line of the log once a minute, until it is ended.
+pulse() {
+  local never start=$SECONDS last
+  exec {never}<> <(:)                             # nothing is ever written there: a sleep that leaves no process behind
+  while true; do
+    read -r -t "$PULSE_SECONDS" -u "$never" _ || true
+    last=$(tail -n 1 "$2" | tr -d '\r' | sed 's/^ *//' | cut -c1-90)
+    log "$(printf '%5d s  %s … %s' $((SECONDS - start)) "$1" "$last")"
+  done
+}
+
+end_pulse() {
+  [[ -n $PULSE ]] || return 0
+  kill "$PULSE" 2>/dev/null || true
+  wait "$PULSE" 2>/dev/null || true
+  PULSE=
+}
+
+# beside COMMAND...: starts a program that runs beside the steps; its output goes to LOGS/beside.log.
+beside() {
+  setsid "$@" >"$LOGS/beside.log" 2>&1 </dev/null &
+  BACKGROUND=$!
+}
+
+# joined: waits for it; to be a step of its own.
+joined() {
+  local status=0
+  wait "$BACKGROUND" || status=$?
+  BACKGROUND=
+  cat "$LOGS/beside.log"
+  return "$status"
+}
+
+# leave: for EXIT traps: the failing command's own words, and nothing left running.
+leave() {
+  end_pulse
+  if [[ -n $BACKGROUND ]]; then kill -- "-$BACKGROUND" 2>/dev/null || true; fi
+  on_exit
+}
+trap leave EXIT
+
+# use_cluster: from here on, kubectl, helm and tests mean our own cluster, whatever KUBECONFIG was set to before.
+use_cluster() {
+  if [[ -f $ENGINE_ENV ]]; then
+    # shellcheck source=/dev/null
+    source "$ENGINE_ENV"
+    export DOCKER_HOST
+  fi
+  KUBECONFIG=$(kubeconfig_of "$DEFAULT_CLUSTER")
+  export KUBECONFIG
+  [[ -f $KUBECONFIG ]] || die "there is no cluster $DEFAULT_CLUSTER: run make kind-up"
+}
+
+kube() { in_engine kubectl "$@"; }
+
+# image_of NAME: the image that `scripts/images` made last from that binary.
+image_of() { cat "$IMAGES/$1.name"; }
