@@ -13,6 +13,7 @@ IMAGES=$OUT/images
 LOGS=$OUT/logs                                    # one file for each step
 KIND_LOGS=$OUT/kind-logs                          # of the cluster, after a failure
 PULSE_SECONDS=60                                  # how often a long step says where it is
+TAIL_LINES=40                                     # of a failed step's log are shown
 
 SUMMARY=()                                        # a line for each finished step
 BACKGROUND=                                       # process group of the command that runs beside the steps
@@ -26,7 +27,7 @@ step() {
   local text=$1 start=$SECONDS
   shift
   STEP=$text
-  STEP_LOG=$LOGS/$(tr -cs 'a-z0-9\n' - <<<"${text,,}" | sed 's/-*$//').log
+  STEP_LOG=$LOGS/$(slug "$text").log
   : >"$STEP_LOG"
   pulse "$text" "$STEP_LOG" &
   PULSE=$!
@@ -35,6 +36,9 @@ step() {
   STEP=
   finished "$text" $((SECONDS - start))
 }
+
+# slug TEXT: as a file name.
+slug() { tr -cs 'a-z0-9\n' - <<<"${1,,}" | sed 's/-*$//' | cut -c1-60; }
 
 # finished TEXT SECONDS: prints the line of a step and keeps it for the summary.
 finished() {
@@ -81,7 +85,12 @@ joined() {
 leave() {
   end_pulse
   if [[ -n $BACKGROUND ]]; then kill -- "-$BACKGROUND" 2>/dev/null || true; fi
-  on_exit
+  [[ -n $STEP ]] || return 0
+  {
+    echo "failed: $STEP; from $STEP_LOG:"
+    grep -q '^failures:$' "$STEP_LOG" && sed -n '/^failures:$/,/^test result:/p' "$STEP_LOG"
+    tail -n "$TAIL_LINES" "$STEP_LOG"
+  } >&3
 }
 trap leave EXIT
 
