@@ -13,6 +13,8 @@ IMAGES=$OUT/images
 LOGS=$OUT/logs                                    # one file for each step
 KIND_LOGS=$OUT/kind-logs                          # of the cluster, after a failure
 PULSE_SECONDS=60                                  # how often a long step says where it is
+OPERATOR_NAMESPACE=shrewd-system
+WAIT=3m                                           # for what the cluster does by itself; busy machines are slow
 TAIL_LINES=40                                     # of a failed step's log are shown
 
 SUMMARY=()                                        # a line for each finished step
