@@ -31,8 +31,8 @@ step() {
   STEP=$text
   STEP_LOG=$LOGS/$(slug "$text").log
   : >"$STEP_LOG"
-  pulse "$text" "$STEP_LOG" &
-  PULSE=$!
+  # Not a job of this shell: bash 5.2 at times complains about a job that is ended in an EXIT trap.
+  PULSE=$(pulse "$text" "$STEP_LOG" >/dev/null & echo $!)
   "$@" >"$STEP_LOG" 2>&1
   end_pulse
   STEP=
@@ -64,7 +64,6 @@ pulse() {
 end_pulse() {
   [[ -n $PULSE ]] || return 0
   kill "$PULSE" 2>/dev/null || true
-  wait "$PULSE" 2>/dev/null || true
   PULSE=
 }
 
