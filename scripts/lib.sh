@@ -31,6 +31,7 @@ step() {
   STEP=$text
   STEP_LOG=$LOGS/$(slug "$text").log
   : >"$STEP_LOG"
+  if [[ -t 2 ]]; then printf '    … s  %s\r' "$text" >&2; fi
   # Not a job of this shell: bash 5.2 at times complains about a job that is ended in an EXIT trap.
   PULSE=$(pulse "$text" "$STEP_LOG" >/dev/null & echo $!)
   "$@" >"$STEP_LOG" 2>&1
