@@ -260,14 +260,14 @@ impl<S: BlockSource> Pipeline<S> {
     }
 
     fn source_failed(&self, error: &source::Error) {
-        tracing::warn!(reason = error.reason(), error = %error, "the chain source cannot be used, will try again");
-        self.shared.metrics.source_failed(error.reason());
-        self.shared.report.source_failed(error.reason(), error.to_string());
+        tracing::warn!(reason = error.reason(), error = error.message(), "the chain source cannot be used, will try again");
+        self.shared.metrics.source_error(error.reason());
+        self.shared.report.source_failed(error.reason(), error.message());
     }
 
     /// Waits, unless it is time to stop; gives the next pause, twice as long up to the cap.
     fn rest(&self, pause: Duration) -> Duration {
-        let stop = &self.shared.control.stop;
+        let stop = &self.shared.control.stop_token();
         self.runtime.block_on(async {
             tokio::select! {
                 () = stop.cancelled() => {}

@@ -25,10 +25,10 @@ use tokio::{
 };
 
 use crate::{
-    args::Launch,
+    args::{Credentials, Launch},
     chain::Height,
     control::Control,
-    guest::{CancelFlag, Engine, EngineConfig, Indexing, Module},
+    guest::{Engine, EngineConfig, Indexing, Module},
     metrics::Metrics,
     ops::{self, Ops},
     pipeline::{Finished, Pipeline, Settings, Shared, execute::Executor},
@@ -36,7 +36,7 @@ use crate::{
     report::Report,
     rpc,
     serving::Serving,
-    source::bitcoind::Bitcoind,
+    source::{Login, bitcoind::Bitcoind},
     store::Store,
 };
 
@@ -52,7 +52,7 @@ const STACK_BYTES: usize = 4 << 20;
 /// What the threads of a process share.
 struct Process {
     config: Config,
-    launch_credentials: Option<(String, String)>,
+    credentials: Option<Credentials>,
     /// A module that cannot be used ends the process instead of being waited for: nobody will mend it meanwhile.
     one_shot: bool,
     report: Arc<Report>,
@@ -66,7 +66,15 @@ struct Process {
 ///
 /// # Errors
 /// When it cannot start, or when a one-shot run ends in anything but success.
-pub async fn run(launch: Launch, bar: ProgressBar) -> Result<()> {
+pub fn run(launch: Launch, bar: ProgressBar) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let ended = runtime.block_on(serve_and_index(launch, bar));
+    // A view that runs on may not hold up the end: its instance goes with the process.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    ended
+}
+
+async fn serve_and_index(launch: Launch, bar: ProgressBar) -> Result<()> {
     let Launch { config, credentials, notices, one_shot } = launch;
     for notice in notices {
         tracing::info!("{notice}");
@@ -88,7 +96,7 @@ pub async fn run(launch: Launch, bar: ProgressBar) -> Result<()> {
     stop_on_signal(&control)?;
     let process = Process {
         config,
-        launch_credentials: credentials.map(|c| (c.username, c.password)),
+        credentials,
         one_shot,
         report: report.clone(),
         metrics,
@@ -98,7 +106,7 @@ pub async fn run(launch: Launch, bar: ProgressBar) -> Result<()> {
     };
     let ended = index_on_a_thread(process).await;
     report.update(|status| status.phase = Phase::Stopping);
-    control.stop.cancel();
+    control.stop();
     for server in servers {
         // Past the drain time what is still open is cut off by the end of the process.
         let _ = tokio::time::timeout(DRAIN, server).await;
@@ -131,7 +139,8 @@ fn index(process: &Process, runtime: &Handle) -> Result<()> {
     let Some(module) = usable_module(process, runtime, &engine)? else { return Ok(()) };
     let store = Store::open(&config.data_dir.join("store"), &config.identity, config.max_reorg_depth)?;
     serving.open(store.clone(), module.clone());
-    let source = Bitcoind::new(&config.source, process.launch_credentials.clone(), config.identity.network)?;
+    let login = process.credentials.clone().map(|c| Login { username: c.username, password: c.password });
+    let source = Bitcoind::with_login(&config.source, config.identity.network, login)?;
     let settings = Settings {
         identity: config.identity.clone(),
         refresh: config.refresh,
@@ -148,7 +157,7 @@ fn index(process: &Process, runtime: &Handle) -> Result<()> {
         control: control.clone(),
         progress: progress.clone(),
     };
-    let executor = Executor::new(Indexing::new(module), cancel_on_stop(control, runtime));
+    let executor = Executor::new(Indexing::new(module));
     let finished = Pipeline::new(Arc::new(source), shared, executor, runtime.clone()).run();
     progress.finish();
     match finished {
@@ -182,7 +191,7 @@ fn usable_module(process: &Process, runtime: &Handle, engine: &Engine) -> Result
             told = Some(unusable);
         }
         let stopped = runtime.block_on(async {
-            tokio::time::timeout(MODULE_LOOK_EVERY, process.control.stop.cancelled()).await.is_ok()
+            tokio::time::timeout(MODULE_LOOK_EVERY, process.control.stop_token().cancelled()).await.is_ok()
         });
         if stopped {
             return Ok(None);
@@ -215,7 +224,7 @@ fn read_module(path: &Path) -> Result<Vec<u8>> {
 
 async fn serve(what: &'static str, listen: &str, router: Router, control: &Control) -> Result<JoinHandle<()>> {
     let listener = TcpListener::bind(listen).await.with_context(|| format!("listen for {what} on {listen}"))?;
-    let stop = control.stop.clone();
+    let stop = control.stop_token().clone();
     Ok(tokio::spawn(async move {
         let server = axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>());
         if let Err(error) = server.with_graceful_shutdown(stop.cancelled_owned()).await {
@@ -227,25 +236,14 @@ async fn serve(what: &'static str, listen: &str, router: Router, control: &Contr
 fn stop_on_signal(control: &Arc<Control>) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let stop = control.stop.clone();
+    let control = control.clone();
     tokio::spawn(async move {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
         tracing::info!("asked to stop: finishing what is under way");
-        stop.cancel();
+        control.stop();
     });
     Ok(())
-}
-
-/// A flag the guest's own thread can ask, set when the process is to end.
-fn cancel_on_stop(control: &Arc<Control>, runtime: &Handle) -> CancelFlag {
-    let flag = CancelFlag::new();
-    let (stop, set) = (control.stop.clone(), flag.clone());
-    runtime.spawn(async move {
-        stop.cancelled().await;
-        set.cancel();
-    });
-    flag
 }

@@ -79,6 +79,7 @@ impl Index for Serving {
     fn sizes(&self) -> Result<Sizes, Fault> {
         let Some(store) = self.store() else { return Ok(Sizes::default()) };
         let stats = store.stats();
-        Ok(Sizes { entries: stats.entries, bytes_on_disk: stats.disk_bytes, blocks: stats.blocks })
+        let blocks = store.tip().map_or(0, |tip| u64::from(tip.at.height.above(store.start())) + 1);
+        Ok(Sizes { entries: stats.entries, bytes_on_disk: stats.disk_bytes, blocks })
     }
 }

@@ -10,6 +10,8 @@ mod node;
 mod rest;
 mod rpc;
 
+pub use http::Login;
+
 use std::{future::Future, io, path::PathBuf, sync::Arc};
 
 use bitcoin::BlockHash;

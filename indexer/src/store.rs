@@ -126,6 +126,12 @@ impl Store {
         self.head().tip()
     }
 
+    /// Height of the first block of the index.
+    #[must_use]
+    pub fn start(&self) -> Height {
+        self.inner.start
+    }
+
     /// What is known of a block; none if it is not indexed.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 use std::{sync::mpsc::Receiver, time::Instant};
 
 use super::{Shared, execute::Executed, show_tip};
-use crate::{fault::Fault, metrics::Stage, store::Durability};
+use crate::{fault::Fault, store::Durability};
 
 /// Writes what was executed into the store.
 pub struct Committer {
@@ -33,7 +33,7 @@ impl Committer {
             self.shared.store.commit(at, &writes, digest, durability)?;
             drop(permit);
             self.shared.metrics.committed(writes.pairs().len(), writes.bytes());
-            self.shared.metrics.stage(Stage::Commit, started.elapsed());
+            self.shared.metrics.stage("commit", started.elapsed());
             // Announced: never before it is written.
             show_tip(&self.shared);
             self.shared.progress.observe(&self.shared.report);

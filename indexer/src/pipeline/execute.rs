@@ -2,14 +2,13 @@
 
 use std::{
     sync::{Arc, mpsc::SyncSender},
-    time::{Instant, SystemTime},
+    time::Instant,
 };
 
 use crds::{
     LastRefresh, RefreshPolicy, RefreshReason,
     pod::{FaultClass, Halt, Memory},
 };
-use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 use tokio::{
     runtime::Handle,
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
@@ -19,8 +18,7 @@ use super::{COMMIT_BUDGET_KIB, Shared, fetch::Fetched};
 use crate::{
     chain::{Block, BlockRef, Height},
     fault::{Fault, Remedy},
-    guest::{CancelFlag, Indexing, refresh},
-    metrics::Stage,
+    guest::{Indexing, refresh},
     state::{Digest, Layered, Overlay, WriteSet},
 };
 
@@ -63,8 +61,6 @@ pub struct Executor {
     request: Option<String>,
     /// Linear memory at the end of the last block.
     last_bytes: Option<u64>,
-    /// Set once the process is to end: a block under way is dropped.
-    stop: CancelFlag,
 }
 
 enum Next {
@@ -77,8 +73,8 @@ enum Next {
 impl Executor {
     /// An executor without an instance; the first block makes one.
     #[must_use]
-    pub fn new(guest: Indexing, stop: CancelFlag) -> Self {
-        Self { guest, pending: None, request: None, last_bytes: None, stop }
+    pub fn new(guest: Indexing) -> Self {
+        Self { guest, pending: None, request: None, last_bytes: None }
     }
 
     /// Blocks were undone: what the instance remembers of them must not reach the next block.
@@ -113,7 +109,7 @@ impl Executor {
                 Next::Drained => return End::Drained,
                 Next::Stopped => return End::Stopped,
             };
-            shared.metrics.stage(Stage::FetchWait, waited.elapsed());
+            shared.metrics.stage("fetch_wait", waited.elapsed());
             let started = Instant::now();
             let writes = match self.run_block(shared, &overlay, &fetched.block) {
                 Ok(writes) => Arc::new(writes),
@@ -121,7 +117,7 @@ impl Executor {
             };
             let at = fetched.block.at;
             digest = digest.next(at.height, at.hash, writes.hash());
-            shared.metrics.stage(Stage::Execute, started.elapsed());
+            shared.metrics.stage("execute", started.elapsed());
             drop(fetched);
             overlay.push(at.height, writes.clone());
             let Some(permit) = reserve(runtime, budget, writes.bytes()) else { return End::Drained };
@@ -144,7 +140,7 @@ impl Executor {
             runs += 1;
             match self.run_once(shared, overlay, block) {
                 Ok(writes) => return Ok(writes),
-                Err(_) if shared.control.stop.is_cancelled() => return Err(End::Stopped),
+                Err(_) if shared.control.stop_token().is_cancelled() => return Err(End::Stopped),
                 Err(fault) => {
                     self.last_bytes = None;
                     self.want(RefreshReason::Failure);
@@ -165,7 +161,7 @@ impl Executor {
         let overlay = overlay.clone();
         let below = shared.store.reader(height.prev().unwrap_or(Height(0)));
         let state = Box::new(Layered::new(overlay, below));
-        let writes = self.guest.run(height, block.bytes.clone(), state, &self.stop)?;
+        let writes = self.guest.run(height, block.bytes.clone(), state, shared.control.stop_flag())?;
         let bytes = self.guest.guest_bytes();
         self.last_bytes = Some(bytes);
         let threshold = shared.settings.threshold_bytes;
@@ -232,7 +228,7 @@ impl Executor {
         shared.report.update(|status| {
             *status.memory.refreshes.of(reason) += 1;
             status.memory.guest_bytes = bytes;
-            status.memory.last_refresh = Some(LastRefresh { reason, height: height.0, time: now() });
+            status.memory.last_refresh = Some(LastRefresh::now(reason, height.0));
             if request.is_some() {
                 status.last_refresh_request = request;
             }
@@ -250,8 +246,8 @@ impl Executor {
 async fn next(shared: &Shared, blocks: &mut mpsc::Receiver<Fetched>) -> Next {
     tokio::select! {
         biased;
-        () = shared.control.stop.cancelled() => Next::Stopped,
-        () = shared.control.refresh_requested.notified() => Next::Refresh,
+        () = shared.control.stop_token().cancelled() => Next::Stopped,
+        () = shared.control.refresh_requested() => Next::Refresh,
         block = blocks.recv() => block.map_or(Next::Drained, Next::Block),
     }
 }
@@ -290,8 +286,4 @@ fn halt(block: &Block, runs: u32, fault: &Fault) -> Halt {
         runs,
         message: fault.message.chars().take(MESSAGE_MAX).collect(),
     }
-}
-
-fn now() -> Time {
-    Time(Timestamp::try_from(SystemTime::now()).unwrap_or(Timestamp::UNIX_EPOCH))
 }

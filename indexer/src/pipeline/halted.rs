@@ -25,17 +25,17 @@ pub(super) async fn wait<S: BlockSource>(source: &S, shared: &Shared, halt: &Hal
     loop {
         tokio::select! {
             biased;
-            () = shared.control.stop.cancelled() => return Wait::Stopped,
+            () = shared.control.stop_token().cancelled() => return Wait::Stopped,
             // The request itself stays for the executor, which takes it before its next block.
-            () = shared.control.refresh_requested.notified() => return Wait::GoOn("a refresh was requested"),
+            () = shared.control.refresh_requested() => return Wait::GoOn("a refresh was requested"),
             () = tokio::time::sleep(LOOK_EVERY) => {}
         }
         match chain_moved(source, shared, halt).await {
             Ok(Some(why)) => return Wait::GoOn(why),
             Ok(None) => {}
             Err(error) => {
-                shared.metrics.source_failed(error.reason());
-                shared.report.source_failed(error.reason(), error.to_string());
+                shared.metrics.source_error(error.reason());
+                shared.report.source_failed(error.reason(), error.message());
             }
         }
     }

@@ -11,7 +11,7 @@ use futures::future::{BoxFuture, FutureExt};
 
 use super::{
     AddressError, BlockSource, Error, Headers,
-    http::{self, Endpoint},
+    http::{self, Endpoint, Login},
     node::Node,
 };
 use crate::chain::{Block, BlockRef, Height};
@@ -40,12 +40,20 @@ impl Bitcoind {
     /// # Errors
     /// When an address cannot be used.
     pub fn new(source: &pod::Source, network: Network) -> Result<Self, AddressError> {
+        Self::with_login(source, network, None)
+    }
+
+    /// The same, with credentials that are not in files; every node is sent them.
+    ///
+    /// # Errors
+    /// When an address cannot be used.
+    pub fn with_login(source: &pod::Source, network: Network, login: Option<Login>) -> Result<Self, AddressError> {
         if source.urls.is_empty() {
             return Err(AddressError::Missing);
         }
         let client = http::client(http::ANSWER_TIMEOUT)?;
         let node = |(url, position): (&String, usize)| {
-            let endpoint = Endpoint::new(url, position, source.credentials_dir.clone(), client.clone())?;
+            let endpoint = Endpoint::new(url, position, source.credentials_dir.clone(), login.clone(), client.clone())?;
             Ok(Node::new(endpoint, network))
         };
         let nodes = source.urls.iter().zip(1..).map(node).collect::<Result<_, _>>()?;

@@ -33,14 +33,18 @@ pub(super) struct Answer {
 }
 
 struct Credentials {
-    dir: PathBuf,
+    /// Files that hold them; none: they were given once and for all.
+    dir: Option<PathBuf>,
     login: Mutex<Option<Login>>,
 }
 
+/// User and password of a node. It has no debug form, so that no log line can show it.
 #[derive(Clone, PartialEq, Eq)]
-struct Login {
-    username: String,
-    password: String,
+pub struct Login {
+    /// The user.
+    pub username: String,
+    /// The password.
+    pub password: String,
 }
 
 /// The client for all nodes; it keeps connections open, and gives a node so long for a whole answer.
@@ -62,6 +66,7 @@ impl Endpoint {
         address: &str,
         position: usize,
         credentials_dir: Option<PathBuf>,
+        login: Option<Login>,
         client: Client,
     ) -> Result<Self, AddressError> {
         let mut base = Url::parse(address).map_err(|_| AddressError::NoUrl { position })?;
@@ -75,9 +80,9 @@ impl Endpoint {
         base.set_query(None);
         base.set_fragment(None);
         let name = base.as_str().trim_end_matches('/').into();
-        let credentials = credentials_dir.map(|dir| Credentials {
-            dir,
-            login: Mutex::new(None),
+        let credentials = (credentials_dir.is_some() || login.is_some()).then(|| Credentials {
+            dir: credentials_dir,
+            login: Mutex::new(login),
         });
         Ok(Self {
             name,
@@ -183,7 +188,7 @@ impl Endpoint {
         };
         let mut login = credentials.login.lock().await;
         if login.is_none() {
-            *login = Some(self.read(credentials).await?);
+            *login = self.read(credentials).await?;
         }
         Ok(login.clone())
     }
@@ -192,14 +197,20 @@ impl Endpoint {
         let Some(credentials) = &self.credentials else {
             return Ok(None);
         };
-        let login = self.read(credentials).await?;
-        *credentials.login.lock().await = Some(login.clone());
-        Ok(Some(login))
+        let mut login = credentials.login.lock().await;
+        if let Some(read) = self.read(credentials).await? {
+            *login = Some(read);
+        }
+        Ok(login.clone())
     }
 
-    async fn read(&self, credentials: &Credentials) -> Result<Login, Error> {
+    /// What the files say now; none if there are no files.
+    async fn read(&self, credentials: &Credentials) -> Result<Option<Login>, Error> {
+        let Some(dir) = &credentials.dir else {
+            return Ok(None);
+        };
         let file = async |name: &str| {
-            let path = credentials.dir.join(name);
+            let path = dir.join(name);
             match tokio::fs::read_to_string(&path).await {
                 Ok(text) => Ok(text.trim_end_matches(['\r', '\n']).to_owned()),
                 Err(source) => Err(Error::CredentialsMissing {
@@ -209,10 +220,10 @@ impl Endpoint {
                 }),
             }
         };
-        Ok(Login {
+        Ok(Some(Login {
             username: file("username").await?,
             password: file("password").await?,
-        })
+        }))
     }
 }
 

@@ -224,7 +224,7 @@ mod tests {
         })
         .await;
         let client = http::client(Duration::from_millis(500)).unwrap();
-        let endpoint = Endpoint::new(&fake.url, 1, None, client).unwrap();
+        let endpoint = Endpoint::new(&fake.url, 1, None, None, client).unwrap();
         (Node::new(endpoint, Network::Regtest), fake)
     }
 
