@@ -44,6 +44,8 @@ use crate::{
 const MODULE_LOOK_EVERY: Duration = Duration::from_secs(2);
 /// How long open connections may take to end once the process is asked to stop; a sixth of what Kubernetes gives.
 const DRAIN: Duration = Duration::from_secs(10);
+/// Pause between two looks at the size of the store: as often as Prometheus usually scrapes.
+const MEASURE_EVERY: Duration = Duration::from_secs(15);
 /// A file above this is no module: the largest known ones have a few MiB.
 const MODULE_BYTES_MAX: u64 = 256 << 20;
 /// Stack of the thread that runs the guest: 2 MiB for the guest, as much again for the host functions below it.
@@ -139,6 +141,7 @@ fn index(process: &Process, runtime: &Handle) -> Result<()> {
     let Some(module) = usable_module(process, runtime, &engine)? else { return Ok(()) };
     let store = Store::open(&config.data_dir.join("store"), &config.identity, config.max_reorg_depth)?;
     serving.open(store.clone(), module.clone());
+    runtime.spawn(measure_store(store.clone(), metrics.clone(), control.clone()));
     let login = process.credentials.clone().map(|c| Login { username: c.username, password: c.password });
     let source = Bitcoind::with_login(&config.source, config.identity.network, login)?;
     let settings = Settings {
@@ -220,6 +223,18 @@ fn read_module(path: &Path) -> Result<Vec<u8>> {
         bail!("module file {} has {bytes} bytes, more than the {MODULE_BYTES_MAX} a module may have", path.display());
     }
     fs::read(path).with_context(|| format!("read module file {}", path.display()))
+}
+
+/// Keeps the figures of the store fresh. RocksDB answers from its own counters, without I/O.
+async fn measure_store(store: Store, metrics: Arc<Metrics>, control: Arc<Control>) {
+    loop {
+        let stats = store.stats();
+        metrics.store_occupies(stats.families.iter().map(|family| (family.name, family.disk_bytes)));
+        tokio::select! {
+            () = control.stop_token().cancelled() => return,
+            () = tokio::time::sleep(MEASURE_EVERY) => {}
+        }
+    }
 }
 
 async fn serve(what: &'static str, listen: &str, router: Router, control: &Control) -> Result<JoinHandle<()>> {
