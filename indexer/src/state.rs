@@ -147,6 +147,12 @@ impl Overlay {
         }
     }
 
+    /// The newest height in it.
+    #[must_use]
+    pub fn last(&self) -> Option<Height> {
+        self.blocks.back().map(|(height, _)| *height)
+    }
+
     fn get(&self, key: &[u8]) -> Option<&Bytes> {
         self.blocks.iter().rev().find_map(|(_, writes)| writes.get(key))
     }
