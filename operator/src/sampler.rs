@@ -6,6 +6,7 @@
 
 use std::{
     collections::HashMap,
+    fmt,
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -43,6 +44,12 @@ pub struct Key {
     pub namespace: String,
     /// Its name.
     pub name: String,
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
 }
 
 /// See the module.
@@ -95,14 +102,12 @@ impl Sampler {
     /// From now on asks these targets, and no others, for this Indexer, and returns the latest answers. Targets that
     /// were not asked before are asked first, which takes up to the timeout of a request.
     pub async fn observe(&self, key: &Key, targets: &[Target]) -> HashMap<Target, Sample> {
-        let known: Vec<&Target> = {
-            let groups = self.groups();
-            let group = groups.get(key);
-            targets.iter().filter(|t| group.is_some_and(|g| g.pods.contains_key(t))).collect()
-        };
-        let new = targets.iter().filter(|t| !known.contains(t)).cloned();
+        let new = self.not_asked_yet(key, targets);
         let asked: HashMap<Target, Sample> = stream::iter(new)
-            .map(|target| async move { (target.clone(), self.ask(&target).await.unwrap_or_else(Sample::Silent)) })
+            .map(|target| async move {
+                let sample = self.ask(&target).await.unwrap_or_else(Sample::Silent);
+                (target, sample)
+            })
             .buffer_unordered(CONCURRENCY)
             .collect()
             .await;
@@ -136,6 +141,12 @@ impl Sampler {
         let request = self.http.post(url(target, "refresh")).json(&RefreshRequest { id: id.to_owned() });
         let response = request.send().await.map_err(|e| told(&e))?;
         if response.status().is_success() { Ok(()) } else { Err(format!("it answered {}", response.status())) }
+    }
+
+    fn not_asked_yet(&self, key: &Key, targets: &[Target]) -> Vec<Target> {
+        let groups = self.groups();
+        let group = groups.get(key);
+        targets.iter().filter(|target| !group.is_some_and(|g| g.pods.contains_key(target))).cloned().collect()
     }
 
     fn due(&self, now: Instant) -> Vec<(Key, Target)> {

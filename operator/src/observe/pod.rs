@@ -54,7 +54,7 @@ impl ObservedPod {
             uid: uid.clone(),
             restarts,
             address,
-            indexer: format!("{}/{}", key.namespace, key.name),
+            indexer: key.to_string(),
             revision: revision.clone(),
         });
         let ready = condition(pod, "Ready").is_some_and(|(status, _)| status == "True");
