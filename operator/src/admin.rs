@@ -43,7 +43,10 @@ async fn readyz(State(readiness): State<Readiness>) -> (StatusCode, &'static str
     if readiness.is_ready() {
         (StatusCode::OK, "ok\n")
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "waiting for the custom resource definition and the first lists\n")
+        (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "waiting for the custom resource definition and the first lists\n",
+        )
     }
 }
 
@@ -67,7 +70,11 @@ mod tests {
     async fn ready_needs_every_scope_and_alive_needs_nothing() {
         let readiness = Readiness::new(2);
         let router = router(Metrics::new().unwrap(), readiness.clone());
-        for expected in [StatusCode::SERVICE_UNAVAILABLE, StatusCode::SERVICE_UNAVAILABLE, StatusCode::OK] {
+        for expected in [
+            StatusCode::SERVICE_UNAVAILABLE,
+            StatusCode::SERVICE_UNAVAILABLE,
+            StatusCode::OK,
+        ] {
             assert_eq!(get(&router, "/readyz").await, expected);
             assert_eq!(get(&router, "/livez").await, StatusCode::OK);
             if expected != StatusCode::OK {

@@ -71,7 +71,9 @@ pub async fn apply(client: &Client, key: &Key, plan: &Plan, observed: &Observed)
     for child in changes.apply {
         let error = |source| Error::new("apply", child.kind, &child.name, source);
         let params = PatchParams::apply(MANAGER).force();
-        let patched = api(client, key, child.kind).patch(&child.name, &params, &Patch::Apply(&child.body)).await;
+        let patched = api(client, key, child.kind)
+            .patch(&child.name, &params, &Patch::Apply(&child.body))
+            .await;
         // The server rewrites some values, `1000m` to `1` say. Applying those again changes nothing there.
         let live = observed.children.get(&(child.kind, child.name.clone()));
         let before = live.and_then(|live| live["metadata"]["resourceVersion"].as_str());
@@ -98,7 +100,11 @@ pub async fn replace(client: &Client, key: &Key, pod: &ObservedPod) -> Result<()
     match pods.delete(&pod.name, &only(pod.uid.clone())).await {
         Ok(_) => Ok(()),
         Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Ok(()),
-        Err(source) => Err(Error { action: "replace", object: format!("Pod {}", pod.name), source: Box::new(source) }),
+        Err(source) => Err(Error {
+            action: "replace",
+            object: format!("Pod {}", pod.name),
+            source: Box::new(source),
+        }),
     }
 }
 
@@ -114,8 +120,12 @@ pub async fn status(client: &Client, key: &Key, status: &IndexerStatus) -> Resul
         "status": status,
     });
     let params = PatchParams::apply(MANAGER).force();
-    let written = indexers(client, key).patch_status(&key.name, &params, &Patch::Apply(&body)).await;
-    written.map(drop).map_err(|source| Error::of_indexer("write the status of", key, source))
+    let written = indexers(client, key)
+        .patch_status(&key.name, &params, &Patch::Apply(&body))
+        .await;
+    written
+        .map(drop)
+        .map_err(|source| Error::of_indexer("write the status of", key, source))
 }
 
 /// Reads the status of a resource whose spec cannot be read.
@@ -126,22 +136,37 @@ pub async fn read_status(client: &Client, key: &Key) -> Result<Option<IndexerSta
     let read = indexers(client, key).get(&key.name).await;
     let object = read.map_err(|source| Error::of_indexer("read", key, source))?;
     // A status of an older schema counts as none: it is replaced as a whole.
-    Ok(object.data.get("status").cloned().and_then(|status| serde_json::from_value(status).ok()))
+    Ok(object
+        .data
+        .get("status")
+        .cloned()
+        .and_then(|status| serde_json::from_value(status).ok()))
 }
 
 impl Error {
     fn new(action: &'static str, kind: ChildKind, name: &str, source: kube::Error) -> Self {
-        Self { action, object: format!("{} {name}", kind.api_resource().kind), source: Box::new(source) }
+        Self {
+            action,
+            object: format!("{} {name}", kind.api_resource().kind),
+            source: Box::new(source),
+        }
     }
 
     fn of_indexer(action: &'static str, key: &Key, source: kube::Error) -> Self {
-        Self { action, object: format!("Indexer {}", key.name), source: Box::new(source) }
+        Self {
+            action,
+            object: format!("Indexer {}", key.name),
+            source: Box::new(source),
+        }
     }
 }
 
 /// The object with this id and no other one of its name.
 fn only(uid: String) -> DeleteParams {
-    DeleteParams::default().preconditions(Preconditions { uid: Some(uid), resource_version: None })
+    DeleteParams::default().preconditions(Preconditions {
+        uid: Some(uid),
+        resource_version: None,
+    })
 }
 
 fn api(client: &Client, key: &Key, kind: ChildKind) -> Api<DynamicObject> {

@@ -54,9 +54,14 @@ mod tests {
     #[test]
     fn namespaces_are_separated_by_commas() {
         let args = Args::try_parse_from(["shrewd-operator", "run", "--namespaces", "a,b"]).unwrap();
-        let Command::Run(run) = args.command else { panic!("run was asked for") };
+        let Command::Run(run) = args.command else {
+            panic!("run was asked for")
+        };
         assert_eq!(run.namespaces, ["a", "b"]);
-        assert_eq!(run.indexer_image, format!("shrewd-indexer:{}", env!("CARGO_PKG_VERSION")));
+        assert_eq!(
+            run.indexer_image,
+            format!("shrewd-indexer:{}", env!("CARGO_PKG_VERSION"))
+        );
     }
 
     #[test]

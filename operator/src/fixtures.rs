@@ -2,11 +2,11 @@
 
 use std::sync::{Arc, Mutex};
 
+use axum::http::{Request, Response, StatusCode};
 use crds::{
     Indexer, Phase,
     pod::{self, Check, Memory},
 };
-use axum::http::{Request, Response, StatusCode};
 use k8s_openapi::{
     api::{apps::v1::StatefulSet, core::v1::Pod},
     apimachinery::pkg::apis::meta::v1::{Condition, Time},
@@ -53,12 +53,19 @@ pub(crate) fn valid() -> ValidIndexer {
 }
 
 pub(crate) fn key() -> Key {
-    Key { namespace: "ns".into(), name: "one".into() }
+    Key {
+        namespace: "ns".into(),
+        name: "one".into(),
+    }
 }
 
 /// What a pod says that has indexed up to this height, which is the tip.
 pub(crate) fn following(height: u32) -> pod::Status {
-    let check = |reason: &str| Check { ok: Some(true), reason: reason.into(), message: String::new() };
+    let check = |reason: &str| Check {
+        ok: Some(true),
+        reason: reason.into(),
+        message: String::new(),
+    };
     pod::Status {
         version: "0.1.0".into(),
         indexer: key().to_string(),
@@ -116,7 +123,10 @@ pub(crate) fn observed_pod(name: &str) -> ObservedPod {
 
 /// A pod that runs, is ready and follows the chain.
 pub(crate) fn answering_pod(name: &str) -> ObservedPod {
-    ObservedPod { sample: Sample::Answer(Box::new(following(100))), ..observed_pod(name) }
+    ObservedPod {
+        sample: Sample::Answer(Box::new(following(100))),
+        ..observed_pod(name)
+    }
 }
 
 /// The set of the revision of [`valid`], at this template.
@@ -158,7 +168,10 @@ pub(crate) fn live(plan: &Plan) -> Observed {
         body["metadata"]["uid"] = json!(format!("uid-of-{}", child.name));
         ((child.kind, child.name.clone()), body)
     });
-    Observed { children: children.collect(), ..Observed::default() }
+    Observed {
+        children: children.collect(),
+        ..Observed::default()
+    }
 }
 
 pub(crate) fn condition(type_: &str, status: &str, reason: &str, message: &str) -> Condition {
@@ -187,7 +200,10 @@ pub(crate) fn api_server(refuse: fn(&str) -> Option<Value>) -> (Client, Arc<Mute
             let body = request.into_body().collect_bytes().await.unwrap();
             let body: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
             let (code, answer) = match refuse(&call) {
-                Some(status) => (StatusCode::from_u16(status["code"].as_u64().unwrap() as u16).unwrap(), status),
+                Some(status) => (
+                    StatusCode::from_u16(status["code"].as_u64().unwrap() as u16).unwrap(),
+                    status,
+                ),
                 None => (StatusCode::OK, answered(&body)),
             };
             seen.lock().unwrap().push((call, body));

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use prometheus::{
-    Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
-};
+use prometheus::{Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
 
 /// Metrics of one process; clones share them.
 #[derive(Clone, Debug)]
@@ -98,7 +96,10 @@ mod tests {
         metrics.sampled(true);
         metrics.status_written();
         let text = String::from_utf8(metrics.text().unwrap()).unwrap();
-        assert!(text.contains("shrewd_operator_samples_total{outcome=\"ok\"} 1"), "{text}");
+        assert!(
+            text.contains("shrewd_operator_samples_total{outcome=\"ok\"} 1"),
+            "{text}"
+        );
         assert!(text.contains("shrewd_operator_status_writes_total 1"), "{text}");
     }
 }

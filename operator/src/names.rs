@@ -56,7 +56,10 @@ pub fn pod_labels(indexer: &str, revision: &Revision) -> BTreeMap<String, String
 #[must_use]
 pub fn object_labels(indexer: &str, revision: Option<&Revision>) -> BTreeMap<String, String> {
     let mut labels = well_known(indexer);
-    labels.extend(map([(LABEL_INDEXER, indexer), ("app.kubernetes.io/version", env!("CARGO_PKG_VERSION"))]));
+    labels.extend(map([
+        (LABEL_INDEXER, indexer),
+        ("app.kubernetes.io/version", env!("CARGO_PKG_VERSION")),
+    ]));
     if let Some(revision) = revision {
         labels.insert(LABEL_REVISION.into(), revision.to_string());
     }

@@ -72,13 +72,25 @@ impl Stores {
 pub async fn observe(stores: &Stores, sampler: &Sampler, key: &Key, uid: &str) -> Observed {
     let mut children = BTreeMap::new();
     let stateful_sets = of(&stores.stateful_sets, key);
-    collect(&mut children, ChildKind::ServiceAccount, &of(&stores.service_accounts, key), uid);
+    collect(
+        &mut children,
+        ChildKind::ServiceAccount,
+        &of(&stores.service_accounts, key),
+        uid,
+    );
     collect(&mut children, ChildKind::ConfigMap, &of(&stores.config_maps, key), uid);
     collect(&mut children, ChildKind::Service, &of(&stores.services, key), uid);
-    collect(&mut children, ChildKind::PodDisruptionBudget, &of(&stores.budgets, key), uid);
+    collect(
+        &mut children,
+        ChildKind::PodDisruptionBudget,
+        &of(&stores.budgets, key),
+        uid,
+    );
     collect(&mut children, ChildKind::StatefulSet, &stateful_sets, uid);
-    let mut pods: Vec<ObservedPod> =
-        of(&stores.pods, key).iter().filter_map(|pod| ObservedPod::read(pod, key)).collect();
+    let mut pods: Vec<ObservedPod> = of(&stores.pods, key)
+        .iter()
+        .filter_map(|pod| ObservedPod::read(pod, key))
+        .collect();
     pods.sort_by(|a, b| a.name.cmp(&b.name));
     let targets: Vec<_> = pods.iter().filter_map(|pod| pod.target.clone()).collect();
     let mut samples = sampler.observe(key, &targets).await;
@@ -87,8 +99,15 @@ pub async fn observe(stores: &Stores, sampler: &Sampler, key: &Key, uid: &str) -
             pod.sample = sample;
         }
     }
-    let stateful_sets = stateful_sets.iter().filter(|set| is_owned_by(set.meta(), uid)).map(|set| (**set).clone());
-    Observed { children, stateful_sets: stateful_sets.collect(), pods }
+    let stateful_sets = stateful_sets
+        .iter()
+        .filter(|set| is_owned_by(set.meta(), uid))
+        .map(|set| (**set).clone());
+    Observed {
+        children,
+        stateful_sets: stateful_sets.collect(),
+        pods,
+    }
 }
 
 impl Observed {
@@ -109,7 +128,10 @@ where
 {
     store.state_filter(|object| {
         object.namespace().as_deref() == Some(key.namespace.as_str())
-            && object.labels().get(names::LABEL_INDEXER).is_some_and(|name| *name == key.name)
+            && object
+                .labels()
+                .get(names::LABEL_INDEXER)
+                .is_some_and(|name| *name == key.name)
     })
 }
 

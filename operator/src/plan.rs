@@ -70,7 +70,10 @@ pub fn plan(valid: &ValidIndexer, rollout: &Rollout) -> Plan {
     for revision in &rollout.kept {
         let config = config_map::build(valid, revision);
         let set = stateful_set::build(valid, revision, &config_map::hash(&config));
-        children.extend([child(ChildKind::ConfigMap, &config), child(ChildKind::StatefulSet, &set)]);
+        children.extend([
+            child(ChildKind::ConfigMap, &config),
+            child(ChildKind::StatefulSet, &set),
+        ]);
     }
     children.sort_by_key(|child| child.kind);
     Plan { children }
@@ -81,7 +84,11 @@ impl Plan {
     #[must_use]
     pub fn changes(&self, observed: &Observed) -> Changes<'_> {
         let live = |child: &Child| observed.children.get(&(child.kind, child.name.clone()));
-        let apply = self.children.iter().filter(|c| !live(c).is_some_and(|live| covers(live, &c.body))).collect();
+        let apply = self
+            .children
+            .iter()
+            .filter(|c| !live(c).is_some_and(|live| covers(live, &c.body)))
+            .collect();
         let planned: BTreeSet<(ChildKind, &str)> = self.children.iter().map(|c| (c.kind, c.name.as_str())).collect();
         let prune = observed
             .children
@@ -132,7 +139,11 @@ fn child<K: Resource<DynamicType = ()> + Serialize>(kind: ChildKind, object: &K)
     let mut body = serde_json::to_value(object).expect("types of the Kubernetes API turn into JSON");
     let hash = hash(body.to_string().as_bytes());
     body["metadata"]["annotations"][names::ANNOTATION_APPLIED] = json!(hash);
-    Child { kind, name: object.meta().name.clone().unwrap_or_default(), body }
+    Child {
+        kind,
+        name: object.meta().name.clone().unwrap_or_default(),
+        body,
+    }
 }
 
 /// Sixteen hex digits, enough to tell one object's versions apart.
@@ -144,9 +155,9 @@ fn hash(bytes: &[u8]) -> String {
 /// annotation with the hash of the plan tells of fields that are no longer planned.
 fn covers(live: &Value, planned: &Value) -> bool {
     match (live, planned) {
-        (Value::Object(live), Value::Object(planned)) => {
-            planned.iter().all(|(key, planned)| live.get(key).is_some_and(|live| covers(live, planned)))
-        }
+        (Value::Object(live), Value::Object(planned)) => planned
+            .iter()
+            .all(|(key, planned)| live.get(key).is_some_and(|live| covers(live, planned))),
         (Value::Array(live), Value::Array(planned)) => {
             live.len() == planned.len() && live.iter().zip(planned).all(|(live, planned)| covers(live, planned))
         }
@@ -179,7 +190,13 @@ mod tests {
         let plan = planned();
         let observed = live(&plan);
         let changes = plan.changes(&observed);
-        assert_eq!(changes, Changes { apply: vec![], prune: vec![] });
+        assert_eq!(
+            changes,
+            Changes {
+                apply: vec![],
+                prune: vec![]
+            }
+        );
     }
 
     #[test]
@@ -189,7 +206,8 @@ mod tests {
         let service = (ChildKind::Service, "one".to_owned());
         observed.children.get_mut(&service).unwrap()["spec"]["selector"] = json!({"app": "mine"});
         let budget = (ChildKind::PodDisruptionBudget, "one".to_owned());
-        observed.children.get_mut(&budget).unwrap()["metadata"]["annotations"][names::ANNOTATION_APPLIED] = json!("old");
+        observed.children.get_mut(&budget).unwrap()["metadata"]["annotations"][names::ANNOTATION_APPLIED] =
+            json!("old");
         let changed: Vec<ChildKind> = plan.changes(&observed).apply.iter().map(|child| child.kind).collect();
         assert_eq!(changed, [ChildKind::Service, ChildKind::PodDisruptionBudget]);
     }
@@ -200,8 +218,12 @@ mod tests {
         let mut observed = live(&plan);
         let old = json!({"metadata": {"name": "one-0000000000", "uid": "u1"}});
         let going = json!({"metadata": {"name": "one-1", "uid": "u2", "deletionTimestamp": "2026-01-01T00:00:00Z"}});
-        observed.children.insert((ChildKind::StatefulSet, "one-0000000000".into()), old);
-        observed.children.insert((ChildKind::StatefulSet, "one-1".into()), going);
+        observed
+            .children
+            .insert((ChildKind::StatefulSet, "one-0000000000".into()), old);
+        observed
+            .children
+            .insert((ChildKind::StatefulSet, "one-1".into()), going);
         let expected = vec![(ChildKind::StatefulSet, "one-0000000000".to_owned(), "u1".to_owned())];
         assert_eq!(plan.changes(&observed).prune, expected);
     }

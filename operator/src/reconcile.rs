@@ -124,7 +124,10 @@ async fn pass(watched: &Watched, context: &Context) -> Result<Action, Error> {
     let previous = previous(watched, &key, &uid, context).await?; // [I/O] only for a resource that cannot be read
     let outcome = match &watched.0 {
         Ok(indexer) => validate(indexer, &context.default_image), // [pure]
-        Err(broken) => Err(Invalid { reason: reasons::INVALID_SPEC, problems: vec![broken.error.clone()] }),
+        Err(broken) => Err(Invalid {
+            reason: reasons::INVALID_SPEC,
+            problems: vec![broken.error.clone()],
+        }),
     };
     let applied = match &outcome {
         Ok(valid) => carry_out(valid, &observed, previous.as_ref(), &key, context).await, // [I/O]
@@ -144,7 +147,11 @@ async fn pass(watched: &Watched, context: &Context) -> Result<Action, Error> {
     write(watched, previous.as_ref(), &next, &key, context).await?; // [I/O]
     applied.map_err(Error::Apply)?;
     let is_pending = outcome.is_ok_and(|valid| refresh::pending(&valid, Some(&next)).is_some() && valid.replicas > 0);
-    Ok(if is_pending { Action::requeue(REFRESH_AGAIN) } else { Action::await_change() })
+    Ok(if is_pending {
+        Action::requeue(REFRESH_AGAIN)
+    } else {
+        Action::await_change()
+    })
 }
 
 /// Plans and applies. Returns whether anything was changed.
@@ -186,7 +193,9 @@ async fn write(
     }
     apply::status(&context.client, key, next).await.map_err(Error::Status)?;
     context.metrics.status_written();
-    context.history.note_written(key, &watched.uid().unwrap_or_default(), next.clone());
+    context
+        .history
+        .note_written(key, &watched.uid().unwrap_or_default(), next.clone());
     let regarding: ObjectReference = watched.object_ref(&());
     for event in transitions(previous, next) {
         // The condition is the truth; an event is a courtesy, so a lost one fails nothing.
@@ -210,16 +219,25 @@ async fn previous(watched: &Watched, key: &Key, uid: &str, context: &Context) ->
 
 fn told(applied: &Result<bool, apply::Error>) -> Applied {
     match applied {
-        Ok(changed) => Applied { failure: None, changed: *changed },
+        Ok(changed) => Applied {
+            failure: None,
+            changed: *changed,
+        },
         Err(error) => Applied {
-            failure: Some(Failure { message: error.told(), needs_change: error.class() == Class::AwaitChange }),
+            failure: Some(Failure {
+                message: error.told(),
+                needs_change: error.class() == Class::AwaitChange,
+            }),
             changed: false,
         },
     }
 }
 
 fn key(meta: &kube::core::ObjectMeta) -> Key {
-    Key { namespace: meta.namespace.clone().unwrap_or_default(), name: meta.name.clone().unwrap_or_default() }
+    Key {
+        namespace: meta.namespace.clone().unwrap_or_default(),
+        name: meta.name.clone().unwrap_or_default(),
+    }
 }
 
 #[cfg(test)]

@@ -48,7 +48,12 @@ mod tests {
 
     #[test]
     fn quantities_take_the_largest_unit_that_divides_them() {
-        for (bytes, text) in [(5 << 30, "5Gi"), (2304 * MIB, "2304Mi"), (65 << 10, "65Ki"), (1_000_001, "1000001")] {
+        for (bytes, text) in [
+            (5 << 30, "5Gi"),
+            (2304 * MIB, "2304Mi"),
+            (65 << 10, "65Ki"),
+            (1_000_001, "1000001"),
+        ] {
             assert_eq!(quantity(bytes).0, text);
         }
     }

@@ -28,11 +28,20 @@ pub struct Rollout {
 #[must_use]
 pub fn rollout(valid: &ValidIndexer, observed: &Observed) -> Rollout {
     let serving = valid.revision.clone();
-    let mut retired: Vec<Revision> =
-        observed.pods.iter().map(|pod| &pod.revision).filter(|r| **r != serving).cloned().collect();
+    let mut retired: Vec<Revision> = observed
+        .pods
+        .iter()
+        .map(|pod| &pod.revision)
+        .filter(|r| **r != serving)
+        .cloned()
+        .collect();
     retired.sort();
     retired.dedup();
-    Rollout { kept: vec![serving.clone()], serving, retired }
+    Rollout {
+        kept: vec![serving.clone()],
+        serving,
+        retired,
+    }
 }
 
 /// The pod that is deleted next, because it was made from an outdated template. Its `StatefulSet` makes the new one.
@@ -53,7 +62,11 @@ pub fn next_replacement<'a>(
     if pods.iter().any(|pod| pod.terminating) {
         return None;
     }
-    let outdated = || pods.iter().copied().filter(|pod| pod.template.as_deref().is_some_and(|t| t != template));
+    let outdated = || {
+        pods.iter()
+            .copied()
+            .filter(|pod| pod.template.as_deref().is_some_and(|t| t != template))
+    };
     if let Some(broken) = outdated().find(|pod| !pod.ready) {
         return Some(broken);
     }
@@ -83,7 +96,11 @@ mod tests {
             (pod.template, pod.ready, pod.terminating) = (Some((*template).to_owned()), *ready, *terminating);
             pod
         });
-        let observed = Observed { pods: pods.collect(), stateful_sets: vec![stateful_set("new")], ..Observed::default() };
+        let observed = Observed {
+            pods: pods.collect(),
+            stateful_sets: vec![stateful_set("new")],
+            ..Observed::default()
+        };
         next_replacement(&valid, &rollout(&valid, &observed), &observed).map(|pod| pod.name.clone())
     }
 
@@ -91,14 +108,44 @@ mod tests {
     fn outdated_pods_go_one_at_a_time() {
         let (ready, broken) = (true, false);
         let cases: [(&str, i32, &[(&str, bool, bool)], Option<&str>); 8] = [
-            ("nothing is outdated", 2, &[("new", ready, false), ("new", broken, false)], None),
+            (
+                "nothing is outdated",
+                2,
+                &[("new", ready, false), ("new", broken, false)],
+                None,
+            ),
             ("a single pod is replaced", 1, &[("old", ready, false)], Some("one-0")),
-            ("the first of two", 2, &[("old", ready, false), ("old", ready, false)], Some("one-0")),
-            ("not while one is on its way out", 2, &[("old", ready, false), ("old", ready, true)], None),
+            (
+                "the first of two",
+                2,
+                &[("old", ready, false), ("old", ready, false)],
+                Some("one-0"),
+            ),
+            (
+                "not while one is on its way out",
+                2,
+                &[("old", ready, false), ("old", ready, true)],
+                None,
+            ),
             ("not while one is missing", 2, &[("old", ready, false)], None),
-            ("not while the new one starts", 2, &[("new", broken, false), ("old", ready, false)], None),
-            ("the second once the first is ready", 2, &[("new", ready, false), ("old", ready, false)], Some("one-1")),
-            ("a broken one first, without waiting", 2, &[("old", ready, false), ("old", broken, false)], Some("one-1")),
+            (
+                "not while the new one starts",
+                2,
+                &[("new", broken, false), ("old", ready, false)],
+                None,
+            ),
+            (
+                "the second once the first is ready",
+                2,
+                &[("new", ready, false), ("old", ready, false)],
+                Some("one-1"),
+            ),
+            (
+                "a broken one first, without waiting",
+                2,
+                &[("old", ready, false), ("old", broken, false)],
+                Some("one-1"),
+            ),
         ];
         for (name, replicas, pods, expected) in cases {
             assert_eq!(pick(replicas, pods).as_deref(), expected, "{name}");
@@ -111,8 +158,15 @@ mod tests {
         set.metadata.generation = Some(2);
         let mut pod = observed_pod("one-0");
         pod.template = Some("old".into());
-        let observed = Observed { pods: vec![pod], stateful_sets: vec![set], ..Observed::default() };
-        assert_eq!(next_replacement(&valid(), &rollout(&valid(), &observed), &observed), None);
+        let observed = Observed {
+            pods: vec![pod],
+            stateful_sets: vec![set],
+            ..Observed::default()
+        };
+        assert_eq!(
+            next_replacement(&valid(), &rollout(&valid(), &observed), &observed),
+            None
+        );
     }
 
     #[test]
@@ -120,7 +174,10 @@ mod tests {
         let mut valid = valid();
         valid.identity.start_height = 7;
         let before = std::mem::replace(&mut valid.revision, valid.identity.revision());
-        let observed = Observed { pods: vec![observed_pod("one-0")], ..Observed::default() };
+        let observed = Observed {
+            pods: vec![observed_pod("one-0")],
+            ..Observed::default()
+        };
         let decided = rollout(&valid, &observed);
         assert_eq!(decided.kept, [valid.revision]);
         assert_eq!(decided.retired, [before]);

@@ -62,23 +62,47 @@ struct Shared {
 /// If the way to the API server is not configured or the admin port is taken. A server that does not answer is no
 /// error: it is waited for.
 pub async fn run(args: RunArgs) -> anyhow::Result<()> {
-    let RunArgs { namespaces, indexer_image, listen, concurrency, log_format, log } = args;
+    let RunArgs {
+        namespaces,
+        indexer_image,
+        listen,
+        concurrency,
+        log_format,
+        log,
+    } = args;
     telemetry::start(log_format, &log)?;
     let stop = CancellationToken::new();
     let stop_on_signal = tokio::spawn(signalled(stop.clone()));
-    let scopes: Vec<Option<String>> =
-        if namespaces.is_empty() { vec![None] } else { namespaces.into_iter().map(Some).collect() };
+    let scopes: Vec<Option<String>> = if namespaces.is_empty() {
+        vec![None]
+    } else {
+        namespaces.into_iter().map(Some).collect()
+    };
     tracing::info!(version = env!("CARGO_PKG_VERSION"), ?scopes, indexer_image, "starting");
 
     let client = Client::try_default().await.context("find the Kubernetes API server")?;
     let metrics = Metrics::new()?;
     let readiness = Readiness::new(scopes.len());
-    let listener = TcpListener::bind(listen).await.with_context(|| format!("listen on {listen}"))?;
+    let listener = TcpListener::bind(listen)
+        .await
+        .with_context(|| format!("listen on {listen}"))?;
     let router = admin::router(metrics.clone(), readiness.clone());
-    let admin = tokio::spawn(axum::serve(listener, router).with_graceful_shutdown(stop.clone().cancelled_owned()).into_future());
+    let admin = tokio::spawn(
+        axum::serve(listener, router)
+            .with_graceful_shutdown(stop.clone().cancelled_owned())
+            .into_future(),
+    );
 
     let recorder = Recorder::new(client.clone(), Reporter::from(names::MANAGER));
-    let shared = Shared { client, recorder, metrics, readiness, indexer_image, concurrency, stop };
+    let shared = Shared {
+        client,
+        recorder,
+        metrics,
+        readiness,
+        indexer_image,
+        concurrency,
+        stop,
+    };
     join_all(scopes.into_iter().map(|scope| run_scope(scope, shared.clone()))).await;
     admin.await.context("serve the admin port")??;
     stop_on_signal.await.context("wait for a signal")?
@@ -97,7 +121,12 @@ async fn signalled(stop: CancellationToken) -> anyhow::Result<()> {
 
 /// One namespace, or all of them. Each has caches, queue and sampler of its own, because a cache takes one watch.
 async fn run_scope(scope: Option<String>, shared: Shared) {
-    if shared.stop.run_until_cancelled(crd_served(scope.as_deref(), &shared.client)).await.is_none() {
+    if shared
+        .stop
+        .run_until_cancelled(crd_served(scope.as_deref(), &shared.client))
+        .await
+        .is_none()
+    {
         return;
     }
     let (wake, woken) = mpsc::channel(WAKE_QUEUE);
@@ -122,7 +151,11 @@ async fn run_scope(scope: Option<String>, shared: Shared) {
     let passes = controller
         .run(reconcile::reconcile, reconcile::error_policy, Arc::clone(&context))
         .for_each(|done| ready(log(done, &context)));
-    tokio::join!(passes, sampler.run(shared.stop.clone()), shared.stop.run_until_cancelled(first_lists));
+    tokio::join!(
+        passes,
+        sampler.run(shared.stop.clone()),
+        shared.stop.run_until_cancelled(first_lists)
+    );
 }
 
 /// Waits until Indexers can be listed, so that the charts may be installed in any order.
@@ -173,7 +206,17 @@ fn controller(scope: Option<&str>, shared: &Shared, woken: mpsc::Receiver<Key>) 
         .reconcile_on(wake_ups(woken))
         .with_config(controller::Config::default().concurrency(shared.concurrency))
         .graceful_shutdown_on(stop.cancelled_owned());
-    (controller, Stores { stateful_sets, pods, config_maps, services, service_accounts, budgets })
+    (
+        controller,
+        Stores {
+            stateful_sets,
+            pods,
+            config_maps,
+            services,
+            service_accounts,
+            budgets,
+        },
+    )
 }
 
 /// A cache of the objects this operator manages, and their changes.
@@ -193,15 +236,17 @@ where
     (store, changes)
 }
 
-
 fn indexer_of(pod: &Pod) -> Option<ObjectRef<Watched>> {
     let name = pod.labels().get(names::LABEL_INDEXER)?;
     Some(ObjectRef::new(name).within(&pod.namespace()?))
 }
 
 fn wake_ups(woken: mpsc::Receiver<Key>) -> impl Stream<Item = ObjectRef<Watched>> {
-    stream::unfold(woken, |mut woken| async move { woken.recv().await.map(|key| (key, woken)) })
-        .map(|key| ObjectRef::new(&key.name).within(&key.namespace))
+    stream::unfold(
+        woken,
+        |mut woken| async move { woken.recv().await.map(|key| (key, woken)) },
+    )
+    .map(|key| ObjectRef::new(&key.name).within(&key.namespace))
 }
 
 fn api<K>(client: &Client, scope: Option<&str>) -> Api<K>
@@ -219,14 +264,24 @@ fn log<T>(done: Result<T, ControllerError<reconcile::Error, watcher::Error>>, co
     match done {
         Ok(_) => {}
         Err(ControllerError::ObjectNotFound(gone)) => {
-            let key = Key { namespace: gone.namespace.unwrap_or_default(), name: gone.name };
+            let key = Key {
+                namespace: gone.namespace.unwrap_or_default(),
+                name: gone.name,
+            };
             context.sampler.forget(&key);
             context.history.forget(&key);
         }
         Err(ControllerError::ReconcilerFailed(error, of)) => {
             let indexer = format!("{}/{}", of.namespace.unwrap_or_default(), of.name);
-            tracing::warn!(indexer, error = format!("{:#}", anyhow::Error::new(error)), "a pass failed");
+            tracing::warn!(
+                indexer,
+                error = format!("{:#}", anyhow::Error::new(error)),
+                "a pass failed"
+            );
         }
-        Err(error) => tracing::warn!(error = format!("{:#}", anyhow::Error::new(error)), "a watch failed; it is started anew"),
+        Err(error) => tracing::warn!(
+            error = format!("{:#}", anyhow::Error::new(error)),
+            "a watch failed; it is started anew"
+        ),
     }
 }

@@ -86,7 +86,12 @@ impl Sampler {
             .timeout(TIMEOUT)
             .pool_max_idle_per_host(1)
             .build()?;
-        Ok(Self { http, groups: Mutex::default(), wake, metrics })
+        Ok(Self {
+            http,
+            groups: Mutex::default(),
+            wake,
+            metrics,
+        })
     }
 
     /// Polls until `stop`.
@@ -95,7 +100,9 @@ impl Sampler {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while stop.run_until_cancelled(ticks.tick()).await.is_some() {
             let due = self.due(Instant::now());
-            stream::iter(due).for_each_concurrent(CONCURRENCY, |(key, target)| self.poll(key, target)).await;
+            stream::iter(due)
+                .for_each_concurrent(CONCURRENCY, |(key, target)| self.poll(key, target))
+                .await;
         }
     }
 
@@ -116,16 +123,26 @@ impl Sampler {
             groups.remove(key);
         } else {
             let now = Instant::now();
-            let group = groups.entry(key.clone()).or_insert_with(|| Group { pods: HashMap::new(), shown_at: now });
+            let group = groups.entry(key.clone()).or_insert_with(|| Group {
+                pods: HashMap::new(),
+                shown_at: now,
+            });
             group.pods.retain(|target, _| targets.contains(target));
-            group.pods.extend(asked.into_iter().map(|(target, sample)| (target, Polled::new(sample, now))));
+            group.pods.extend(
+                asked
+                    .into_iter()
+                    .map(|(target, sample)| (target, Polled::new(sample, now))),
+            );
             group.shown_at = now;
             for polled in group.pods.values_mut() {
                 polled.shown = polled.latest.clone();
             }
         }
         self.metrics.sampled_pods(groups.values().map(|g| g.pods.len()).sum());
-        groups.get(key).map(|g| g.pods.iter().map(|(t, p)| (t.clone(), p.latest.clone())).collect()).unwrap_or_default()
+        groups
+            .get(key)
+            .map(|g| g.pods.iter().map(|(t, p)| (t.clone(), p.latest.clone())).collect())
+            .unwrap_or_default()
     }
 
     /// Drops what is known of an Indexer that is gone.
@@ -138,21 +155,36 @@ impl Sampler {
     /// # Errors
     /// What went wrong, for people.
     pub async fn request_refresh(&self, target: &Target, id: &str) -> Result<(), String> {
-        let request = self.http.post(url(target, "refresh")).json(&RefreshRequest { id: id.to_owned() });
+        let request = self
+            .http
+            .post(url(target, "refresh"))
+            .json(&RefreshRequest { id: id.to_owned() });
         let response = request.send().await.map_err(|e| told(&e))?;
-        if response.status().is_success() { Ok(()) } else { Err(format!("it answered {}", response.status())) }
+        if response.status().is_success() {
+            Ok(())
+        } else {
+            Err(format!("it answered {}", response.status()))
+        }
     }
 
     fn not_asked_yet(&self, key: &Key, targets: &[Target]) -> Vec<Target> {
         let groups = self.groups();
         let group = groups.get(key);
-        targets.iter().filter(|target| !group.is_some_and(|g| g.pods.contains_key(target))).cloned().collect()
+        targets
+            .iter()
+            .filter(|target| !group.is_some_and(|g| g.pods.contains_key(target)))
+            .cloned()
+            .collect()
     }
 
     fn due(&self, now: Instant) -> Vec<(Key, Target)> {
         let groups = self.groups();
-        let pods = groups.iter().flat_map(|(key, group)| group.pods.iter().map(move |(t, p)| (key, t, p)));
-        pods.filter(|(_, _, p)| p.due <= now).map(|(key, target, _)| (key.clone(), target.clone())).collect()
+        let pods = groups
+            .iter()
+            .flat_map(|(key, group)| group.pods.iter().map(move |(t, p)| (key, t, p)));
+        pods.filter(|(_, _, p)| p.due <= now)
+            .map(|(key, target, _)| (key.clone(), target.clone()))
+            .collect()
     }
 
     async fn poll(&self, key: Key, target: Target) {
@@ -167,10 +199,17 @@ impl Sampler {
     fn note(&self, key: &Key, target: &Target, asked: Result<Sample, String>, now: Instant) -> bool {
         let mut groups = self.groups();
         let Some(group) = groups.get_mut(key) else { return false };
-        let Some(polled) = group.pods.get_mut(target) else { return false };
+        let Some(polled) = group.pods.get_mut(target) else {
+            return false;
+        };
         polled.note(asked, now);
         // One Indexer is shown as a whole, so its pods share the interval.
-        let news = group.pods.values().map(|p| change(&p.shown, &p.latest)).max().unwrap_or(Change::Nothing);
+        let news = group
+            .pods
+            .values()
+            .map(|p| change(&p.shown, &p.latest))
+            .max()
+            .unwrap_or(Change::Nothing);
         news.is_due(now.duration_since(group.shown_at))
     }
 
@@ -181,7 +220,12 @@ impl Sampler {
     }
 
     async fn body(&self, target: &Target) -> Result<Vec<u8>, String> {
-        let mut response = self.http.get(url(target, "status")).send().await.map_err(|e| told(&e))?;
+        let mut response = self
+            .http
+            .get(url(target, "status"))
+            .send()
+            .await
+            .map_err(|e| told(&e))?;
         if !response.status().is_success() {
             return Err(format!("it answered {}", response.status()));
         }
@@ -203,8 +247,17 @@ impl Sampler {
 
 impl Polled {
     fn new(sample: Sample, now: Instant) -> Self {
-        let failures = if sample.answer().is_some() { 0 } else { FAILURES_UNTIL_SILENT };
-        Self { due: now + interval(&sample, failures), shown: sample.clone(), latest: sample, failures }
+        let failures = if sample.answer().is_some() {
+            0
+        } else {
+            FAILURES_UNTIL_SILENT
+        };
+        Self {
+            due: now + interval(&sample, failures),
+            shown: sample.clone(),
+            latest: sample,
+            failures,
+        }
     }
 
     fn note(&mut self, asked: Result<Sample, String>, now: Instant) {
@@ -222,7 +275,11 @@ impl Polled {
 }
 
 fn interval(latest: &Sample, failures: u32) -> Duration {
-    if failures == 0 && latest.is_settled() { SETTLED_INTERVAL } else { UNSETTLED_INTERVAL }
+    if failures == 0 && latest.is_settled() {
+        SETTLED_INTERVAL
+    } else {
+        UNSETTLED_INTERVAL
+    }
 }
 
 fn url(target: &Target, path: &str) -> String {
@@ -267,7 +324,10 @@ mod tests {
     async fn numbers_wake_once_per_interval_and_rest_never() {
         let (wake, _woken) = mpsc::channel(1);
         let sampler = Sampler::new(wake, Metrics::new().unwrap()).unwrap();
-        let key = Key { namespace: "ns".into(), name: "one".into() };
+        let key = Key {
+            namespace: "ns".into(),
+            name: "one".into(),
+        };
         let start = Instant::now();
         let pods = HashMap::from([(target("one-0"), Polled::new(answer(100), start))]);
         sampler.groups().insert(key.clone(), Group { pods, shown_at: start });
@@ -275,14 +335,20 @@ mod tests {
         assert!(!sampler.note(&key, &target("one-0"), Ok(answer(100)), at(600)));
         assert!(!sampler.note(&key, &target("one-0"), Ok(answer(101)), at(29)));
         assert!(sampler.note(&key, &target("one-0"), Ok(answer(101)), at(30)));
-        assert!(!sampler.note(&key, &target("another"), Ok(answer(9)), at(60)), "nobody asked for this pod");
+        assert!(
+            !sampler.note(&key, &target("another"), Ok(answer(9)), at(60)),
+            "nobody asked for this pod"
+        );
     }
 
     #[tokio::test]
     async fn a_pod_that_does_not_answer_is_silent_from_the_start() {
         let (wake, _woken) = mpsc::channel(1);
         let sampler = Sampler::new(wake, Metrics::new().unwrap()).unwrap();
-        let key = Key { namespace: "ns".into(), name: "one".into() };
+        let key = Key {
+            namespace: "ns".into(),
+            name: "one".into(),
+        };
         let found = sampler.observe(&key, &[target("one-0")]).await;
         assert_eq!(found[&target("one-0")], Sample::Silent("no connection".into()));
         assert!(sampler.observe(&key, &[]).await.is_empty());

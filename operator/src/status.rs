@@ -1,9 +1,6 @@
 //! [pure] The status of an Indexer: a function of the spec, of what was observed, and of how applying went.
 
-use crds::{
-    IndexerStatus, Revision,
-    conditions::types,
-};
+use crds::{IndexerStatus, Revision, conditions::types};
 use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::{Condition, Time},
     jiff::Timestamp,
@@ -72,15 +69,24 @@ pub fn status(inputs: &Inputs<'_>) -> IndexerStatus {
     let previous = inputs.previous;
     IndexerStatus {
         observed_generation: inputs.generation,
-        active: serving.as_ref().and_then(|revision| numbers::active(revision, valid, previous, &pods)),
+        active: serving
+            .as_ref()
+            .and_then(|revision| numbers::active(revision, valid, previous, &pods)),
         memory: numbers::memory(&pods),
         pods: numbers::rows(inputs.observed, serving.as_ref()),
         conditions: types::ALL
             .into_iter()
             .map(|type_| condition(inputs, type_, verdicts.of(type_)))
             .collect(),
-        endpoint: Some(format!("http://{}.{}.svc:{}", inputs.name, inputs.namespace, crds::pod::RPC_PORT)),
-        resources: valid.map(|v| v.resources.clone()).or_else(|| previous.and_then(|p| p.resources.clone())),
+        endpoint: Some(format!(
+            "http://{}.{}.svc:{}",
+            inputs.name,
+            inputs.namespace,
+            crds::pod::RPC_PORT
+        )),
+        resources: valid
+            .map(|v| v.resources.clone())
+            .or_else(|| previous.and_then(|p| p.resources.clone())),
         replicas: count(pods.len()),
         ready_replicas: count(pods.iter().filter(|pod| pod.ready).count()),
         selector: serving.as_ref().map(|revision| selector(inputs.name, revision)),
@@ -101,14 +107,21 @@ pub fn differs(previous: &IndexerStatus, next: &IndexerStatus) -> bool {
 fn serving(inputs: &Inputs<'_>) -> Option<Revision> {
     match inputs.outcome {
         Ok(valid) => Some(valid.revision.clone()),
-        Err(_) => inputs.previous.and_then(|status| status.active.as_ref()).map(|active| active.revision.clone()),
+        Err(_) => inputs
+            .previous
+            .and_then(|status| status.active.as_ref())
+            .map(|active| active.revision.clone()),
     }
 }
 
 /// `lastTransitionTime` moves only when the status turns.
 fn condition(inputs: &Inputs<'_>, type_: &str, verdict: &judge::Verdict) -> Condition {
-    let before = inputs.previous.and_then(|status| status.conditions.iter().find(|c| c.type_ == type_));
-    let since = before.filter(|c| c.status == verdict.status).map(|c| c.last_transition_time.clone());
+    let before = inputs
+        .previous
+        .and_then(|status| status.conditions.iter().find(|c| c.type_ == type_));
+    let since = before
+        .filter(|c| c.status == verdict.status)
+        .map(|c| c.last_transition_time.clone());
     Condition {
         type_: type_.to_owned(),
         status: verdict.status.to_owned(),
@@ -120,7 +133,11 @@ fn condition(inputs: &Inputs<'_>, type_: &str, verdict: &judge::Verdict) -> Cond
 }
 
 fn selector(name: &str, revision: &Revision) -> String {
-    names::selector(name, revision).iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(",")
+    names::selector(name, revision)
+        .iter()
+        .map(|(k, v)| format!("{k}={v}"))
+        .collect::<Vec<_>>()
+        .join(",")
 }
 
 fn count(n: usize) -> i32 {

@@ -20,7 +20,9 @@ const TOLD: [(&str, &str, &str); 5] = [
 #[must_use]
 pub fn transitions(previous: Option<&IndexerStatus>, next: &IndexerStatus) -> Vec<Event> {
     let told = TOLD.iter().filter_map(|(type_, newborn, bad)| {
-        let before = previous.and_then(|status| find(status, type_)).map_or(*newborn, |c| c.status.as_str());
+        let before = previous
+            .and_then(|status| find(status, type_))
+            .map_or(*newborn, |c| c.status.as_str());
         let after = find(next, type_)?;
         let turned = after.status != before && after.status != "Unknown";
         turned.then(|| event(after, after.status == *bad))
@@ -47,7 +49,10 @@ fn shortened(note: &str) -> String {
     if note.len() <= NOTE_BYTES_MAX {
         return note.to_owned();
     }
-    let end = (0..=NOTE_BYTES_MAX - '…'.len_utf8()).rev().find(|i| note.is_char_boundary(*i)).unwrap_or(0);
+    let end = (0..=NOTE_BYTES_MAX - '…'.len_utf8())
+        .rev()
+        .find(|i| note.is_char_boundary(*i))
+        .unwrap_or(0);
     format!("{}…", &note[..end])
 }
 
@@ -57,7 +62,10 @@ mod tests {
     use crate::fixtures::condition;
 
     fn with(type_: &str, status: &str) -> IndexerStatus {
-        IndexerStatus { conditions: vec![condition(type_, status, "Reason", "why")], ..IndexerStatus::default() }
+        IndexerStatus {
+            conditions: vec![condition(type_, status, "Reason", "why")],
+            ..IndexerStatus::default()
+        }
     }
 
     #[test]
@@ -68,7 +76,11 @@ mod tests {
             (None, with("Ready", "False"), 0),
             (Some(with("Ready", "False")), with("Ready", "True"), 1),
             (Some(with("Ready", "True")), with("Ready", "True"), 0),
-            (Some(with("ChainSourceReady", "True")), with("ChainSourceReady", "Unknown"), 0),
+            (
+                Some(with("ChainSourceReady", "True")),
+                with("ChainSourceReady", "Unknown"),
+                0,
+            ),
             (Some(with("Synced", "True")), with("Synced", "False"), 0),
         ];
         for (before, after, count) in cases {

@@ -1,8 +1,6 @@
 //! [pure] From a resource as it was written to values nothing can be wrong with, or every problem at once.
 
-use crds::{
-    Identity, Indexer, RefreshPolicy, Revision, StorageSpec, conditions::reasons, pod::Views, resolve,
-};
+use crds::{Identity, Indexer, RefreshPolicy, Revision, StorageSpec, conditions::reasons, pod::Views, resolve};
 use k8s_openapi::api::core::v1::ResourceRequirements;
 
 use crate::{names, resources};
@@ -78,9 +76,16 @@ pub fn validate(indexer: &Indexer, default_image: &str) -> Result<ValidIndexer, 
     let name = metadata("name", &indexer.metadata.name);
     let namespace = metadata("namespace", &indexer.metadata.namespace);
     let uid = metadata("uid", &indexer.metadata.uid);
-    let refresh_request =
-        indexer.metadata.annotations.as_ref().and_then(|a| a.get(names::ANNOTATION_REFRESH)).cloned();
-    if refresh_request.as_ref().is_some_and(|id| id.len() > REFRESH_REQUEST_BYTES_MAX) {
+    let refresh_request = indexer
+        .metadata
+        .annotations
+        .as_ref()
+        .and_then(|a| a.get(names::ANNOTATION_REFRESH))
+        .cloned();
+    if refresh_request
+        .as_ref()
+        .is_some_and(|id| id.len() > REFRESH_REQUEST_BYTES_MAX)
+    {
         problems.push(format!(
             "metadata.annotations[{}]: must be at most {REFRESH_REQUEST_BYTES_MAX} bytes",
             names::ANNOTATION_REFRESH
@@ -90,10 +95,16 @@ pub fn validate(indexer: &Indexer, default_image: &str) -> Result<ValidIndexer, 
     if let (true, Some(_)) = (problems.is_empty(), &spec.module.path) {
         let problem = "spec.module.path: names a file of one machine, which no pod has; \
                        put the bytes into a ConfigMap and name it in spec.module.configMap";
-        return Err(Invalid { reason: reasons::MODULE_PATH_NOT_FOR_PODS, problems: vec![problem.into()] });
+        return Err(Invalid {
+            reason: reasons::MODULE_PATH_NOT_FOR_PODS,
+            problems: vec![problem.into()],
+        });
     }
     let (Ok(resolved), Some(module), true) = (resolved, spec.module.config_map.clone(), problems.is_empty()) else {
-        return Err(Invalid { reason: reasons::INVALID_SPEC, problems });
+        return Err(Invalid {
+            reason: reasons::INVALID_SPEC,
+            problems,
+        });
     };
     let bitcoind = &spec.chain.source.bitcoind;
     Ok(ValidIndexer {
@@ -153,7 +164,10 @@ mod tests {
         let mut indexer = fixtures::indexer();
         indexer.spec.module.config_map = None;
         indexer.spec.module.path = Some("./a.wasm".into());
-        assert_eq!(validate(&indexer, "img:1").unwrap_err().reason, reasons::MODULE_PATH_NOT_FOR_PODS);
+        assert_eq!(
+            validate(&indexer, "img:1").unwrap_err().reason,
+            reasons::MODULE_PATH_NOT_FOR_PODS
+        );
     }
 
     #[test]

@@ -11,14 +11,20 @@ fn planned(case: &Path) -> String {
     let indexer: Indexer = serde_yaml::from_str(&text).unwrap();
     let valid = validate(&indexer, "registry.example/shrewd-indexer:test").unwrap();
     let plan = plan(&valid, &rollout(&valid, &Observed::default()));
-    let documents = plan.children.iter().map(|child| serde_yaml::to_string(&child.body).unwrap());
+    let documents = plan
+        .children
+        .iter()
+        .map(|child| serde_yaml::to_string(&child.body).unwrap());
     documents.map(|yaml| format!("---\n{yaml}")).collect()
 }
 
 #[test]
 fn plans_are_as_reviewed() {
     let golden = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
-    let mut cases: Vec<PathBuf> = std::fs::read_dir(golden).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut cases: Vec<PathBuf> = std::fs::read_dir(golden)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
     cases.sort();
     assert!(!cases.is_empty());
     for case in cases {

@@ -44,10 +44,14 @@ impl ObservedPod {
     pub fn read(pod: &Pod, key: &Key) -> Option<Self> {
         let revision = revision(pod.labels().get(names::LABEL_REVISION)?)?;
         let status = pod.status.as_ref();
-        let container = status.and_then(|s| s.container_statuses.as_ref()).and_then(|c| c.first());
+        let container = status
+            .and_then(|s| s.container_statuses.as_ref())
+            .and_then(|c| c.first());
         let uid = pod.uid()?;
         let restarts = container.map_or(0, |c| c.restart_count);
-        let is_running = container.and_then(|c| c.state.as_ref()).is_some_and(|s| s.running.is_some());
+        let is_running = container
+            .and_then(|c| c.state.as_ref())
+            .is_some_and(|s| s.running.is_some());
         let address = status.and_then(|s| s.pod_ip.as_ref()).and_then(|ip| ip.parse().ok());
         let target = address.filter(|_| is_running).map(|address| Target {
             pod: pod.name_any(),
@@ -66,7 +70,10 @@ impl ObservedPod {
             ready,
             terminating: pod.metadata.deletion_timestamp.is_some(),
             restarts,
-            trouble: container.and_then(container_trouble).or_else(|| unschedulable(pod)).or_else(|| failed(pod)),
+            trouble: container
+                .and_then(container_trouble)
+                .or_else(|| unschedulable(pod))
+                .or_else(|| failed(pod)),
             target,
             sample: Sample::NotRunning,
         })
@@ -81,18 +88,30 @@ fn revision(label: &str) -> Option<Revision> {
 fn condition<'a>(pod: &'a Pod, type_: &str) -> Option<(&'a str, String)> {
     let conditions = pod.status.as_ref()?.conditions.as_ref()?;
     let found = conditions.iter().find(|c| c.type_ == type_)?;
-    let words = [found.reason.as_deref(), found.message.as_deref()].into_iter().flatten().collect::<Vec<_>>();
+    let words = [found.reason.as_deref(), found.message.as_deref()]
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>();
     Some((found.status.as_str(), words.join(": ")))
 }
 
 fn unschedulable(pod: &Pod) -> Option<String> {
-    condition(pod, "PodScheduled").filter(|(status, _)| *status == "False").map(|(_, words)| words)
+    condition(pod, "PodScheduled")
+        .filter(|(status, _)| *status == "False")
+        .map(|(_, words)| words)
 }
 
 fn failed(pod: &Pod) -> Option<String> {
     let status = pod.status.as_ref().filter(|s| s.phase.as_deref() == Some("Failed"))?;
-    let words = [status.reason.as_deref(), status.message.as_deref()].into_iter().flatten().collect::<Vec<_>>();
-    Some(if words.is_empty() { "Failed".into() } else { words.join(": ") })
+    let words = [status.reason.as_deref(), status.message.as_deref()]
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>();
+    Some(if words.is_empty() {
+        "Failed".into()
+    } else {
+        words.join(": ")
+    })
 }
 
 /// Words for a container that cannot start or ended. The same trouble always gets the same words, although Kubernetes
@@ -102,9 +121,16 @@ fn container_trouble(container: &ContainerStatus) -> Option<String> {
     if let Some(ended) = state.terminated.as_ref() {
         return exit(ended);
     }
-    let ended_before = container.last_state.as_ref().and_then(|s: &ContainerState| s.terminated.as_ref());
+    let ended_before = container
+        .last_state
+        .as_ref()
+        .and_then(|s: &ContainerState| s.terminated.as_ref());
     let Some(waiting) = state.waiting.as_ref() else {
-        return if container.ready { None } else { ended_before.and_then(exit) };
+        return if container.ready {
+            None
+        } else {
+            ended_before.and_then(exit)
+        };
     };
     let message = waiting.message.as_deref().unwrap_or_default();
     match waiting.reason.as_deref().unwrap_or_default() {
@@ -123,7 +149,11 @@ fn exit(ended: &ContainerStateTerminated) -> Option<String> {
         return None;
     }
     let mut words = format!("the container ended with exit code {}", ended.exit_code);
-    for part in [&ended.reason, &ended.message].into_iter().flatten().filter(|part| *part != "Error") {
+    for part in [&ended.reason, &ended.message]
+        .into_iter()
+        .flatten()
+        .filter(|part| *part != "Error")
+    {
         words.push_str(": ");
         words.push_str(part.trim());
     }
@@ -155,14 +185,22 @@ mod tests {
         let crash = "the container ended with exit code 1: out of disk";
         let terminated = json!({"exitCode": 1, "reason": "Error", "message": "out of disk\n"});
         let cases = [
-            (json!({"waiting": {"reason": "ErrImagePull", "message": "not found"}}), json!({}), Some(pull)),
+            (
+                json!({"waiting": {"reason": "ErrImagePull", "message": "not found"}}),
+                json!({}),
+                Some(pull),
+            ),
             (
                 json!({"waiting": {"reason": "ImagePullBackOff", "message": "Back-off pulling \"x\": ErrImagePull: not found"}}),
                 json!({}),
                 Some(pull),
             ),
             (json!({"terminated": terminated}), json!({}), Some(crash)),
-            (json!({"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 20s"}}), json!({"terminated": terminated}), Some(crash)),
+            (
+                json!({"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 20s"}}),
+                json!({"terminated": terminated}),
+                Some(crash),
+            ),
             (json!({"running": {}}), json!({"terminated": terminated}), Some(crash)),
             (json!({"running": {}}), json!({"terminated": {"exitCode": 0}}), None),
             (json!({"waiting": {"reason": "ContainerCreating"}}), json!({}), None),
@@ -180,7 +218,10 @@ mod tests {
         let unschedulable = json!({"type": "PodScheduled", "status": "False", "reason": "Unschedulable",
                                    "message": "0/2 nodes are available: 2 Insufficient memory."});
         let pod = read(json!({"phase": "Pending", "conditions": [unschedulable]}));
-        assert_eq!(pod.trouble.unwrap(), "Unschedulable: 0/2 nodes are available: 2 Insufficient memory.");
+        assert_eq!(
+            pod.trouble.unwrap(),
+            "Unschedulable: 0/2 nodes are available: 2 Insufficient memory."
+        );
         assert_eq!(pod.target, None);
     }
 }

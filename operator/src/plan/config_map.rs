@@ -32,7 +32,12 @@ pub(super) fn build(valid: &ValidIndexer, revision: &Revision) -> ConfigMap {
 
 /// What the annotation of the pod template says of a configuration.
 pub(super) fn hash(config: &ConfigMap) -> String {
-    let text = config.data.iter().flatten().map(|(_, text)| text.as_str()).collect::<String>();
+    let text = config
+        .data
+        .iter()
+        .flatten()
+        .map(|(_, text)| text.as_str())
+        .collect::<String>();
     super::hash(text.as_bytes())
 }
 
@@ -43,7 +48,10 @@ fn config(valid: &ValidIndexer) -> Config {
         module_path: format!("{CONFIG_DIR}/{MODULE_FILE}").into(),
         source: Source {
             urls: valid.source_urls.clone(),
-            credentials_dir: valid.auth_secret.as_ref().map(|_| format!("{CONFIG_DIR}/{CREDENTIALS_DIR}").into()),
+            credentials_dir: valid
+                .auth_secret
+                .as_ref()
+                .map(|_| format!("{CONFIG_DIR}/{CREDENTIALS_DIR}").into()),
         },
         max_reorg_depth: valid.max_reorg_depth,
         max_behind: MAX_BEHIND,

@@ -109,7 +109,9 @@ fn template(valid: &ValidIndexer, revision: &Revision, config_hash: &str) -> Pod
 
 /// 60 s with the default `views.timeout` of 10 s.
 fn grace_seconds(views_timeout_ms: u64) -> i64 {
-    let seconds = STOP_SECONDS.saturating_add(views_timeout_ms.div_ceil(1000)).min(STOP_SECONDS_MAX);
+    let seconds = STOP_SECONDS
+        .saturating_add(views_timeout_ms.div_ceil(1000))
+        .min(STOP_SECONDS_MAX);
     i64::try_from(seconds).unwrap_or(i64::MAX)
 }
 
@@ -122,7 +124,10 @@ fn security_context() -> PodSecurityContext {
         fs_group: Some(USER_ID),
         // The default walks through every file of the volume at each start.
         fs_group_change_policy: Some("OnRootMismatch".into()),
-        seccomp_profile: Some(SeccompProfile { type_: "RuntimeDefault".into(), ..SeccompProfile::default() }),
+        seccomp_profile: Some(SeccompProfile {
+            type_: "RuntimeDefault".into(),
+            ..SeccompProfile::default()
+        }),
         ..PodSecurityContext::default()
     }
 }

@@ -48,14 +48,27 @@ fn caches(plan: Option<&Plan>, pods: Vec<Pod>) -> Caches {
     let (service_accounts, d) = cache(made(plan, ChildKind::ServiceAccount));
     let (budgets, e) = cache(made(plan, ChildKind::PodDisruptionBudget));
     let (pods, f) = cache(pods);
-    let stores = Stores { stateful_sets, pods, config_maps, services, service_accounts, budgets };
-    Caches { stores, _writers: vec![a, b, c, d, e, f] }
+    let stores = Stores {
+        stateful_sets,
+        pods,
+        config_maps,
+        services,
+        service_accounts,
+        budgets,
+    };
+    Caches {
+        stores,
+        _writers: vec![a, b, c, d, e, f],
+    }
 }
 
 fn context(client: Client, caches: &Caches) -> Arc<Context> {
     let metrics = Metrics::new().unwrap();
     let (wake, _) = tokio::sync::mpsc::channel(1);
-    let reporter = Reporter { controller: names::MANAGER.into(), instance: Some("test".into()) };
+    let reporter = Reporter {
+        controller: names::MANAGER.into(),
+        instance: Some("test".into()),
+    };
     Arc::new(Context {
         recorder: Recorder::new(client.clone(), reporter),
         client,
@@ -82,8 +95,18 @@ fn names_of(calls: &Mutex<Vec<Call>>) -> Vec<String> {
 
 fn last_condition(calls: &Mutex<Vec<Call>>, type_: &str) -> Value {
     let calls = calls.lock().unwrap();
-    let (_, body) = calls.iter().rev().find(|(call, _)| call.ends_with("/indexers/one/status")).unwrap();
-    body["status"]["conditions"].as_array().unwrap().iter().find(|c| c["type"] == type_).unwrap().clone()
+    let (_, body) = calls
+        .iter()
+        .rev()
+        .find(|(call, _)| call.ends_with("/indexers/one/status"))
+        .unwrap();
+    body["status"]["conditions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|c| c["type"] == type_)
+        .unwrap()
+        .clone()
 }
 
 #[tokio::test]
@@ -93,15 +116,18 @@ async fn a_new_indexer_gets_its_objects_in_order_and_then_a_status() {
     let action = reconcile(watched(), context(client, &caches)).await.unwrap();
     assert_eq!(action, Action::await_change());
     let of_revision = names::of_revision("one", &fixtures::valid().revision);
-    assert_eq!(names_of(&calls), [
-        "PATCH /api/v1/namespaces/ns/serviceaccounts/one".to_owned(),
-        format!("PATCH /api/v1/namespaces/ns/configmaps/{of_revision}"),
-        "PATCH /api/v1/namespaces/ns/services/one".to_owned(),
-        "PATCH /api/v1/namespaces/ns/services/one-pods".to_owned(),
-        "PATCH /apis/policy/v1/namespaces/ns/poddisruptionbudgets/one".to_owned(),
-        format!("PATCH /apis/apps/v1/namespaces/ns/statefulsets/{of_revision}"),
-        "PATCH /apis/shrewd.dev/v1alpha1/namespaces/ns/indexers/one/status".to_owned(),
-    ]);
+    assert_eq!(
+        names_of(&calls),
+        [
+            "PATCH /api/v1/namespaces/ns/serviceaccounts/one".to_owned(),
+            format!("PATCH /api/v1/namespaces/ns/configmaps/{of_revision}"),
+            "PATCH /api/v1/namespaces/ns/services/one".to_owned(),
+            "PATCH /api/v1/namespaces/ns/services/one-pods".to_owned(),
+            "PATCH /apis/policy/v1/namespaces/ns/poddisruptionbudgets/one".to_owned(),
+            format!("PATCH /apis/apps/v1/namespaces/ns/statefulsets/{of_revision}"),
+            "PATCH /apis/shrewd.dev/v1alpha1/namespaces/ns/indexers/one/status".to_owned(),
+        ]
+    );
     assert_eq!(last_condition(&calls, "Ready")["reason"], "RollingPods");
 }
 
@@ -111,7 +137,10 @@ async fn nothing_is_written_when_nothing_changed() {
     let caches = caches(Some(&planned()), vec![]);
     let context = context(client, &caches);
     reconcile(watched(), Arc::clone(&context)).await.unwrap();
-    assert_eq!(names_of(&calls), ["PATCH /apis/shrewd.dev/v1alpha1/namespaces/ns/indexers/one/status"]);
+    assert_eq!(
+        names_of(&calls),
+        ["PATCH /apis/shrewd.dev/v1alpha1/namespaces/ns/indexers/one/status"]
+    );
     // The cached resource has no status yet, as in the moment before the watch brings it.
     reconcile(watched(), context).await.unwrap();
     assert_eq!(calls.lock().unwrap().len(), 1);
@@ -121,13 +150,17 @@ async fn nothing_is_written_when_nothing_changed() {
 async fn a_refused_call_is_told_in_the_servers_words_and_tried_again() {
     let (client, calls) = api_server(|call| {
         let message = "services \"one\" is forbidden: exceeded quota";
-        call.ends_with("/services/one").then(|| json!({"status": "Failure", "code": 403, "reason": "Forbidden", "message": message}))
+        call.ends_with("/services/one")
+            .then(|| json!({"status": "Failure", "code": 403, "reason": "Forbidden", "message": message}))
     });
     let caches = caches(None, vec![]);
     let context = context(client, &caches);
     let error = reconcile(watched(), Arc::clone(&context)).await.unwrap_err();
     assert_eq!(error.class(), Class::RetryLater);
-    assert_eq!(error_policy(watched(), &error, context), Action::requeue(Duration::from_secs(1)));
+    assert_eq!(
+        error_policy(watched(), &error, context),
+        Action::requeue(Duration::from_secs(1))
+    );
     let ready = last_condition(&calls, "Ready");
     assert_eq!(ready["reason"], "ApplyFailed");
     assert!(ready["message"].as_str().unwrap().contains("exceeded quota"), "{ready}");
@@ -136,7 +169,8 @@ async fn a_refused_call_is_told_in_the_servers_words_and_tried_again() {
 #[tokio::test]
 async fn a_status_of_a_resource_that_is_gone_is_no_reason_to_try_again() {
     let (client, _) = api_server(|call| {
-        call.ends_with("/status").then(|| json!({"status": "Failure", "code": 404, "reason": "NotFound", "message": "no"}))
+        call.ends_with("/status")
+            .then(|| json!({"status": "Failure", "code": 404, "reason": "NotFound", "message": "no"}))
     });
     let caches = caches(Some(&planned()), vec![]);
     let context = context(client, &caches);
@@ -149,8 +183,12 @@ async fn a_resource_that_is_being_deleted_is_left_alone() {
     let (client, calls) = api_server(|_| None);
     let caches = caches(None, vec![]);
     let mut indexer = fixtures::indexer();
-    indexer.metadata.deletion_timestamp = Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(Timestamp::UNIX_EPOCH));
-    reconcile(Arc::new(DeserializeGuard(Ok(indexer))), context(client, &caches)).await.unwrap();
+    indexer.metadata.deletion_timestamp = Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(
+        Timestamp::UNIX_EPOCH,
+    ));
+    reconcile(Arc::new(DeserializeGuard(Ok(indexer))), context(client, &caches))
+        .await
+        .unwrap();
     assert_eq!(names_of(&calls), Vec::<String>::new());
 }
 
@@ -167,8 +205,14 @@ async fn a_resource_that_cannot_be_read_is_stalled_and_nothing_of_it_is_touched(
     let broken: Watched = serde_json::from_value(broken).unwrap();
     assert!(broken.0.is_err());
     reconcile(Arc::new(broken), context(client, &caches)).await.unwrap();
-    let writes: Vec<String> = names_of(&calls).into_iter().filter(|c| c.starts_with("PATCH")).collect();
-    assert_eq!(writes, ["PATCH /apis/shrewd.dev/v1alpha1/namespaces/ns/indexers/one/status"]);
+    let writes: Vec<String> = names_of(&calls)
+        .into_iter()
+        .filter(|c| c.starts_with("PATCH"))
+        .collect();
+    assert_eq!(
+        writes,
+        ["PATCH /apis/shrewd.dev/v1alpha1/namespaces/ns/indexers/one/status"]
+    );
     assert_eq!(last_condition(&calls, "Stalled")["reason"], "InvalidSpec");
 }
 
@@ -177,10 +221,14 @@ async fn an_outdated_pod_is_deleted_by_its_id() {
     let (client, calls) = api_server(|_| None);
     let plan = planned();
     let mut stuck = fixtures::pod("one-0", json!({"phase": "Pending"}));
-    stuck.metadata.labels.as_mut().unwrap().insert("controller-revision-hash".into(), "old".into());
+    stuck
+        .metadata
+        .labels
+        .as_mut()
+        .unwrap()
+        .insert("controller-revision-hash".into(), "old".into());
     let mut filled = caches(Some(&plan), vec![stuck]);
-    let mut set: k8s_openapi::api::apps::v1::StatefulSet =
-        (*filled.stores.stateful_sets.state()[0]).clone();
+    let mut set: k8s_openapi::api::apps::v1::StatefulSet = (*filled.stores.stateful_sets.state()[0]).clone();
     set.metadata.generation = Some(1);
     set.status = fixtures::stateful_set("new").status;
     let (stateful_sets, writer) = cache(vec![set]);

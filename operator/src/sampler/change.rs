@@ -71,7 +71,9 @@ pub fn change(shown: &Sample, latest: &Sample) -> Change {
 pub fn is_under_pressure(status: &pod::Status) -> bool {
     let memory = &status.memory;
     memory.last_crossing_height.is_some_and(|crossing| {
-        status.height.is_none_or(|height| height.saturating_sub(crossing) < PRESSURE_BLOCKS)
+        status
+            .height
+            .is_none_or(|height| height.saturating_sub(crossing) < PRESSURE_BLOCKS)
     })
 }
 
@@ -85,9 +87,25 @@ fn facts(s: &pod::Status) -> impl PartialEq + '_ {
     let memory = &s.memory;
     let refreshes = &memory.refreshes;
     (
-        (&s.phase, s.ready, &s.module, &s.source, &s.halt, &s.last_refresh_request),
-        (refreshes.failure, refreshes.manual, refreshes.unwind, is_under_pressure(s)),
-        (memory.threshold_bytes, memory.limit_bytes, s.behind.is_some_and(|b| b <= pod::MAX_BEHIND)),
+        (
+            &s.phase,
+            s.ready,
+            &s.module,
+            &s.source,
+            &s.halt,
+            &s.last_refresh_request,
+        ),
+        (
+            refreshes.failure,
+            refreshes.manual,
+            refreshes.unwind,
+            is_under_pressure(s),
+        ),
+        (
+            memory.threshold_bytes,
+            memory.limit_bytes,
+            s.behind.is_some_and(|b| b <= pod::MAX_BEHIND),
+        ),
     )
 }
 
@@ -111,18 +129,42 @@ mod tests {
     fn differences_are_weighed_by_what_they_mean() {
         let cases: [(&str, Edit, Change); 13] = [
             ("the same", |_| {}, Change::Nothing),
-            ("resident memory jitters", |s| s.memory.resident_bytes += RESIDENT_STEP_BYTES - 1, Change::Nothing),
-            ("resident memory takes a step", |s| s.memory.resident_bytes += RESIDENT_STEP_BYTES, Change::Numbers),
+            (
+                "resident memory jitters",
+                |s| s.memory.resident_bytes += RESIDENT_STEP_BYTES - 1,
+                Change::Nothing,
+            ),
+            (
+                "resident memory takes a step",
+                |s| s.memory.resident_bytes += RESIDENT_STEP_BYTES,
+                Change::Numbers,
+            ),
             ("the tip is asked again", |s| s.tip = Some(901), Change::Nothing),
             ("a block was indexed", |s| s.height = Some(101), Change::Numbers),
-            ("a block was refreshed for", |s| s.memory.refreshes.block += 1, Change::Numbers),
-            ("the first crossing", |s| s.memory.last_crossing_height = Some(100), Change::Facts),
+            (
+                "a block was refreshed for",
+                |s| s.memory.refreshes.block += 1,
+                Change::Numbers,
+            ),
+            (
+                "the first crossing",
+                |s| s.memory.last_crossing_height = Some(100),
+                Change::Facts,
+            ),
             ("no longer ready", |s| s.ready = false, Change::Facts),
             ("source lost", |s| s.source.ok = Some(false), Change::Facts),
             ("a block was retried", |s| s.memory.refreshes.failure = 1, Change::Facts),
             ("blocks were undone", |s| s.memory.refreshes.unwind = 1, Change::Facts),
-            ("a request was carried out", |s| s.last_refresh_request = Some("1".into()), Change::Facts),
-            ("a new threshold is in force", |s| s.memory.threshold_bytes = 1, Change::Facts),
+            (
+                "a request was carried out",
+                |s| s.last_refresh_request = Some("1".into()),
+                Change::Facts,
+            ),
+            (
+                "a new threshold is in force",
+                |s| s.memory.threshold_bytes = 1,
+                Change::Facts,
+            ),
         ];
         for (name, edit, expected) in cases {
             let mut latest = following(100);
@@ -156,7 +198,12 @@ mod tests {
 
     #[test]
     fn pressure_ends_a_hundred_blocks_after_the_last_crossing() {
-        let cases = [(None, 500, false), (Some(400), 400, true), (Some(400), 499, true), (Some(400), 500, false)];
+        let cases = [
+            (None, 500, false),
+            (Some(400), 400, true),
+            (Some(400), 499, true),
+            (Some(400), 500, false),
+        ];
         for (crossing, height, pressure) in cases {
             let mut status = following(height);
             status.memory.last_crossing_height = crossing;

@@ -58,7 +58,8 @@ impl Target {
     /// # Errors
     /// What is wrong with it, for people.
     pub fn read(&self, body: &[u8]) -> Result<pod::Status, String> {
-        let status: pod::Status = serde_json::from_slice(body).map_err(|e| format!("its status cannot be read: {e}"))?;
+        let status: pod::Status =
+            serde_json::from_slice(body).map_err(|e| format!("its status cannot be read: {e}"))?;
         if status.indexer != self.indexer || status.revision != self.revision {
             return Err(format!("it speaks for {} revision {}", status.indexer, status.revision));
         }

@@ -40,10 +40,15 @@ pub(super) fn judge(inputs: &Inputs<'_>, pods: &[&ObservedPod]) -> Verdicts {
         inputs,
         pods,
         answers: pods.iter().filter_map(|pod| pod.sample.answer()).collect(),
-        wanted: valid.and_then(|v| usize::try_from(v.replicas).ok()).unwrap_or(pods.len()),
+        wanted: valid
+            .and_then(|v| usize::try_from(v.replicas).ok())
+            .unwrap_or(pods.len()),
         suspended: valid.is_some_and(|v| v.suspended),
     };
-    let module = case.check(|s| &s.module, "the module has the declared digest and the needed exports");
+    let module = case.check(
+        |s| &s.module,
+        "the module has the declared digest and the needed exports",
+    );
     let source = case.check(|s| &s.source, "the chain source answers for the right network");
     let synced = case.synced();
     let stalled = case.stalled();
@@ -79,7 +84,12 @@ impl Case<'_> {
         if let Some((pod, trouble)) = self.pods.iter().find_map(|p| Some((p, p.trouble.as_ref()?))) {
             return Verdict::no(reasons::POD_NOT_RUNNING, format!("{}: {trouble}", pod.name));
         }
-        if self.pods.len() < self.wanted || self.pods.iter().any(|p| p.terminating || p.sample == Sample::NotRunning) {
+        if self.pods.len() < self.wanted
+            || self
+                .pods
+                .iter()
+                .any(|p| p.terminating || p.sample == Sample::NotRunning)
+        {
             return Verdict::no(reasons::ROLLING, "pods are being created or replaced");
         }
         if let Some(verdict) = self.unreachable() {
@@ -130,7 +140,9 @@ impl Case<'_> {
         }
         match best.behind {
             None => Verdict::unknown(reasons::NO_REPORT, "height or tip is not known yet"),
-            Some(behind) if behind <= MAX_BEHIND => Verdict::yes(reasons::AS_EXPECTED, "the index is at the chain's tip"),
+            Some(behind) if behind <= MAX_BEHIND => {
+                Verdict::yes(reasons::AS_EXPECTED, "the index is at the chain's tip")
+            }
             Some(_) => Verdict::no(reasons::CATCHING_UP, "blocks are missing up to the chain's tip"),
         }
     }
@@ -144,7 +156,9 @@ impl Case<'_> {
         if let Some(open) = checks.iter().find(|check| check.ok.is_none()) {
             return Verdict::unknown(&open.reason, open.message.clone());
         }
-        checks.first().map_or_else(|| self.no_answer(), |good| Verdict::yes(&good.reason, well))
+        checks
+            .first()
+            .map_or_else(|| self.no_answer(), |good| Verdict::yes(&good.reason, well))
     }
 
     fn memory_pressure(&self) -> Verdict {
@@ -154,7 +168,10 @@ impl Case<'_> {
             let message = "a guest ended one of its last 100 blocks at or above memory.threshold";
             Verdict::yes(reasons::ABOVE_THRESHOLD, message)
         } else {
-            Verdict::no(reasons::BELOW_THRESHOLD, "no guest ended one of its last 100 blocks at memory.threshold")
+            Verdict::no(
+                reasons::BELOW_THRESHOLD,
+                "no guest ended one of its last 100 blocks at memory.threshold",
+            )
         }
     }
 
@@ -170,7 +187,10 @@ impl Case<'_> {
             return Verdict::yes(&module.reason, module.message.clone());
         }
         if let Some(halt) = self.halt() {
-            return Verdict::yes(halt_reason(halt), format!("stopped below height {}: {}", halt.height, halt.message));
+            return Verdict::yes(
+                halt_reason(halt),
+                format!("stopped below height {}: {}", halt.height, halt.message),
+            );
         }
         Verdict::no(reasons::AS_EXPECTED, "")
     }

@@ -30,6 +30,10 @@ impl Verdict {
     }
 
     fn new(status: &'static str, reason: &str, message: impl Into<String>) -> Self {
-        Self { status, reason: reason.to_owned(), message: message.into() }
+        Self {
+            status,
+            reason: reason.to_owned(),
+            message: message.into(),
+        }
     }
 }

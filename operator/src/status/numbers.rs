@@ -19,8 +19,13 @@ pub(super) fn active(
     pods: &[&ObservedPod],
 ) -> Option<ActiveRevision> {
     let before = previous.and_then(|status| status.active.as_ref());
-    let module = valid.map(|v| &v.identity.module_sha256).or_else(|| before.map(|a| &a.module_sha256))?;
-    let best = pods.iter().filter_map(|pod| pod.sample.answer()).max_by_key(|status| status.height);
+    let module = valid
+        .map(|v| &v.identity.module_sha256)
+        .or_else(|| before.map(|a| &a.module_sha256))?;
+    let best = pods
+        .iter()
+        .filter_map(|pod| pod.sample.answer())
+        .max_by_key(|status| status.height);
     Some(ActiveRevision {
         revision: revision.clone(),
         module_sha256: module.clone(),
@@ -64,7 +69,11 @@ pub(super) fn without_jitter(previous: &IndexerStatus, mut next: IndexerStatus) 
         memory.resident_bytes = before.resident_bytes;
     }
     for row in &mut next.pods {
-        let before = previous.pods.iter().find(|r| r.name == row.name).and_then(|r| r.resident_bytes);
+        let before = previous
+            .pods
+            .iter()
+            .find(|r| r.name == row.name)
+            .and_then(|r| r.resident_bytes);
         if let (Some(before), Some(bytes)) = (before, row.resident_bytes)
             && !resident_differs(before, bytes)
         {
@@ -98,8 +107,13 @@ fn message(pod: &ObservedPod) -> Option<String> {
 }
 
 fn complaint(status: &Status) -> Option<String> {
-    let halt = status.halt.as_ref().map(|h| format!("stopped below height {}: {}", h.height, h.message));
-    let bad = [&status.module, &status.source].into_iter().find(|check| check.ok == Some(false));
+    let halt = status
+        .halt
+        .as_ref()
+        .map(|h| format!("stopped below height {}: {}", h.height, h.message));
+    let bad = [&status.module, &status.source]
+        .into_iter()
+        .find(|check| check.ok == Some(false));
     halt.or_else(|| bad.map(|check| check.message.clone()))
 }
 
@@ -120,7 +134,13 @@ mod tests {
 
     #[test]
     fn byte_counts_are_short_and_never_too_small() {
-        let cases = [(0, "0Mi"), (64 << 10, "64Ki"), (61 << 20, "61Mi"), ((61 << 20) + 1, "62Mi"), (4 << 30, "4096Mi")];
+        let cases = [
+            (0, "0Mi"),
+            (64 << 10, "64Ki"),
+            (61 << 20, "61Mi"),
+            ((61 << 20) + 1, "62Mi"),
+            (4 << 30, "4096Mi"),
+        ];
         for (bytes, text) in cases {
             assert_eq!(short(bytes), text);
         }

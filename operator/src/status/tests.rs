@@ -49,8 +49,18 @@ struct Situation {
 
 impl Default for Situation {
     fn default() -> Self {
-        let observed = Observed { pods: vec![answering_pod("one-0")], ..Observed::default() };
-        Self { valid: valid(), invalid: None, observed, applied: Applied::default(), previous: None, now: 1_000 }
+        let observed = Observed {
+            pods: vec![answering_pod("one-0")],
+            ..Observed::default()
+        };
+        Self {
+            valid: valid(),
+            invalid: None,
+            observed,
+            applied: Applied::default(),
+            previous: None,
+            now: 1_000,
+        }
     }
 }
 
@@ -84,7 +94,13 @@ fn find<'a>(status: &'a IndexerStatus, type_: &str) -> &'a Condition {
 }
 
 fn halt(class: FaultClass) -> Halt {
-    Halt { class, height: 101, block_hash: "cd".repeat(32), runs: 2, message: "unreachable executed".into() }
+    Halt {
+        class,
+        height: 101,
+        block_hash: "cd".repeat(32),
+        runs: 2,
+        message: "unreachable executed".into(),
+    }
 }
 
 fn lacks_credentials(s: &mut Status) {
@@ -94,11 +110,20 @@ fn lacks_credentials(s: &mut Status) {
 
 type Edit = fn(&mut Situation);
 /// Name, situation, reading by kstatus, status and reason of Ready, and other conditions that matter.
-type Row = (&'static str, Edit, Kstatus, &'static str, &'static str, &'static [(&'static str, &'static str)]);
+type Row = (
+    &'static str,
+    Edit,
+    Kstatus,
+    &'static str,
+    &'static str,
+    &'static [(&'static str, &'static str)],
+);
 
 const FAILED: Kstatus = Kstatus::Failed;
 const MOVING: Kstatus = Kstatus::InProgress;
 
+// One situation reads as one row.
+#[rustfmt::skip]
 const SITUATIONS: &[Row] = &[
     ("follows the chain", |_| {}, Kstatus::Current, "True", reasons::AS_EXPECTED, &[
         ("Synced", "True"), ("Available", "True"), ("ModuleVerified", "True"), ("ChainSourceReady", "True"),
@@ -156,7 +181,14 @@ fn situations_are_told_as_they_are() {
         edit(&mut situation);
         let status = situation.status();
         assert_eq!(kstatus(1, &status), *read, "{name}: {:#?}", status.conditions);
-        assert_eq!((find(&status, "Ready").status.as_str(), find(&status, "Ready").reason.as_str()), (*ready, *reason), "{name}");
+        assert_eq!(
+            (
+                find(&status, "Ready").status.as_str(),
+                find(&status, "Ready").reason.as_str()
+            ),
+            (*ready, *reason),
+            "{name}"
+        );
         for (type_, expected) in *others {
             assert_eq!(find(&status, type_).status, *expected, "{name}: {type_}");
         }
@@ -173,7 +205,13 @@ fn every_condition_is_always_there_once_and_the_two_of_kstatus_exclude_each_othe
         assert_eq!(listed, types::ALL, "{name}");
         let both = find(&status, "Reconciling").status == "True" && find(&status, "Stalled").status == "True";
         assert!(!both, "{name}");
-        assert!(status.conditions.iter().all(|c| c.observed_generation == Some(1) && !c.reason.is_empty()), "{name}");
+        assert!(
+            status
+                .conditions
+                .iter()
+                .all(|c| c.observed_generation == Some(1) && !c.reason.is_empty()),
+            "{name}"
+        );
     }
 }
 
@@ -190,18 +228,24 @@ fn a_second_pass_over_the_same_facts_differs_in_nothing() {
         let first = situation.status();
         (situation.previous, situation.now) = (Some(first.clone()), 2_000);
         let second = situation.status();
-        // A broken spec learns the revision that served from the status; here there was none before.
         assert!(!differs(&first, &second), "{name}: {first:#?} {second:#?}");
     }
 }
 
 #[test]
 fn only_a_turn_moves_the_time_of_a_condition() {
-    let mut situation = Situation { previous: Some(Situation::default().status()), now: 2_000, ..Situation::default() };
+    let mut situation = Situation {
+        previous: Some(Situation::default().status()),
+        now: 2_000,
+        ..Situation::default()
+    };
     situation.says(lacks_credentials);
     let status = situation.status();
-    let times: BTreeMap<&str, i64> =
-        status.conditions.iter().map(|c| (c.type_.as_str(), c.last_transition_time.0.as_second())).collect();
+    let times: BTreeMap<&str, i64> = status
+        .conditions
+        .iter()
+        .map(|c| (c.type_.as_str(), c.last_transition_time.0.as_second()))
+        .collect();
     assert_eq!(times["ChainSourceReady"], 2_000);
     assert_eq!(times["Ready"], 2_000);
     assert_eq!(times["ModuleVerified"], 1_000);
@@ -210,11 +254,17 @@ fn only_a_turn_moves_the_time_of_a_condition() {
 
 #[test]
 fn a_dead_pod_leaves_no_stale_figures() {
-    let mut situation = Situation { previous: Some(Situation::default().status()), ..Situation::default() };
+    let mut situation = Situation {
+        previous: Some(Situation::default().status()),
+        ..Situation::default()
+    };
     situation.pod().sample = Sample::Silent("no connection".into());
     let status = situation.status();
     assert_eq!(status.pods[0].phase, Phase::Unknown);
-    assert_eq!((status.pods[0].height, status.active.unwrap().height, status.memory), (None, None, None));
+    assert_eq!(
+        (status.pods[0].height, status.active.unwrap().height, status.memory),
+        (None, None, None)
+    );
 }
 
 #[test]
@@ -222,7 +272,10 @@ fn a_halt_names_the_height_and_the_guests_words() {
     let mut situation = Situation::default();
     situation.says(|p| p.halt = Some(halt(FaultClass::Guest)));
     let status = situation.status();
-    for text in [&find(&status, "Stalled").message, status.pods[0].message.as_ref().unwrap()] {
+    for text in [
+        &find(&status, "Stalled").message,
+        status.pods[0].message.as_ref().unwrap(),
+    ] {
         assert!(text.contains("101") && text.contains("unreachable executed"), "{text}");
     }
 }
@@ -230,7 +283,10 @@ fn a_halt_names_the_height_and_the_guests_words() {
 #[test]
 fn jitter_of_resident_memory_is_no_difference_and_a_step_is() {
     let before = Situation::default().status();
-    let mut situation = Situation { previous: Some(before.clone()), ..Situation::default() };
+    let mut situation = Situation {
+        previous: Some(before.clone()),
+        ..Situation::default()
+    };
     situation.says(|p| p.memory.resident_bytes += 8 << 20);
     assert!(!differs(&before, &situation.status()));
     situation.says(|p| p.memory.resident_bytes += 80 << 20);
@@ -250,7 +306,10 @@ fn figures_are_those_of_the_pod_that_took_most() {
     let status = situation.status();
     assert_eq!(status.active.unwrap().height, Some(100));
     let memory = status.memory.unwrap();
-    assert_eq!((memory.peak_of_threshold.as_str(), memory.resident_bytes), ("63Mi/64Mi", 7));
+    assert_eq!(
+        (memory.peak_of_threshold.as_str(), memory.resident_bytes),
+        ("63Mi/64Mi", 7)
+    );
     assert_eq!((status.replicas, status.ready_replicas), (2, 2));
     assert_eq!(status.endpoint.unwrap(), "http://one.ns.svc:8080");
 }

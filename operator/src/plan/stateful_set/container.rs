@@ -21,7 +21,11 @@ pub(super) fn build(valid: &ValidIndexer) -> Container {
         image: Some(valid.image.clone()),
         // An image loaded into a node by hand has no registry to be pulled from.
         image_pull_policy: Some("IfNotPresent".into()),
-        args: Some(vec!["run".into(), "--config".into(), format!("{CONFIG_DIR}/{CONFIG_FILE}")]),
+        args: Some(vec![
+            "run".into(),
+            "--config".into(),
+            format!("{CONFIG_DIR}/{CONFIG_FILE}"),
+        ]),
         ports: Some(vec![port(RPC, RPC_PORT), port(OPS, OPS_PORT)]),
         resources: Some(valid.resources.clone()),
         volume_mounts: Some(volumes::mounts()),
@@ -37,7 +41,10 @@ pub(super) fn build(valid: &ValidIndexer) -> Container {
         security_context: Some(SecurityContext {
             allow_privilege_escalation: Some(false),
             read_only_root_filesystem: Some(true),
-            capabilities: Some(Capabilities { drop: Some(vec!["ALL".into()]), ..Capabilities::default() }),
+            capabilities: Some(Capabilities {
+                drop: Some(vec!["ALL".into()]),
+                ..Capabilities::default()
+            }),
             ..SecurityContext::default()
         }),
         ..Container::default()

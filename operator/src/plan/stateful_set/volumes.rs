@@ -31,7 +31,11 @@ pub(super) fn mounts() -> Vec<VolumeMount> {
         read_only,
         ..VolumeMount::default()
     };
-    vec![mount(CONFIG, CONFIG_DIR, Some(true)), mount(DATA, DATA_DIR, None), mount(TMP, "/tmp", None)]
+    vec![
+        mount(CONFIG, CONFIG_DIR, Some(true)),
+        mount(DATA, DATA_DIR, None),
+        mount(TMP, "/tmp", None),
+    ]
 }
 
 pub(super) fn build(valid: &ValidIndexer, revision: &Revision) -> Vec<Volume> {
@@ -46,7 +50,10 @@ pub(super) fn build(valid: &ValidIndexer, revision: &Revision) -> Vec<Volume> {
         },
         Volume {
             name: TMP.into(),
-            empty_dir: Some(EmptyDirVolumeSource { size_limit: Some(Quantity(TMP_SIZE.into())), medium: None }),
+            empty_dir: Some(EmptyDirVolumeSource {
+                size_limit: Some(Quantity(TMP_SIZE.into())),
+                medium: None,
+            }),
             ..Volume::default()
         },
     ]
@@ -56,11 +63,20 @@ pub(super) fn build(valid: &ValidIndexer, revision: &Revision) -> Vec<Volume> {
 /// what is missing, and goes on when the kubelet has put it there.
 fn sources(valid: &ValidIndexer, revision: &Revision) -> Vec<VolumeProjection> {
     let config_map = |name: String, key: &str, path: &str, optional| VolumeProjection {
-        config_map: Some(ConfigMapProjection { name, items: Some(vec![item(key, path, None)]), optional }),
+        config_map: Some(ConfigMapProjection {
+            name,
+            items: Some(vec![item(key, path, None)]),
+            optional,
+        }),
         ..VolumeProjection::default()
     };
     let mut sources = vec![
-        config_map(names::of_revision(&valid.name, revision), CONFIG_FILE, CONFIG_FILE, None),
+        config_map(
+            names::of_revision(&valid.name, revision),
+            CONFIG_FILE,
+            CONFIG_FILE,
+            None,
+        ),
         config_map(valid.module.name.clone(), &valid.module.key, MODULE_FILE, Some(true)),
     ];
     sources.extend(valid.auth_secret.iter().map(|secret| VolumeProjection {
@@ -80,5 +96,9 @@ fn credentials() -> Vec<KeyToPath> {
 }
 
 fn item(key: &str, path: &str, mode: Option<i32>) -> KeyToPath {
-    KeyToPath { key: key.to_owned(), path: path.to_owned(), mode }
+    KeyToPath {
+        key: key.to_owned(),
+        path: path.to_owned(),
+        mode,
+    }
 }
