@@ -46,6 +46,8 @@ pub struct Stores {
 pub struct Observed {
     /// Objects it owns, by kind and name, as the API server has them.
     pub children: BTreeMap<(ChildKind, String), Value>,
+    /// Whether there are objects that an earlier Indexer of the same name still owns.
+    pub has_leftovers: bool,
     /// Its stateful sets once more, typed.
     pub stateful_sets: Vec<StatefulSet>,
     /// Its pods, by name.
@@ -71,22 +73,23 @@ impl Stores {
 /// behind is not its own.
 pub async fn observe(stores: &Stores, sampler: &Sampler, key: &Key, uid: &str) -> Observed {
     let mut children = BTreeMap::new();
+    let mut has_leftovers = false;
     let stateful_sets = of(&stores.stateful_sets, key);
-    collect(
+    has_leftovers |= collect(
         &mut children,
         ChildKind::ServiceAccount,
         &of(&stores.service_accounts, key),
         uid,
     );
-    collect(&mut children, ChildKind::ConfigMap, &of(&stores.config_maps, key), uid);
-    collect(&mut children, ChildKind::Service, &of(&stores.services, key), uid);
-    collect(
+    has_leftovers |= collect(&mut children, ChildKind::ConfigMap, &of(&stores.config_maps, key), uid);
+    has_leftovers |= collect(&mut children, ChildKind::Service, &of(&stores.services, key), uid);
+    has_leftovers |= collect(
         &mut children,
         ChildKind::PodDisruptionBudget,
         &of(&stores.budgets, key),
         uid,
     );
-    collect(&mut children, ChildKind::StatefulSet, &stateful_sets, uid);
+    has_leftovers |= collect(&mut children, ChildKind::StatefulSet, &stateful_sets, uid);
     let mut pods: Vec<ObservedPod> = of(&stores.pods, key)
         .iter()
         .filter_map(|pod| ObservedPod::read(pod, key))
@@ -135,18 +138,26 @@ where
     })
 }
 
+/// Sorts out who owns these objects. Returns whether an earlier Indexer owns one of them. One that nobody owns, as
+/// `kubectl delete --cascade=orphan` leaves it, is adopted by applying.
 fn collect<K: Resource + Serialize>(
     children: &mut BTreeMap<(ChildKind, String), Value>,
     kind: ChildKind,
     objects: &[Arc<K>],
     uid: &str,
-) {
-    for object in objects.iter().filter(|object| is_owned_by(object.meta(), uid)) {
-        // Types of the API turn into JSON without exception; one that did not would be applied anew, not lost.
-        if let Ok(body) = serde_json::to_value(&**object) {
-            children.insert((kind, object.name_any()), body);
+) -> bool {
+    let mut has_leftovers = false;
+    for object in objects {
+        if is_owned_by(object.meta(), uid) {
+            // Types of the API turn into JSON without exception; one that did not would be applied anew, not lost.
+            if let Ok(body) = serde_json::to_value(&**object) {
+                children.insert((kind, object.name_any()), body);
+            }
+        } else {
+            has_leftovers |= !object.owner_references().is_empty();
         }
     }
+    has_leftovers
 }
 
 fn is_owned_by(meta: &ObjectMeta, uid: &str) -> bool {

@@ -34,7 +34,7 @@ use crate::{
 pub type Watched = DeserializeGuard<Indexer>;
 
 /// A request to refresh is repeated this often until every pod has echoed it.
-const REFRESH_AGAIN: Duration = Duration::from_secs(2);
+const REFRESH_AGAIN: Duration = Duration::from_secs(5);
 /// What passes share.
 pub struct Context {
     /// Writes to the API server.
@@ -162,6 +162,10 @@ async fn carry_out(
     key: &Key,
     context: &Context,
 ) -> Result<bool, apply::Error> {
+    if observed.has_leftovers {
+        // Kubernetes is deleting them, and each one that goes wakes another pass.
+        return Ok(true);
+    }
     let rollout = rollout(valid, observed); // [pure]
     let plan = plan(valid, &rollout); // [pure]
     let mut changed = apply::apply(&context.client, key, &plan, observed).await?; // [I/O]

@@ -240,3 +240,20 @@ async fn an_outdated_pod_is_deleted_by_its_id() {
     assert_eq!(call, "DELETE /api/v1/namespaces/ns/pods/one-0");
     assert_eq!(body["preconditions"]["uid"], "uid-of-one-0");
 }
+
+#[tokio::test]
+async fn what_an_earlier_indexer_of_the_name_owns_is_waited_for() {
+    let (client, calls) = api_server(|_| None);
+    let caches = caches(Some(&planned()), vec![]);
+    let mut indexer = fixtures::indexer();
+    indexer.metadata.uid = Some("uid-2".into());
+    reconcile(Arc::new(DeserializeGuard(Ok(indexer))), context(client, &caches))
+        .await
+        .unwrap();
+    assert_eq!(
+        names_of(&calls),
+        ["PATCH /apis/shrewd.dev/v1alpha1/namespaces/ns/indexers/one/status"]
+    );
+    assert_eq!(last_condition(&calls, "Reconciling")["status"], "True");
+    assert_eq!(last_condition(&calls, "Stalled")["status"], "False");
+}

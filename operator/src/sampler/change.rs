@@ -109,10 +109,22 @@ fn facts(s: &pod::Status) -> impl PartialEq + '_ {
     )
 }
 
+/// The words of a failed check may differ from try to try; they are shown with the numbers.
+fn verdict(check: &pod::Check) -> (Option<bool>, &str) {
+    (check.ok, &check.reason)
+}
+
 fn numbers(s: &pod::Status) -> impl PartialEq + '_ {
     let memory = &s.memory;
     (
-        (s.height, &s.block_hash, &s.digest, s.behind),
+        (
+            s.height,
+            &s.block_hash,
+            &s.digest,
+            s.behind,
+            &s.module.message,
+            &s.source.message,
+        ),
         (memory.guest_bytes, memory.guest_peak_bytes, memory.guest_peak_height),
         (&memory.refreshes, &memory.last_refresh),
     )
@@ -127,7 +139,7 @@ mod tests {
 
     #[test]
     fn differences_are_weighed_by_what_they_mean() {
-        let cases: [(&str, Edit, Change); 13] = [
+        let cases: [(&str, Edit, Change); 14] = [
             ("the same", |_| {}, Change::Nothing),
             (
                 "resident memory jitters",
@@ -152,6 +164,11 @@ mod tests {
                 Change::Facts,
             ),
             ("no longer ready", |s| s.ready = false, Change::Facts),
+            (
+                "other words of the source",
+                |s| s.source.message = "again".into(),
+                Change::Numbers,
+            ),
             ("source lost", |s| s.source.ok = Some(false), Change::Facts),
             ("a block was retried", |s| s.memory.refreshes.failure = 1, Change::Facts),
             ("blocks were undone", |s| s.memory.refreshes.unwind = 1, Change::Facts),
