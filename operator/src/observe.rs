@@ -108,6 +108,7 @@ pub async fn observe(stores: &Stores, sampler: &Sampler, key: &Key, uid: &str) -
         .map(|set| (**set).clone());
     Observed {
         children,
+        has_leftovers,
         stateful_sets: stateful_sets.collect(),
         pods,
     }
