@@ -2,7 +2,6 @@
 
 use std::{fmt, time::Duration};
 
-use kube_quantity::ParsedQuantity;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -33,16 +32,48 @@ impl ByteSize {
         Self(format!("{n}Mi"))
     }
 
-    /// The number of bytes.
+    /// The number of bytes; a fraction of a byte counts as one, as in Kubernetes.
     ///
     /// # Errors
-    /// If the text is no quantity, negative, or above 2^64 - 1.
+    /// If the text is no quantity of this form, or above 2^64 - 1.
     pub fn bytes(&self) -> Result<u64, ParseError> {
-        ParsedQuantity::try_from(self.0.as_str())
-            .ok()
-            .and_then(|q| q.to_bytes_u64())
-            .ok_or_else(|| ParseError { text: self.0.clone(), wanted: "a size such as 64Mi or 4Gi" })
+        parse_bytes(&self.0).ok_or_else(|| ParseError { text: self.0.clone(), wanted: "a size such as 64Mi or 4Gi" })
     }
+}
+
+/// `DIGITS[.DIGITS][UNIT]`, in whole numbers throughout: a float would lose bytes, and the crates for Kubernetes'
+/// quantities drop the fraction before they apply the unit.
+fn parse_bytes(text: &str) -> Option<u64> {
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    let unit_bytes: u128 = match unit {
+        "" => 1,
+        "Ki" => 1 << 10,
+        "Mi" => 1 << 20,
+        "Gi" => 1 << 30,
+        "Ti" => 1 << 40,
+        "k" => 1_000,
+        "M" => 1_000_000,
+        "G" => 1_000_000_000,
+        "T" => 1_000_000_000_000,
+        _ => return None,
+    };
+    let (whole, fraction) = number.split_once('.').map_or((number, None), |(whole, fraction)| (whole, Some(fraction)));
+    let whole = digits(whole)?.checked_mul(unit_bytes)?;
+    let part = match fraction {
+        None => 0,
+        // 10^18 times the largest unit still fits into 128 bits.
+        Some(fraction) if fraction.len() <= 18 => {
+            let scale = 10_u128.pow(u32::try_from(fraction.len()).ok()?);
+            (digits(fraction)? * unit_bytes).div_ceil(scale)
+        }
+        Some(_) => return None,
+    };
+    u64::try_from(whole.checked_add(part)?).ok()
+}
+
+fn digits(text: &str) -> Option<u128> {
+    (!text.is_empty() && text.len() <= 20 && text.bytes().all(|b| b.is_ascii_digit())).then(|| text.parse().ok())?
 }
 
 impl TimeSpan {
@@ -78,11 +109,11 @@ mod tests {
 
     #[test]
     fn sizes_are_read_as_kubernetes_reads_them() {
-        let cases = [("64Mi", 64 << 20), ("4Gi", 4 << 30), ("1792Mi", 1_879_048_192), ("500M", 500_000_000), ("0", 0), ("1.5Gi", 3 << 29)];
+        let cases = [("64Mi", 64 << 20), ("4Gi", 4 << 30), ("1792Mi", 1_879_048_192), ("500M", 500_000_000), ("0", 0), ("1.5Gi", 3 << 29), ("0.5", 1), ("16777215Ti", 16_777_215 << 40)];
         for (text, bytes) in cases {
             assert_eq!(ByteSize(text.into()).bytes(), Ok(bytes), "{text}");
         }
-        for text in ["", "abc", "-1Mi", "64MiB", "99999999999999999999Ti"] {
+        for text in ["", "abc", "-1Mi", "64MiB", ".5Gi", "1.Gi", "1.2.3", "1e3", "99999999999999999999Ti", "16777216Ti"] {
             assert!(ByteSize(text.into()).bytes().is_err(), "{text}");
         }
     }
