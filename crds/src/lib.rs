@@ -14,7 +14,10 @@ pub mod identity;
 pub mod pod;
 pub mod quantity;
 mod resolve;
+// The schema derive declares inner copies of these types, which the lint takes for unreachable ones.
+#[allow(unreachable_pub)]
 mod spec;
+#[allow(unreachable_pub)]
 mod status;
 
 pub use identity::{Identity, Revision};

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use k8s_openapi::api::core::v1::ResourceRequirements;
-use kube::{CustomResource, KubeSchema, core::Rule};
+use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -188,15 +188,18 @@ pub enum Network {
 /// The guest's memory. All figures speak of its linear memory, not of the process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[x_kube(cel, validation = Rule::new("quantity(self.threshold).compareTo(quantity(self.limit)) <= 0").message("memory.threshold must not exceed memory.limit"))]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct MemorySpec {
     /// A guest with this much memory is replaced by a fresh instance before the next block.
     #[x_kube(validation = Rule::new("quantity(self).compareTo(quantity('64Ki')) >= 0").message("memory.threshold must be at least 64Ki, one page"))]
+    #[serde(default = "MemorySpec::default_threshold")]
     pub threshold: ByteSize,
     /// When a fresh instance is made.
+    #[serde(default = "MemorySpec::default_refresh")]
     pub refresh: RefreshPolicy,
     /// The most memory a guest may have: `memory.grow` beyond it is refused. Part of the index's identity.
     #[x_kube(validation = Rule::new("quantity(self).compareTo(quantity('4Gi')) <= 0").message("memory.limit must be at most 4Gi, all that a 32-bit guest can address"))]
+    #[serde(default = "MemorySpec::default_limit")]
     pub limit: ByteSize,
 }
 
@@ -222,16 +225,18 @@ pub struct RetrySpec {
 /// The volume of each pod.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[x_kube(cel)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct StorageSpec {
     /// Its size.
     #[x_kube(validation = Rule::new("quantity(self).compareTo(quantity('64Mi')) >= 0").message("storage.size must be at least 64Mi"))]
+    #[serde(default = "StorageSpec::default_size")]
     pub size: ByteSize,
     /// Its storage class; the default is the cluster's own.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default = "StorageSpec::default_storage_class_name", skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub storage_class_name: Option<String>,
     /// What happens to the volumes when the Indexer, or the revision they belong to, is deleted.
+    #[serde(default = "StorageSpec::default_retention")]
     pub retention: Retention,
 }
 
@@ -248,52 +253,67 @@ pub enum Retention {
 /// Bounds on queries.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[x_kube(cel)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ViewsSpec {
     /// Views that run at the same time; more wait for a place, within their timeout.
     #[schemars(range(min = 1, max = 256))]
+    #[serde(default = "ViewsSpec::default_max_concurrent")]
     pub max_concurrent: u32,
     /// Wall time of one view, the wait for a place included.
+    #[serde(default = "ViewsSpec::default_timeout")]
     pub timeout: TimeSpan,
     /// Linear memory of one view's instance.
     #[x_kube(validation = Rule::new("quantity(self).compareTo(quantity('4Gi')) <= 0").message("views.memoryLimit must be at most 4Gi"))]
+    #[serde(default = "ViewsSpec::default_memory_limit")]
     pub memory_limit: ByteSize,
     /// The longest request body.
     #[x_kube(validation = Rule::new("quantity(self).compareTo(quantity('1Gi')) <= 0").message("views.maxRequestBytes must be at most 1Gi"))]
+    #[serde(default = "ViewsSpec::default_max_request_bytes")]
     pub max_request_bytes: ByteSize,
     /// The longest answer of one view, before it is written as hex.
     #[x_kube(validation = Rule::new("quantity(self).compareTo(quantity('1Gi')) <= 0").message("views.maxResponseBytes must be at most 1Gi"))]
+    #[serde(default = "ViewsSpec::default_max_response_bytes")]
     pub max_response_bytes: ByteSize,
 }
 
-impl Default for MemorySpec {
-    /// 1.75 GiB of the 2 GiB that AssemblyScript guests declare as their maximum; all of 32 bits as the limit.
-    fn default() -> Self {
-        Self { threshold: ByteSize::mebibytes(1792), refresh: RefreshPolicy::EveryBlock, limit: ByteSize("4Gi".into()) }
-    }
+/// Defaults are given field by field, since the derived schema shows each of them to the API server.
+macro_rules! defaults {
+    ($owner:ident { $($name:ident, $field:ident: $type:ty = $value:expr;)* }) => {
+        impl $owner {
+            $(fn $name() -> $type { $value })*
+        }
+        impl Default for $owner {
+            fn default() -> Self {
+                Self { $($field: Self::$name()),* }
+            }
+        }
+    };
 }
+
+// 1.75 GiB of the 2 GiB that AssemblyScript guests declare as their maximum; all of 32 bits as the limit.
+defaults!(MemorySpec {
+    default_threshold, threshold: ByteSize = ByteSize::mebibytes(1792);
+    default_refresh, refresh: RefreshPolicy = RefreshPolicy::EveryBlock;
+    default_limit, limit: ByteSize = ByteSize("4Gi".into());
+});
+
+defaults!(StorageSpec {
+    default_size, size: ByteSize = ByteSize("50Gi".into());
+    default_storage_class_name, storage_class_name: Option<String> = None;
+    default_retention, retention: Retention = Retention::Retain;
+});
+
+defaults!(ViewsSpec {
+    default_max_concurrent, max_concurrent: u32 = 32;
+    default_timeout, timeout: TimeSpan = TimeSpan("10s".into());
+    default_memory_limit, memory_limit: ByteSize = ByteSize::mebibytes(512);
+    default_max_request_bytes, max_request_bytes: ByteSize = ByteSize::mebibytes(8);
+    default_max_response_bytes, max_response_bytes: ByteSize = ByteSize::mebibytes(64);
+});
 
 impl Default for RetrySpec {
     fn default() -> Self {
         Self { attempts: 1 }
-    }
-}
-
-impl Default for StorageSpec {
-    fn default() -> Self {
-        Self { size: ByteSize("50Gi".into()), storage_class_name: None, retention: Retention::Retain }
-    }
-}
-
-impl Default for ViewsSpec {
-    fn default() -> Self {
-        Self {
-            max_concurrent: 32,
-            timeout: TimeSpan("10s".into()),
-            memory_limit: ByteSize::mebibytes(512),
-            max_request_bytes: ByteSize::mebibytes(8),
-            max_response_bytes: ByteSize::mebibytes(64),
-        }
     }
 }
 

@@ -195,6 +195,14 @@ pub enum Phase {
     Stopping,
 }
 
+impl LastRefresh {
+    /// A refresh of this moment.
+    #[must_use]
+    pub fn now(reason: RefreshReason, height: u32) -> Self {
+        Self { reason, height, time: Time(k8s_openapi::jiff::Timestamp::now()) }
+    }
+}
+
 impl Refreshes {
     /// The sum over all reasons.
     #[must_use]

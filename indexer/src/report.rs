@@ -72,7 +72,20 @@ impl Report {
             Check { ok: Some(true), reason: source_reasons::FOLLOWING.into(), message: String::new() };
     }
 
+    /// The chain source cannot be used.
+    pub fn source_failed(&self, reason: &str, message: String) {
+        self.lock().status.source = Check { ok: Some(false), reason: reason.into(), message };
+    }
+
+    /// The tip the chain source last told.
+    #[must_use]
+    pub fn tip(&self) -> Option<u32> {
+        self.lock().status.tip
+    }
+
     /// The board as it is to be shown.
+    ///
+    /// While it indexes, the phase follows from the source's state and the distance to the tip.
     #[must_use]
     pub fn status(&self) -> Status {
         let (mut status, heard_at) = {
@@ -82,8 +95,14 @@ impl Report {
         status.behind = status.tip.zip(status.height).map(|(tip, height)| tip.saturating_sub(height));
         let fresh = heard_at.is_some_and(|at| at.elapsed() < TIP_FRESH);
         let caught_up = status.behind.is_some_and(|behind| behind <= self.max_behind);
-        let at_work = matches!(status.phase, Phase::Syncing | Phase::Following | Phase::WaitingForSource);
-        status.ready = caught_up && fresh && at_work && status.halt.is_none();
+        if status.phase == Phase::Syncing {
+            status.phase = match status.source.ok {
+                Some(true) if caught_up => Phase::Following,
+                Some(true) => Phase::Syncing,
+                Some(false) | None => Phase::WaitingForSource,
+            };
+            status.ready = caught_up && fresh;
+        }
         status.memory.resident_bytes = resident_bytes();
         status
     }
@@ -103,4 +122,82 @@ pub fn resident_bytes() -> u64 {
         .and_then(|text| text.split_whitespace().nth(1)?.parse::<u64>().ok())
         .unwrap_or(0);
     pages * rustix::param::page_size() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use crds::{Identity, Network, RefreshPolicy, pod};
+
+    use super::*;
+
+    fn report() -> Report {
+        Report::new(&Config {
+            indexer: "default/test".into(),
+            identity: Identity {
+                module_sha256: "ab".repeat(32),
+                network: Network::Regtest,
+                start_height: 0,
+                memory_limit_bytes: 1 << 30,
+                store_format: 1,
+            },
+            module_path: PathBuf::new(),
+            source: pod::Source { urls: Vec::new(), credentials_dir: None },
+            max_reorg_depth: 100,
+            max_behind: 2,
+            threshold_bytes: 1 << 20,
+            refresh: RefreshPolicy::EveryBlock,
+            retry_attempts: 1,
+            views: pod::Views {
+                max_concurrent: 1,
+                timeout_ms: 1,
+                memory_limit_bytes: 1,
+                max_request_bytes: 1,
+                max_response_bytes: 1,
+            },
+            data_dir: PathBuf::new(),
+            rpc_listen: String::new(),
+            ops_listen: String::new(),
+            cors_origin: None,
+            exit_at: None,
+        })
+    }
+
+    fn at(report: &Report, height: u32) -> (Phase, bool) {
+        report.update(|status| status.height = Some(height));
+        let status = report.status();
+        (status.phase, status.ready)
+    }
+
+    #[test]
+    fn readiness_follows_the_distance_to_the_tip() {
+        let report = report();
+        assert_eq!(at(&report, 10), (Phase::Starting, false));
+        report.update(|status| status.phase = Phase::Syncing);
+        assert_eq!(at(&report, 10), (Phase::WaitingForSource, false));
+        report.source_heard(20);
+        assert_eq!(at(&report, 17), (Phase::Syncing, false));
+        assert_eq!(at(&report, 18), (Phase::Following, true));
+        assert_eq!(report.status().behind, Some(2));
+    }
+
+    #[test]
+    fn a_source_that_fails_shows_at_once_but_costs_readiness_only_when_the_tip_is_stale() {
+        let report = report();
+        report.update(|status| status.phase = Phase::Syncing);
+        report.source_heard(20);
+        report.source_failed("Unreachable", "connection refused".into());
+        assert_eq!(at(&report, 20), (Phase::WaitingForSource, true));
+        report.lock().source_heard_at = Instant::now().checked_sub(TIP_FRESH);
+        assert_eq!(at(&report, 20), (Phase::WaitingForSource, false));
+    }
+
+    #[test]
+    fn a_halted_index_is_never_ready() {
+        let report = report();
+        report.source_heard(20);
+        report.update(|status| status.phase = Phase::Halted);
+        assert_eq!(at(&report, 20), (Phase::Halted, false));
+    }
 }

@@ -1,2 +1,30 @@
-//! Placeholder.
-fn main() {}
+//! `shrewd-operator`: see the crate's documentation for what it does.
+
+use std::{io::Write, process::ExitCode};
+
+use clap::Parser;
+use operator::{
+    args::{Args, Command},
+    run,
+};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let done = match Args::parse().command {
+        Command::Run(args) => run::run(args).await,
+        Command::Crd => print_crd(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Logging may not have been started.
+            let _ = writeln!(std::io::stderr(), "shrewd-operator: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn print_crd() -> anyhow::Result<()> {
+    let yaml = serde_yaml::to_string(&crds::crd())?;
+    Ok(std::io::stdout().write_all(yaml.as_bytes())?)
+}

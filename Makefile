@@ -1,0 +1,65 @@
+# Every recipe is a script or a cargo command that says what it does; `make help` lists them.
+CARGO_FLAGS := --release --locked --workspace
+# The charts' copy of the CRD and the expected files of the golden tests are written, not compared.
+GOLDEN := EXPECTORATE=overwrite
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build fmt lint deny doc unit golden guests bitcoind images chart test kind-up kind-down demo demo-down
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1@\2/p' $(MAKEFILE_LIST) | while IFS=@ read -r name text; do \
+	  printf '  make %-10s %s\n' "$$name" "$$text"; done
+
+demo: ## the whole loop on this machine: cluster, node, operator, two indexers
+	@scripts/demo
+
+demo-down: ## removes the demo, its cluster, and the engine if we started it
+	@scripts/kind-down
+
+test: ## everything that must hold before a merge, on real parts
+	@scripts/test
+
+setup: ## installs what is missing on a Debian machine
+	@scripts/setup
+
+build: ## both binaries
+	cargo build $(CARGO_FLAGS) --bins
+
+fmt: ## formats the Rust code
+	cargo fmt --all
+
+lint: ## formatting, clippy and shellcheck, warnings are errors
+	cargo fmt --all --check
+	cargo clippy $(CARGO_FLAGS) --all-targets -- -D warnings
+	scripts/shell-lint
+
+deny: ## licences, advisories and sources of all dependencies (needs cargo-deny)
+	cargo deny --workspace check
+
+doc: ## documentation, warnings are errors
+	RUSTDOCFLAGS="-D warnings" cargo doc $(CARGO_FLAGS) --no-deps
+
+unit: ## the tests that need no cluster
+	cargo test $(CARGO_FLAGS) --lib --bins
+	cargo test $(CARGO_FLAGS) --exclude e2e --test '*'
+
+golden: ## writes what the golden tests compare with; review the difference
+	$(GOLDEN) cargo test $(CARGO_FLAGS) --exclude e2e
+
+guests: ## compiles the guest modules into target/guests
+	@tests/guests/build
+
+bitcoind: ## a real Bitcoin node in the cache; prints its folder
+	@tests/node/bitcoind path
+
+kind-up: ## a kind cluster of our own (and a Docker engine if none answers)
+	@scripts/kind-up
+
+kind-down: ## removes it (and the engine if we started it)
+	@scripts/kind-down
+
+images: build ## packs the images and loads them into the cluster
+	@scripts/images
+
+chart: ## helm lint, and kubeconform on charts and examples; needs the cluster
+	@scripts/chart

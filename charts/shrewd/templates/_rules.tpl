@@ -1,0 +1,44 @@
+{{- /* What the operator may do. No wildcard, and nothing at all with secrets: pods mount them by name. */ -}}
+{{- define "shrewd.rules" -}}
+# The main watch, and reading the status of a resource whose spec cannot be read.
+- apiGroups: [shrewd.dev]
+  resources: [indexers]
+  verbs: [get, list, watch]
+# Server-side apply of what was observed. The spec is never written.
+- apiGroups: [shrewd.dev]
+  resources: [indexers/status]
+  verbs: [patch]
+# Owner references with blockOwnerDeletion, on clusters that check them (OwnerReferencesPermissionEnforcement).
+- apiGroups: [shrewd.dev]
+  resources: [indexers/finalizers]
+  verbs: [update]
+# Configuration of the pods: apply, watch for edits, and delete that of an earlier revision. Server-side apply creates
+# what is missing, for which the API server asks for create beside patch.
+- apiGroups: [""]
+  resources: [configmaps]
+  verbs: [list, watch, create, patch, delete]
+# The Service for clients and the headless one: as above.
+- apiGroups: [""]
+  resources: [services]
+  verbs: [list, watch, create, patch, delete]
+# The identity of the pods, which has no rights: as above.
+- apiGroups: [""]
+  resources: [serviceaccounts]
+  verbs: [list, watch, create, patch, delete]
+# The pods of one revision: as above.
+- apiGroups: [apps]
+  resources: [statefulsets]
+  verbs: [list, watch, create, patch, delete]
+# The bound on voluntary disruptions: as above.
+- apiGroups: [policy]
+  resources: [poddisruptionbudgets]
+  verbs: [list, watch, create, patch, delete]
+# Addresses and states of pods, and deleting one that was made from an outdated template.
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [list, watch, delete]
+# Events when a condition turns; patch counts a repeated one up.
+- apiGroups: [events.k8s.io]
+  resources: [events]
+  verbs: [create, patch]
+{{- end }}

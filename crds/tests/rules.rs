@@ -1,0 +1,103 @@
+//! Every rule of the schema accepts what it should and refuses what it should, judged by a CEL interpreter, without a
+//! cluster.
+
+use crds::{Indexer, IndexerSpec};
+use serde_json::{Value, json};
+
+fn indexer(name: &str, change: impl FnOnce(&mut Value)) -> Indexer {
+    let mut spec = json!({
+        "module": { "sha256": "ab".repeat(32), "configMap": { "name": "guest", "key": "module.wasm" } },
+        "chain": { "network": "regtest", "source": { "bitcoind": { "urls": ["http://bitcoind:8332"] } } },
+    });
+    change(&mut spec);
+    let spec: IndexerSpec = serde_json::from_value(spec).unwrap();
+    Indexer::new(name, spec)
+}
+
+fn plain() -> Indexer {
+    indexer("outpoints", |_| {})
+}
+
+#[track_caller]
+fn accepted(indexer: &Indexer) {
+    indexer.validate_cel().unwrap();
+}
+
+#[track_caller]
+fn refused(indexer: &Indexer, words: &str) {
+    let error = indexer.validate_cel().expect_err("must be refused").to_string();
+    assert!(error.contains(words), "{error:?} does not say {words:?}");
+}
+
+#[track_caller]
+fn update_refused(new: &Indexer, words: &str) {
+    let error = new.validate_cel_update(&plain()).expect_err("must be refused").to_string();
+    assert!(error.contains(words), "{error:?} does not say {words:?}");
+}
+
+#[test]
+fn name_is_a_short_label() {
+    accepted(&plain());
+    accepted(&indexer("a", |_| {}));
+    accepted(&indexer(&"a".repeat(40), |_| {}));
+    for name in [&"a".repeat(41), "1a", "a.b", "a-"] {
+        refused(&indexer(name, |_| {}), "DNS label of at most 40");
+    }
+}
+
+#[test]
+fn module_has_exactly_one_source() {
+    accepted(&indexer("x", |spec| {
+        spec["module"] = json!({ "sha256": "ab".repeat(32), "path": "./guest.wasm" });
+    }));
+    refused(&indexer("x", |spec| spec["module"]["path"] = json!("./guest.wasm")), "exactly one of");
+    refused(&indexer("x", |spec| spec["module"] = json!({ "sha256": "ab".repeat(32) })), "exactly one of");
+}
+
+#[test]
+fn threshold_stays_within_the_limit() {
+    let memory = |threshold: &str, limit: &str| {
+        indexer("x", |spec| spec["memory"] = json!({ "threshold": threshold, "limit": limit }))
+    };
+    accepted(&memory("64Mi", "64Mi"));
+    accepted(&memory("1.5Gi", "2Gi"));
+    refused(&memory("65Mi", "64Mi"), "must not exceed memory.limit");
+    accepted(&memory("64Ki", "4Gi"));
+    refused(&memory("1k", "64Mi"), "at least 64Ki");
+    refused(&memory("64Mi", "5Gi"), "at most 4Gi");
+}
+
+#[test]
+fn urls_are_plain_and_without_credentials() {
+    let urls = |urls: Value| indexer("x", |spec| spec["chain"]["source"]["bitcoind"]["urls"] = urls);
+    accepted(&urls(json!(["http://a:8332", "https://b/"])));
+    for bad in ["ftp://a", "a:8332", "http://user:password@a:8332", "http://a/path", "http://a?x=1"] {
+        refused(&urls(json!(["http://a:8332", bad])), "each url must read");
+    }
+}
+
+#[test]
+fn sizes_have_sensible_bounds() {
+    let with = |field: &str, key: &str, size: &str| indexer("x", |spec| spec[field] = json!({ key: size }));
+    accepted(&with("storage", "size", "64Mi"));
+    refused(&with("storage", "size", "1Mi"), "at least 64Mi");
+    accepted(&with("views", "memoryLimit", "4Gi"));
+    refused(&with("views", "memoryLimit", "5Gi"), "at most 4Gi");
+    accepted(&with("views", "maxRequestBytes", "1Gi"));
+    refused(&with("views", "maxRequestBytes", "2Gi"), "at most 1Gi");
+    accepted(&with("views", "maxResponseBytes", "1Gi"));
+    refused(&with("views", "maxResponseBytes", "2Gi"), "at most 1Gi");
+}
+
+#[test]
+fn network_cannot_change() {
+    indexer("outpoints", |spec| spec["replicas"] = json!(2)).validate_cel_update(&plain()).unwrap();
+    update_refused(&indexer("outpoints", |spec| spec["chain"]["network"] = json!("signet")), "chain.network cannot change");
+}
+
+#[test]
+fn volumes_cannot_change() {
+    indexer("outpoints", |spec| spec["storage"] = json!({ "retention": "Delete" })).validate_cel_update(&plain()).unwrap();
+    update_refused(&indexer("outpoints", |spec| spec["storage"] = json!({ "size": "60Gi" })), "cannot change");
+    update_refused(&indexer("outpoints", |spec| spec["storage"] = json!({ "storageClassName": "fast" })), "cannot change");
+}

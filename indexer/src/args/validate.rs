@@ -1,0 +1,176 @@
+//! What a configuration must satisfy before anything is started with it, wherever it came from.
+
+use std::net::ToSocketAddrs as _;
+
+use crds::{identity::STORE_FORMAT, pod::Config};
+
+/// As in the resource's schema, which a file of this machine never met.
+const MAX_CONCURRENT_VIEWS: u32 = 256;
+/// As in the resource's schema: undo records are kept for so many blocks.
+const REORG_DEPTH_MAX: u32 = 10_000;
+/// As in the resource's schema.
+const RETRY_ATTEMPTS_MAX: u32 = 10;
+/// All that a 32-bit guest can address.
+const MEMORY_MAX: u64 = 4 << 30;
+/// A page of WebAssembly memory.
+const PAGE: u64 = 64 << 10;
+
+/// Everything that is wrong, each in one sentence that names the field.
+#[must_use]
+pub fn problems(config: &Config) -> Vec<String> {
+    let mut problems = Vec::new();
+    let mut must = |holds: bool, message: String| {
+        if !holds {
+            problems.push(message);
+        }
+    };
+    let Config {
+        identity,
+        source,
+        views,
+        ..
+    } = config;
+    let sha256 = &identity.module_sha256;
+    let digits = sha256.len() == 64 && sha256.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    must(digits, "identity.moduleSha256 must be 64 lowercase hex digits".into());
+    must(
+        identity.store_format == STORE_FORMAT,
+        format!(
+            "identity.storeFormat is {}; this version reads and writes {STORE_FORMAT}",
+            identity.store_format
+        ),
+    );
+    let limit = identity.memory_limit_bytes;
+    must(
+        (PAGE..=MEMORY_MAX).contains(&limit),
+        format!("identity.memoryLimitBytes must be {PAGE} to {MEMORY_MAX}"),
+    );
+    must(
+        (PAGE..=limit).contains(&config.threshold_bytes),
+        format!(
+            "thresholdBytes must be {PAGE} to the limit of {limit}, not {}",
+            config.threshold_bytes
+        ),
+    );
+    must(!source.urls.is_empty(), "source.urls must have at least one url".into());
+    for url in &source.urls {
+        must(
+            is_base_url(url),
+            format!("source.urls: {url:?} must read http(s)://HOST[:PORT], without credentials"),
+        );
+    }
+    must(
+        (1..=REORG_DEPTH_MAX).contains(&config.max_reorg_depth),
+        format!(
+            "maxReorgDepth must be 1 to {REORG_DEPTH_MAX}, not {}",
+            config.max_reorg_depth
+        ),
+    );
+    must(
+        config.retry_attempts <= RETRY_ATTEMPTS_MAX,
+        format!(
+            "retryAttempts must be at most {RETRY_ATTEMPTS_MAX}, not {}",
+            config.retry_attempts
+        ),
+    );
+    must(
+        (1..=MAX_CONCURRENT_VIEWS).contains(&views.max_concurrent),
+        format!(
+            "views.maxConcurrent must be 1 to {MAX_CONCURRENT_VIEWS}, not {}",
+            views.max_concurrent
+        ),
+    );
+    must(views.timeout_ms > 0, "views.timeout must not be zero".into());
+    must(
+        (PAGE..=MEMORY_MAX).contains(&views.memory_limit_bytes),
+        format!(
+            "views.memoryLimit must be {PAGE} to {MEMORY_MAX}, not {}",
+            views.memory_limit_bytes
+        ),
+    );
+    for (field, bytes) in [
+        ("maxRequestBytes", views.max_request_bytes),
+        ("maxResponseBytes", views.max_response_bytes),
+    ] {
+        must(
+            (1..=1 << 30).contains(&bytes),
+            format!("views.{field} must be 1 to 1Gi, not {bytes}"),
+        );
+    }
+    for (field, address) in [("rpcListen", &config.rpc_listen), ("opsListen", &config.ops_listen)] {
+        let found = address
+            .to_socket_addrs()
+            .is_ok_and(|mut addresses| addresses.next().is_some());
+        must(
+            found,
+            format!("{field}: {address:?} must be ADDRESS:PORT of this machine"),
+        );
+    }
+    if let Some(origin) = &config.cors_origin {
+        let sendable = axum::http::HeaderValue::from_str(origin).is_ok();
+        must(sendable, format!("corsOrigin: {origin:?} cannot be sent as a header"));
+    }
+    problems
+}
+
+fn is_base_url(text: &str) -> bool {
+    reqwest::Url::parse(text).is_ok_and(|url| {
+        matches!(url.scheme(), "http" | "https")
+            && url.has_host()
+            && url.path() == "/"
+            && url.username().is_empty()
+            && url.password().is_none()
+            && url.query().is_none()
+            && url.fragment().is_none()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = include_str!("../../tests/data/config.yaml");
+
+    #[test]
+    fn a_good_configuration_has_no_problems() {
+        let config: Config = serde_yaml::from_str(GOOD).unwrap();
+        assert_eq!(problems(&config), Vec::<String>::new());
+    }
+
+    #[test]
+    fn every_bad_value_is_named() {
+        type Spoil = fn(&mut Config);
+        let cases: [(&str, Spoil); 15] = [
+            ("identity.moduleSha256", |c| c.identity.module_sha256 = "AB".repeat(32)),
+            ("identity.storeFormat", |c| c.identity.store_format = 99),
+            ("identity.memoryLimitBytes", |c| {
+                c.identity.memory_limit_bytes = (4 << 30) + 1
+            }),
+            ("thresholdBytes", |c| {
+                c.threshold_bytes = c.identity.memory_limit_bytes + 1
+            }),
+            ("source.urls", |c| c.source.urls.clear()),
+            ("source.urls", |c| c.source.urls = vec!["ftp://node:1".into()]),
+            ("source.urls", |c| {
+                c.source.urls = vec!["http://user:pass@node:1".into()]
+            }),
+            ("source.urls", |c| c.source.urls = vec!["http://node:1/path".into()]),
+            ("maxReorgDepth", |c| c.max_reorg_depth = 0),
+            ("retryAttempts", |c| c.retry_attempts = 11),
+            ("views.maxConcurrent", |c| c.views.max_concurrent = 0),
+            ("views.timeout", |c| c.views.timeout_ms = 0),
+            ("views.maxRequestBytes", |c| c.views.max_request_bytes = 0),
+            ("rpcListen", |c| c.rpc_listen = "127.0.0.1".into()),
+            ("corsOrigin", |c| c.cors_origin = Some("a\nb".into())),
+        ];
+        for (field, spoil) in cases {
+            let mut config: Config = serde_yaml::from_str(GOOD).unwrap();
+            spoil(&mut config);
+            let problems = problems(&config);
+            assert!(
+                problems.len() == 1 && problems[0].starts_with(field),
+                "{field}: {problems:?}"
+            );
+        }
+    }
+}

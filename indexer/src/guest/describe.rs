@@ -1,0 +1,132 @@
+//! What a module says of itself, for people who check one before they deploy it.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use prost::Message;
+
+use super::{CancelFlag, Module, abi, host::Job, imports, instance::Instance, interrupt::Interrupt, view::is_view};
+use crate::{chain::Height, fault::Fault, state::State};
+
+/// How long `__meta` may take; it only returns a constant.
+const META_TIME_MAX: Duration = Duration::from_secs(1);
+
+/// What a module has and needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Description {
+    /// Exports that can be called as views, `__meta` left out.
+    pub views: Vec<String>,
+    /// What it imports, in its order.
+    pub imports: Vec<Import>,
+    /// Host functions it does not import. Without `__flush` no block can ever be complete.
+    pub unused_host_functions: Vec<&'static str>,
+    /// What the memory `memory` starts with, in bytes.
+    pub memory_min_bytes: u64,
+    /// What the module itself declares as the most, in bytes.
+    pub memory_max_bytes: Option<u64>,
+    /// Linear memories, all together.
+    pub memories: u32,
+    /// The views `__meta` tells of, if the module has one that can be read.
+    pub meta: Option<Vec<MetaView>>,
+}
+
+/// One import.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Import {
+    /// `MODULE.NAME`.
+    pub name: String,
+    /// False: a stub, which fails the block when it is called.
+    pub offered: bool,
+}
+
+/// A view as `__meta` describes it.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct MetaView {
+    /// Name of the export.
+    #[prost(string, tag = "1")]
+    pub name: String,
+    /// Protobuf message it takes.
+    #[prost(string, tag = "2")]
+    pub input_type: String,
+    /// Protobuf message it gives.
+    #[prost(string, tag = "3")]
+    pub output_type: String,
+}
+
+/// `IndexerMetadata`, the part that is of use; the other fields name compilers.
+#[derive(Clone, PartialEq, Message)]
+struct Metadata {
+    #[prost(message, repeated, tag = "3")]
+    view_functions: Vec<MetaView>,
+}
+
+/// For `__meta`, which has nothing to read.
+struct Nothing;
+
+impl State for Nothing {
+    fn get(&mut self, _key: &[u8]) -> Result<Option<Bytes>, Fault> {
+        Ok(None)
+    }
+}
+
+impl Module {
+    /// Lists exports and imports, and asks `__meta`, if there is one.
+    #[must_use]
+    pub fn describe(&self) -> Description {
+        let module = self.compiled();
+        let views = module
+            .exports()
+            .filter(|export| is_view(&export.ty()) && export.name() != "__meta");
+        let imports: Vec<_> = module.imports().collect();
+        let imported = |name: &str| {
+            imports
+                .iter()
+                .any(|import| import.module() == "env" && import.name() == name)
+        };
+        let memory = module.get_export("memory").and_then(|export| export.memory().cloned());
+        let page_bytes = memory.as_ref().map_or(0, wasmtime::MemoryType::page_size);
+        Description {
+            views: views.map(|export| export.name().to_owned()).collect(),
+            unused_host_functions: imports::OFFERED.into_iter().filter(|name| !imported(name)).collect(),
+            imports: imports
+                .iter()
+                .map(|import| Import {
+                    name: format!("{}.{}", import.module(), import.name()),
+                    offered: imports::is_offered(import.module(), import.name()),
+                })
+                .collect(),
+            memory_min_bytes: memory.as_ref().map_or(0, |memory| memory.minimum() * page_bytes),
+            memory_max_bytes: memory
+                .and_then(|memory| memory.maximum())
+                .map(|pages| pages.saturating_mul(page_bytes)),
+            memories: module.resources_required().num_memories,
+            meta: self.meta(),
+        }
+    }
+
+    /// Informational only, so whatever goes wrong means none.
+    fn meta(&self) -> Option<Vec<MetaView>> {
+        if !self.has_view("__meta") {
+            return None;
+        }
+        let interrupt = Interrupt {
+            cancel: CancelFlag::new(),
+            deadline: Some(Instant::now() + META_TIME_MAX),
+        };
+        let mut instance =
+            Instance::build(self.pre(), self.engine().view_memory_limit_bytes, interrupt.clone()).ok()?;
+        let job = Job::view(Height(0), Bytes::new(), Box::new(Nothing));
+        let ptr = instance.view("__meta", job, interrupt).ok()?;
+        // Some builds return the address of the length instead of the data.
+        [Some(ptr), ptr.checked_add(4)]
+            .into_iter()
+            .flatten()
+            .find_map(|ptr| read_meta(instance.memory(), ptr))
+    }
+}
+
+fn read_meta(memory: &[u8], ptr: u32) -> Option<Vec<MetaView>> {
+    let bytes = abi::sized(memory, ptr).ok()?;
+    let views = Metadata::decode(bytes).ok()?.view_functions;
+    (!views.is_empty()).then_some(views)
+}

@@ -1,0 +1,108 @@
+//! The guest that indexes: one instance, kept across blocks, or none.
+
+use bytes::Bytes;
+
+use super::{
+    host::{Failure, Job},
+    instance::Instance,
+    interrupt::{CancelFlag, Interrupt},
+    load::Module,
+};
+use crate::{
+    chain::Height,
+    fault::Fault,
+    state::{State, WriteSet},
+};
+
+/// Feeds blocks to one instance of a module. When the instance is exchanged is up to the caller ([`super::refresh`]).
+pub struct Indexing {
+    module: Module,
+    instance: Option<Instance>,
+    /// The flag of the last run. It stops a refresh too, should the module's start section never end.
+    stop: CancelFlag,
+}
+
+impl Indexing {
+    /// Without an instance; the first run makes one.
+    #[must_use]
+    pub fn new(module: Module) -> Self {
+        Self {
+            module,
+            instance: None,
+            stop: CancelFlag::new(),
+        }
+    }
+
+    /// Exchanges the instance for a fresh one, which is built before the old one is dropped.
+    ///
+    /// # Errors
+    /// When no fresh one can be made; the old one, if any, stays. Of class `Host` when this machine is short of memory,
+    /// of class `Guest` or `Limit` when the module's start section fails. Should that never end, the flag given to the
+    /// last run stops it.
+    pub fn refresh(&mut self) -> Result<(), Fault> {
+        self.instance = Some(self.fresh()?);
+        Ok(())
+    }
+
+    /// Gives the instance's memory back.
+    pub fn drop_instance(&mut self) {
+        self.instance = None;
+    }
+
+    /// Whether there is an instance.
+    #[must_use]
+    pub fn has_instance(&self) -> bool {
+        self.instance.is_some()
+    }
+
+    /// Linear memory of the kept instance, in bytes, all its memories together; 0 if there is none.
+    #[must_use]
+    pub fn guest_bytes(&self) -> u64 {
+        self.instance.as_ref().map_or(0, Instance::guest_bytes)
+    }
+
+    /// Runs one block, on a fresh instance if there is none. `state` must read as of the height below. Without a
+    /// deadline: blocks take as long as they take; `stop` ends one within about 10 ms.
+    ///
+    /// Needs 2 MiB of stack, which every thread has unless made with less.
+    ///
+    /// # Errors
+    /// When the block failed; the instance is dropped then, for a trap leaves its memory half changed. Of class `Guest`
+    /// or `Limit` for the guest's own failures, of class `Host` when this machine failed or `stop` was set, and of the
+    /// class `state` gives.
+    pub fn run(
+        &mut self,
+        height: Height,
+        block: Bytes,
+        state: Box<dyn State>,
+        stop: &CancelFlag,
+    ) -> Result<WriteSet, Fault> {
+        self.stop = stop.clone();
+        // Taken out, and put back only after success.
+        let mut instance = match self.instance.take() {
+            Some(instance) => instance,
+            None => self.fresh()?,
+        };
+        let job = instance
+            .index(Job::block(height, block, state), self.interrupt())
+            .map_err(Failure::into_fault)?;
+        let writes = job
+            .into_flushed()
+            .into_write_set()
+            .map_err(|fault| instance.explain(fault))?;
+        self.instance = Some(instance);
+        Ok(writes)
+    }
+
+    fn fresh(&self) -> Result<Instance, Fault> {
+        let limit_bytes = self.module.engine().limit_bytes;
+        Instance::build(self.module.pre(), limit_bytes, self.interrupt()).map_err(Failure::into_fault)
+    }
+
+    fn interrupt(&self) -> Interrupt {
+        Interrupt {
+            cancel: self.stop.clone(),
+            deadline: None,
+        }
+    }
+}

@@ -1,0 +1,327 @@
+//! Prometheus metrics of one process. What the report knows is read from it when somebody scrapes; only what nobody
+//! else counts is counted here.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use crds::{
+    RefreshReason,
+    pod::{Config, Status},
+};
+use prometheus::{
+    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder, core::Collector,
+};
+
+/// Distinct function names in labels; a module with more views has the rest counted as [`OTHER_FUNCTION`].
+const FUNCTION_LABELS_MAX: usize = 200;
+/// Label of a function the module does not have, so that clients cannot invent label values.
+pub const OTHER_FUNCTION: &str = "other";
+
+/// Every metric, registered once with a registry of its own: two of these in one process do not meet.
+pub struct Metrics {
+    registry: Registry,
+    mirror: Mutex<Mirror>,
+    stage_seconds: HistogramVec,
+    blocks: IntCounter,
+    written_pairs: IntCounter,
+    written_bytes: IntCounter,
+    unwinds: IntCounter,
+    reorg_depth: Histogram,
+    refresh_failures: IntCounter,
+    source_errors: IntCounterVec,
+    store_bytes: IntGaugeVec,
+    views: IntCounterVec,
+    view_seconds: Histogram,
+    views_running: IntGauge,
+    malformed_answers: IntCounter,
+    functions: Mutex<BTreeSet<String>>,
+}
+
+/// Metrics that repeat what a [`Status`] says. Those without labels are vectors too: an empty vector is not shown,
+/// which is how an unknown height differs from height 0.
+struct Mirror {
+    height: IntGaugeVec,
+    tip: IntGaugeVec,
+    behind: IntGaugeVec,
+    ready: IntGaugeVec,
+    halted: IntGaugeVec,
+    guest_memory: IntGaugeVec,
+    resident_memory: IntGaugeVec,
+    refreshes: IntCounterVec,
+}
+
+impl Metrics {
+    /// All metrics at zero, with the identity of what runs.
+    ///
+    /// # Errors
+    /// If two of them have the same name, which a test rules out.
+    pub fn new(config: &Config) -> Result<Self, prometheus::Error> {
+        let registry = Registry::new_custom(Some("shrewd_indexer".into()), None)?;
+        let build = gauges(
+            &registry,
+            "build_info",
+            "What runs: always 1.",
+            &["version", "module", "revision"],
+        )?;
+        let revision = config.identity.revision();
+        build
+            .with_label_values(&[
+                env!("CARGO_PKG_VERSION"),
+                &config.identity.module_sha256,
+                revision.as_str(),
+            ])
+            .set(1);
+        Ok(Self {
+            mirror: Mutex::new(Mirror::new(&registry)?),
+            stage_seconds: register(
+                &registry,
+                HistogramVec::new(
+                    seconds("block_stage_seconds", "Time of one block in one stage."),
+                    &["stage"],
+                )?,
+            )?,
+            blocks: counter(
+                &registry,
+                "blocks_total",
+                "Blocks committed; blocks indexed again after an unwind count again.",
+            )?,
+            written_pairs: counter(&registry, "written_pairs_total", "Key/value pairs committed.")?,
+            written_bytes: counter(&registry, "written_bytes_total", "Bytes of keys and values committed.")?,
+            unwinds: counter(
+                &registry,
+                "unwinds_total",
+                "Times that blocks were undone because the chain reorganised.",
+            )?,
+            reorg_depth: register(
+                &registry,
+                Histogram::with_opts(
+                    HistogramOpts::new("reorg_depth_blocks", "Blocks undone at once.")
+                        .buckets(vec![1.0, 2.0, 3.0, 6.0, 10.0, 25.0, 50.0, 100.0]),
+                )?,
+            )?,
+            refresh_failures: counter(
+                &registry,
+                "refresh_failures_total",
+                "Refreshes that failed because the host could not give memory.",
+            )?,
+            source_errors: counters(
+                &registry,
+                "source_errors_total",
+                "Failed requests to the chain source.",
+                &["reason"],
+            )?,
+            store_bytes: gauges(
+                &registry,
+                "store_bytes",
+                "Bytes on disk, by column family.",
+                &["family"],
+            )?,
+            views: counters(
+                &registry,
+                "views_total",
+                "Views asked for, by how they ended.",
+                &["function", "outcome"],
+            )?,
+            view_seconds: register(
+                &registry,
+                Histogram::with_opts(seconds(
+                    "view_seconds",
+                    "Wall time of views, the wait for a place included.",
+                ))?,
+            )?,
+            views_running: register(
+                &registry,
+                IntGauge::new("views_running", "Views that wait for a place or run.")?,
+            )?,
+            malformed_answers: counter(
+                &registry,
+                "malformed_view_answers_total",
+                "Views that returned no valid pointer and were answered as empty.",
+            )?,
+            functions: Mutex::default(),
+            registry,
+        })
+    }
+
+    /// One block spent so long in a stage: `fetch_wait`, `execute` or `commit`.
+    pub fn stage(&self, stage: &'static str, took: Duration) {
+        self.stage_seconds
+            .with_label_values(&[stage])
+            .observe(took.as_secs_f64());
+    }
+
+    /// A block was committed with so many pairs and bytes of keys and values.
+    pub fn committed(&self, pairs: usize, bytes: usize) {
+        self.blocks.inc();
+        self.written_pairs.inc_by(pairs as u64);
+        self.written_bytes.inc_by(bytes as u64);
+    }
+
+    /// So many blocks were undone at once.
+    pub fn unwound(&self, depth: u32) {
+        self.unwinds.inc();
+        self.reorg_depth.observe(f64::from(depth));
+    }
+
+    /// A refresh could not be made, for want of memory: the instance before stays, or the block fails.
+    pub fn refresh_failed(&self) {
+        self.refresh_failures.inc();
+    }
+
+    /// The chain source failed; `reason` is one of [`crds::pod::source_reasons`].
+    pub fn source_error(&self, reason: &'static str) {
+        self.source_errors.with_label_values(&[reason]).inc();
+    }
+
+    /// The store occupies so many bytes in each column family. Families are a fixed set.
+    pub fn store_occupies<'a>(&self, families: impl IntoIterator<Item = (&'a str, u64)>) {
+        for (family, bytes) in families {
+            self.store_bytes.with_label_values(&[family]).set(gauge(bytes));
+        }
+    }
+
+    /// A view was asked for. `outcome` is one of a fixed set; `function` must be an export of the module or
+    /// [`OTHER_FUNCTION`].
+    pub fn view(&self, function: &str, outcome: &'static str, took: Duration) {
+        let label = {
+            let mut known = self.functions.lock().unwrap_or_else(PoisonError::into_inner);
+            if known.len() < FUNCTION_LABELS_MAX && !known.contains(function) {
+                known.insert(function.to_owned());
+            }
+            if known.contains(function) {
+                function
+            } else {
+                OTHER_FUNCTION
+            }
+        };
+        self.views.with_label_values(&[label, outcome]).inc();
+        self.view_seconds.observe(took.as_secs_f64());
+    }
+
+    /// Views that are at work; the caller counts up and down.
+    pub fn views_running(&self) -> &IntGauge {
+        &self.views_running
+    }
+
+    /// A view's answer was no pointer to data.
+    pub fn malformed_answer(&self) {
+        self.malformed_answers.inc();
+    }
+
+    /// Everything in Prometheus' text format, with what `status` says.
+    ///
+    /// # Errors
+    /// If a metric cannot be written as text.
+    pub fn render(&self, status: &Status) -> Result<String, prometheus::Error> {
+        // Held until gathered, so that two scrapes at once do not mix two statuses.
+        let mirror = self.mirror.lock().unwrap_or_else(PoisonError::into_inner);
+        mirror.set(status);
+        TextEncoder::new().encode_to_string(&self.registry.gather())
+    }
+}
+
+impl Mirror {
+    fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
+        Ok(Self {
+            height: gauges(registry, "height", "Height of the last block committed.", &[])?,
+            tip: gauges(
+                registry,
+                "tip_height",
+                "Height of the node's tip when it last answered.",
+                &[],
+            )?,
+            behind: gauges(registry, "behind_blocks", "Blocks between the two.", &[])?,
+            ready: gauges(
+                registry,
+                "ready",
+                "1: caught up, the node heard of lately, not halted.",
+                &[],
+            )?,
+            halted: gauges(registry, "halted", "1: indexing stopped below a block.", &[])?,
+            guest_memory: gauges(
+                registry,
+                "guest_memory_bytes",
+                "Linear memory of the guest: now, its peak since the start, the threshold and the limit.",
+                &["kind"],
+            )?,
+            resident_memory: gauges(
+                registry,
+                "resident_memory_bytes",
+                "Resident memory of the process.",
+                &[],
+            )?,
+            refreshes: counters(
+                registry,
+                "refreshes_total",
+                "Instances replaced by a fresh one.",
+                &["reason"],
+            )?,
+        })
+    }
+
+    fn set(&self, status: &Status) {
+        set_known(&self.height, status.height);
+        set_known(&self.tip, status.tip);
+        set_known(&self.behind, status.behind);
+        set_known(&self.ready, Some(u32::from(status.ready)));
+        set_known(&self.halted, Some(u32::from(status.halt.is_some())));
+        let memory = &status.memory;
+        let kinds = [
+            ("now", memory.guest_bytes),
+            ("peak", memory.guest_peak_bytes),
+            ("threshold", memory.threshold_bytes),
+            ("limit", memory.limit_bytes),
+        ];
+        for (kind, bytes) in kinds {
+            self.guest_memory.with_label_values(&[kind]).set(gauge(bytes));
+        }
+        self.resident_memory
+            .with_label_values::<&str>(&[])
+            .set(gauge(memory.resident_bytes));
+        let mut counts = memory.refreshes;
+        for reason in RefreshReason::ALL {
+            let shown = self.refreshes.with_label_values(&[reason.label()]);
+            shown.inc_by(counts.of(reason).saturating_sub(shown.get()));
+        }
+    }
+}
+
+fn set_known(metric: &IntGaugeVec, value: Option<u32>) {
+    match value {
+        Some(value) => metric.with_label_values::<&str>(&[]).set(i64::from(value)),
+        None => metric.reset(),
+    }
+}
+
+/// Gauges are signed; no byte count of this world needs the last bit.
+fn gauge(bytes: u64) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
+}
+
+/// From 100 µs, a cheap block or view, to a minute, in steps of about three.
+fn seconds(name: &str, help: &str) -> HistogramOpts {
+    HistogramOpts::new(name, help).buckets(vec![
+        0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 60.0,
+    ])
+}
+
+fn register<C: Collector + Clone + 'static>(registry: &Registry, metric: C) -> Result<C, prometheus::Error> {
+    registry.register(Box::new(metric.clone()))?;
+    Ok(metric)
+}
+
+fn counter(registry: &Registry, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {
+    register(registry, IntCounter::new(name, help)?)
+}
+
+fn counters(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, prometheus::Error> {
+    register(registry, IntCounterVec::new(Opts::new(name, help), labels)?)
+}
+
+fn gauges(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> Result<IntGaugeVec, prometheus::Error> {
+    register(registry, IntGaugeVec::new(Opts::new(name, help), labels)?)
+}

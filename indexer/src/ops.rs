@@ -1,0 +1,237 @@
+//! The ops port: what Kubernetes, the operator, Prometheus and people with curl ask a process about itself.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use axum::{
+    Json, Router,
+    body::Bytes,
+    extract::{DefaultBodyLimit, State},
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use crds::pod::{RefreshRequest, Status};
+use serde_json::json;
+
+use crate::{control::Control, metrics::Metrics, report::Report};
+
+/// A refresh request is one short id.
+const REFRESH_BODY_BYTES_MAX: usize = 1024;
+/// As the contract of [`RefreshRequest`] says.
+const REFRESH_ID_BYTES_MAX: usize = 256;
+
+/// What the ops port shows and passes on.
+#[derive(Clone)]
+pub struct Ops {
+    /// What the process says of itself.
+    pub report: Arc<Report>,
+    /// What it counts.
+    pub metrics: Arc<Metrics>,
+    /// Where refresh requests go.
+    pub control: Arc<Control>,
+}
+
+/// `/livez`, `/readyz`, `/status`, `/metrics` and `POST /refresh`.
+///
+/// Answers from memory alone: no answer waits for the store, the guest or the node.
+pub fn router(ops: Ops) -> Router {
+    Router::new()
+        .route("/livez", get(async || "ok\n"))
+        .route("/readyz", get(readyz))
+        .route("/status", get(async |State(ops): State<Ops>| Json(ops.report.status())))
+        .route("/metrics", get(metrics))
+        .route(
+            "/refresh",
+            post(refresh).layer(DefaultBodyLimit::max(REFRESH_BODY_BYTES_MAX)),
+        )
+        .with_state(ops)
+}
+
+async fn readyz(State(ops): State<Ops>) -> (StatusCode, String) {
+    match not_ready(&ops.report.status()) {
+        None => (StatusCode::OK, "ok\n".into()),
+        Some(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")),
+    }
+}
+
+async fn metrics(State(ops): State<Ops>) -> Response {
+    match ops.metrics.render(&ops.report.status()) {
+        Ok(text) => ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
+    }
+}
+
+/// 202 and the id under which the refresh will show as `lastRefreshRequest` in `/status`.
+async fn refresh(State(ops): State<Ops>, body: Bytes) -> Response {
+    let id = if body.trim_ascii().is_empty() {
+        generated_id()
+    } else {
+        match serde_json::from_slice::<RefreshRequest>(&body) {
+            Ok(RefreshRequest { id }) if id.is_empty() || id.len() > REFRESH_ID_BYTES_MAX => {
+                let message = format!("id must have 1 to {REFRESH_ID_BYTES_MAX} bytes\n");
+                return (StatusCode::BAD_REQUEST, message).into_response();
+            }
+            Ok(RefreshRequest { id }) => id,
+            Err(error) => {
+                let message = format!("the body must be empty or {{\"id\": \"any text\"}}: {error}\n");
+                return (StatusCode::BAD_REQUEST, message).into_response();
+            }
+        }
+    };
+    if ops.control.request_refresh(id.clone()) {
+        tracing::info!(id, "refresh requested");
+    }
+    (StatusCode::ACCEPTED, Json(json!({ "id": id }))).into_response()
+}
+
+/// Differs from every id given before, in this process and those before it.
+fn generated_id() -> String {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    format!(
+        "manual-{}-{}",
+        since_epoch.as_millis(),
+        COUNT.fetch_add(1, Ordering::Relaxed)
+    )
+}
+
+/// Why a process is not ready, the weightiest reason first; none: it is.
+fn not_ready(status: &Status) -> Option<String> {
+    if status.ready {
+        return None;
+    }
+    if let Some(halt) = &status.halt {
+        return Some(format!("halted below height {}: {}", halt.height, halt.message));
+    }
+    for (what, check) in [("module", &status.module), ("chain source", &status.source)] {
+        if check.ok != Some(true) {
+            let separator = if check.message.is_empty() { "" } else { ": " };
+            return Some(format!("{what}: {}{separator}{}", check.reason, check.message));
+        }
+    }
+    match (status.height, status.behind) {
+        (None, _) => Some("nothing is indexed yet".into()),
+        (Some(height), Some(behind)) if behind > 0 => {
+            Some(format!("at height {height}, {behind} blocks behind the tip"))
+        }
+        _ => Some(format!("{}, and the node was not heard of lately", status.phase)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crds::{
+        Phase,
+        pod::{Check, FaultClass, Halt, Memory},
+    };
+
+    use super::*;
+
+    fn status() -> Status {
+        let check = |ok, reason: &str| Check {
+            ok,
+            reason: reason.into(),
+            message: String::new(),
+        };
+        Status {
+            version: "1".into(),
+            indexer: "default/outpoints".into(),
+            revision: serde_json::from_value(json!("0123456789")).unwrap(),
+            module_sha256: "ab".repeat(32),
+            phase: Phase::Syncing,
+            ready: false,
+            height: Some(5),
+            block_hash: None,
+            digest: None,
+            tip: Some(12),
+            behind: Some(7),
+            module: check(Some(true), "Verified"),
+            source: check(Some(true), "Following"),
+            memory: Memory::default(),
+            halt: None,
+            last_refresh_request: None,
+        }
+    }
+
+    #[test]
+    fn the_reason_for_not_being_ready_is_the_one_to_act_on() {
+        let halt = Halt {
+            class: FaultClass::Guest,
+            height: 6,
+            block_hash: String::new(),
+            runs: 2,
+            message: "unreachable executed".into(),
+        };
+        let unreachable = Check {
+            ok: Some(false),
+            reason: "Unreachable".into(),
+            message: "connection refused".into(),
+        };
+        let pending = Check {
+            ok: None,
+            reason: "Pending".into(),
+            message: String::new(),
+        };
+        let cases = [
+            (
+                Status {
+                    ready: true,
+                    ..status()
+                },
+                None,
+            ),
+            (
+                Status {
+                    halt: Some(halt),
+                    source: unreachable.clone(),
+                    ..status()
+                },
+                Some("halted below height 6: unreachable executed"),
+            ),
+            (
+                Status {
+                    source: unreachable,
+                    ..status()
+                },
+                Some("chain source: Unreachable: connection refused"),
+            ),
+            (
+                Status {
+                    module: pending,
+                    ..status()
+                },
+                Some("module: Pending"),
+            ),
+            (
+                Status {
+                    height: None,
+                    behind: None,
+                    ..status()
+                },
+                Some("nothing is indexed yet"),
+            ),
+            (status(), Some("at height 5, 7 blocks behind the tip")),
+            (
+                Status {
+                    behind: Some(0),
+                    ..status()
+                },
+                Some("Syncing, and the node was not heard of lately"),
+            ),
+        ];
+        for (status, expected) in cases {
+            assert_eq!(not_ready(&status).as_deref(), expected);
+        }
+    }
+
+    #[test]
+    fn generated_ids_differ() {
+        assert_ne!(generated_id(), generated_id());
+    }
+}

@@ -1,0 +1,293 @@
+//! Joins source, guest and store: the only place that knows the order of things.
+//!
+//! ```text
+//!   fetch (async, many in flight, ordered) ─► execute (one thread, by height) ─► commit (one thread, one batch a block)
+//! ```
+//!
+//! A *session* runs the three stages from the store's tip for as long as the node's chain extends it. Whatever ends it
+//! (a reorganisation, a fault, a request to stop) drains all three; the loop in [`Pipeline::run`] then looks at the class
+//! of the end, never at its text, and starts the next session from what the store says. So there is one way to begin,
+//! and no stage ever sees another's half-done work.
+
+pub mod commit;
+pub mod execute;
+pub mod fetch;
+mod halted;
+
+use std::{sync::Arc, thread, time::Duration};
+
+use crds::{
+    Identity, Phase,
+    pod::Halt,
+};
+use tokio::{
+    runtime::Handle,
+    sync::{Semaphore, mpsc},
+};
+
+use crate::{
+    chain::{BlockRef, Height},
+    control::Control,
+    fault::{Fault, Remedy},
+    metrics::Metrics,
+    progress::Progress,
+    report::Report,
+    source::{self, BlockSource},
+    state::Digest,
+    store::Store,
+};
+use commit::Committer;
+use execute::{Executed, Executor};
+
+/// Bytes of blocks fetched and not yet executed, in KiB: some sixteen of the largest blocks, a second of dense ones.
+const FETCH_BUDGET_KIB: usize = 64 << 10;
+/// Blocks fetched and not yet executed. Small blocks are bound by this: 256 of them are 0.1 s of work at 2,000 a second.
+const FETCH_BLOCKS: usize = 256;
+/// Bytes of write sets executed and not yet committed, in KiB; a dense block writes about 5 MB.
+const COMMIT_BUDGET_KIB: usize = 128 << 10;
+/// Write sets executed and not yet committed. Every one of them is asked at every read, so there must not be many.
+const COMMIT_BLOCKS: usize = 16;
+/// First and longest pause after a fault that time may heal.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
+
+/// What the pipeline must know and never changes.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// What the index is.
+    pub identity: Identity,
+    /// When the guest is refreshed, and at how many bytes.
+    pub refresh: crds::RefreshPolicy,
+    /// See [`crds::pod::Config::threshold_bytes`].
+    pub threshold_bytes: u64,
+    /// How often a block the guest failed is run again.
+    pub retry_attempts: u32,
+    /// Blocks this close to the tip are made durable one by one.
+    pub max_behind: u32,
+    /// Stop before this height.
+    pub exit_at: Option<Height>,
+}
+
+/// Everything the stages share. Cheap to clone.
+#[derive(Clone)]
+pub struct Shared {
+    /// Settings.
+    pub settings: Arc<Settings>,
+    /// The database.
+    pub store: Store,
+    /// What the process says of itself.
+    pub report: Arc<Report>,
+    /// Its figures.
+    pub metrics: Arc<Metrics>,
+    /// What is asked of it.
+    pub control: Arc<Control>,
+    /// Where it shows how far it is.
+    pub progress: Arc<Progress>,
+}
+
+/// The pipeline of one process.
+pub struct Pipeline<S> {
+    source: Arc<S>,
+    shared: Shared,
+    executor: Executor,
+    runtime: Handle,
+}
+
+/// Why the pipeline came to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Finished {
+    /// It was asked to stop.
+    Stopped,
+    /// It reached the height before which it was to stop.
+    ReachedExit,
+    /// It halted, and nobody waits for it to go on.
+    Halted(Halt),
+}
+
+/// Why one session ended.
+#[derive(Debug)]
+pub(crate) enum End {
+    Stopped,
+    ReachedExit,
+    /// The node's chain no longer has our tip; `fork` is the last block both have.
+    Reorg {
+        fork: Option<BlockRef>,
+    },
+    Halted(Halt),
+    SourceFailed(source::Error),
+    Failed(Fault),
+}
+
+impl<S: BlockSource> Pipeline<S> {
+    /// A pipeline that continues where the store ends.
+    pub fn new(source: Arc<S>, shared: Shared, executor: Executor, runtime: Handle) -> Self {
+        Self { source, shared, executor, runtime }
+    }
+
+    /// Indexes until it is told to stop, or reaches the height it was given as its end. Blocks the calling thread.
+    pub fn run(mut self) -> Finished {
+        self.show_tip();
+        self.shared.report.update(|status| status.phase = Phase::Syncing);
+        let mut pause = PAUSES.0;
+        loop {
+            let before = self.shared.store.tip();
+            let end = self.session();
+            if self.shared.store.tip() != before {
+                pause = PAUSES.0;
+            }
+            match end {
+                End::Stopped => return Finished::Stopped,
+                End::ReachedExit => return Finished::ReachedExit,
+                End::Reorg { fork } => match self.unwind(fork) {
+                    Ok(()) => {}
+                    Err(halt) => {
+                        if let Some(finished) = self.halt(halt) {
+                            return finished;
+                        }
+                    }
+                },
+                End::Halted(halt) => {
+                    if let Some(finished) = self.halt(halt) {
+                        return finished;
+                    }
+                }
+                End::SourceFailed(error) => {
+                    self.source_failed(&error);
+                    pause = self.rest(pause);
+                }
+                End::Failed(fault) => {
+                    tracing::error!(class = ?fault.class, error = %fault, "indexing failed, will try again");
+                    pause = self.rest(pause);
+                }
+            }
+        }
+    }
+
+    /// Runs the three stages until one of them ends.
+    fn session(&mut self) -> End {
+        let Shared { store, report, .. } = &self.shared;
+        let tip = store.tip();
+        let (fetched_tx, fetched_rx) = mpsc::channel(FETCH_BLOCKS);
+        let fetch = {
+            let (source, store, report) = (self.source.clone(), store.clone(), report.clone());
+            let start = Height(self.shared.settings.identity.start_height);
+            self.runtime.spawn(async move {
+                let known = |height| store.block(height).ok().flatten().map(|row| row.hash);
+                let budget = Arc::new(Semaphore::new(FETCH_BUDGET_KIB));
+                fetch::run(source.as_ref(), start, tip.map(|t| t.at), known, fetched_tx, budget, &report).await
+            })
+        };
+        let seed = tip.map_or_else(|| Digest::seed(self.shared.settings.identity.hash()), |t| t.digest);
+        let (executed, committed) = thread::scope(|scope| {
+            let (executed_tx, executed_rx) = std::sync::mpsc::sync_channel::<Executed>(COMMIT_BLOCKS);
+            let committer = Committer::new(&self.shared);
+            let commit = scope.spawn(move || committer.run(&executed_rx));
+            let budget = Arc::new(Semaphore::new(COMMIT_BUDGET_KIB));
+            let executed = self.executor.run(&self.shared, &self.runtime, seed, fetched_rx, &executed_tx, &budget);
+            drop(executed_tx);
+            (executed, commit.join())
+        });
+        // The fetch stage ends by itself: it has nobody to send to any more.
+        let fetched = self.runtime.block_on(fetch);
+        match (committed, executed) {
+            (Err(_), _) => End::Failed(Fault::host("the commit stage panicked")),
+            (Ok(Err(fault)), _) => End::Failed(fault),
+            (Ok(Ok(())), execute::End::Drained) => match fetched {
+                Ok(fetch::End::Reorg { fork }) => End::Reorg { fork },
+                Ok(fetch::End::Failed(error)) => End::SourceFailed(error),
+                Ok(fetch::End::Closed) => End::Failed(Fault::host("the fetch stage ended without a reason")),
+                Err(error) => End::Failed(Fault::host(format!("the fetch stage: {error}"))),
+            },
+            (Ok(Ok(())), execute::End::Stopped) => End::Stopped,
+            (Ok(Ok(())), execute::End::ReachedExit) => End::ReachedExit,
+            (Ok(Ok(())), execute::End::Halted(halt)) => End::Halted(halt),
+            (Ok(Ok(())), execute::End::Failed(fault)) => End::Failed(fault),
+        }
+    }
+
+    /// Undoes the blocks above the fork.
+    fn unwind(&mut self, fork: Option<BlockRef>) -> Result<(), Halt> {
+        let Shared { store, metrics, .. } = &self.shared;
+        let Some(tip) = store.tip() else { return Ok(()) };
+        tracing::info!(height = %tip.at.height, fork = ?fork.map(|f| f.height.0), "the chain reorganised: unwinding");
+        match store.unwind(fork.map(|f| f.height)) {
+            Ok(depth) => {
+                metrics.unwound(depth);
+                self.executor.unwound();
+                self.show_tip();
+                Ok(())
+            }
+            Err(error) => {
+                let fault = Fault::from(error);
+                self.show_tip();
+                if fault.remedy() != Remedy::Halt {
+                    tracing::error!(error = %fault, "unwinding failed, will try again");
+                    return Ok(());
+                }
+                let height = fork.map_or(self.shared.settings.identity.start_height, |f| f.height.0 + 1);
+                Err(Halt {
+                    class: fault.class,
+                    height,
+                    block_hash: tip.at.hash.to_string(),
+                    runs: 0,
+                    message: fault.message,
+                })
+            }
+        }
+    }
+
+    /// Says that indexing stopped, and waits until it makes sense to go on. Some: it never will.
+    fn halt(&mut self, halt: Halt) -> Option<Finished> {
+        tracing::error!(height = halt.height, block = halt.block_hash, runs = halt.runs, class = ?halt.class, error = halt.message, "halted");
+        self.shared.report.update(|status| {
+            status.phase = Phase::Halted;
+            status.halt = Some(halt.clone());
+        });
+        if self.shared.settings.exit_at.is_some() {
+            return Some(Finished::Halted(halt));
+        }
+        let waited = self.runtime.block_on(halted::wait(self.source.as_ref(), &self.shared, &halt));
+        match waited {
+            halted::Wait::Stopped => Some(Finished::Stopped),
+            halted::Wait::GoOn(why) => {
+                tracing::info!(height = halt.height, why, "going on");
+                self.shared.report.update(|status| {
+                    status.phase = Phase::Syncing;
+                    status.halt = None;
+                });
+                None
+            }
+        }
+    }
+
+    fn source_failed(&self, error: &source::Error) {
+        tracing::warn!(reason = error.reason(), error = error.message(), "the chain source cannot be used, will try again");
+        self.shared.metrics.source_error(error.reason());
+        self.shared.report.source_failed(error.reason(), error.message());
+    }
+
+    /// Waits, unless it is time to stop; gives the next pause, twice as long up to the cap.
+    fn rest(&self, pause: Duration) -> Duration {
+        let stop = &self.shared.control.stop_token();
+        self.runtime.block_on(async {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = tokio::time::sleep(pause) => {}
+            }
+        });
+        (pause * 2).min(PAUSES.1)
+    }
+
+    fn show_tip(&self) {
+        show_tip(&self.shared);
+    }
+}
+
+/// Puts the store's tip on the board.
+pub(crate) fn show_tip(shared: &Shared) {
+    let tip = shared.store.tip();
+    shared.report.update(|status| {
+        status.height = tip.map(|t| t.at.height.0);
+        status.block_hash = tip.map(|t| t.at.hash.to_string());
+        status.digest = tip.map(|t| t.digest.to_string());
+    });
+}

@@ -1,0 +1,457 @@
+//! First stage: follows the source's best chain and delivers its blocks in order, many downloads at a time.
+
+use std::{collections::VecDeque, pin::pin, sync::Arc, time::Duration};
+
+use bitcoin::BlockHash;
+use futures::stream::{self, Stream, StreamExt};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+
+use crate::{
+    chain::{Block, BlockRef, Height},
+    report::Report,
+    source::{self, BlockSource, Headers},
+};
+
+/// Headers asked for at a time: what one answer of a node can hold.
+const HEADERS_MAX: usize = 2000;
+/// Downloads at a time. Enough to hide the round trip and to keep two cores verifying; half of the work queue of a node
+/// at its default settings (16 before Bitcoin Core 28), so that others are served too.
+const IN_FLIGHT: usize = 8;
+/// Between two questions for the tip: a block is seen a second after the node has it.
+const TIP_EVERY: Duration = Duration::from_secs(1);
+/// What a download reserves before its size is known: the longest block, 4,000,000 bytes, in KiB.
+pub const BLOCK_KIB_MAX: u32 = 4_000_000_u32.div_ceil(1024);
+
+/// A block, with the share of the budget that its bytes take.
+#[derive(Debug)]
+pub struct Fetched {
+    /// The block, verified.
+    pub block: Block,
+    /// To be dropped with the block's bytes: makes room for other blocks.
+    pub permit: OwnedSemaphorePermit,
+}
+
+/// Why fetching ended.
+#[derive(Debug)]
+pub enum End {
+    /// The last block delivered, or the last one indexed, is no longer in the best chain.
+    Reorg {
+        /// The highest indexed block that still is; none if not even the first one is.
+        fork: Option<BlockRef>,
+    },
+    /// The source failed. Blocks delivered so far stay good.
+    Failed(source::Error),
+    /// Nobody takes blocks any more.
+    Closed,
+}
+
+/// Delivers the blocks of the best chain from `start` on, or after `local`, the last block indexed, and goes on as the
+/// chain grows. `known` gives the hashes of indexed blocks. Ends at the first failure: pausing and trying again is the
+/// caller's.
+///
+/// Every answer about the tip goes to the report. `budget` bounds the bytes of all blocks between download and release:
+/// a permit per KiB, and [`BLOCK_KIB_MAX`] of them at least, so that any block passes.
+///
+/// When the source's chain does not hold our last block and is lower than it, nothing happens yet: a node that was
+/// started from older data, or another one that took over, has just not come as far, and unwinding for it would take
+/// back good blocks. At our height or above, another block there is the node's decision, and a reorg. So a reorg is
+/// followed at the latest when the new branch is as long as ours.
+pub async fn run<S: BlockSource>(
+    source: &S,
+    start: Height,
+    local: Option<BlockRef>,
+    known: impl Fn(Height) -> Option<BlockHash>,
+    tx: mpsc::Sender<Fetched>,
+    budget: Arc<Semaphore>,
+    report: &Report,
+) -> End {
+    let tip = match source.tip().await {
+        Ok(tip) => tip,
+        Err(error) => return End::Failed(error),
+    };
+    report.source_heard(tip.height.0);
+    let (heard, tips) = watch::channel(tip);
+    let fetch = Fetch {
+        source,
+        start,
+        known,
+        tx: &tx,
+        budget,
+    };
+    tokio::select! {
+        error = listen(source, &heard, report) => End::Failed(error),
+        end = fetch.follow(local, tips) => end.unwrap_or_else(End::Failed),
+        () = tx.closed() => End::Closed,
+    }
+}
+
+/// Asks for the tip for ever, also while blocks are slow to be taken: the report must not go stale.
+async fn listen<S: BlockSource>(source: &S, heard: &watch::Sender<BlockRef>, report: &Report) -> source::Error {
+    loop {
+        tokio::time::sleep(TIP_EVERY).await;
+        match source.tip().await {
+            Ok(tip) => {
+                report.source_heard(tip.height.0);
+                heard.send_replace(tip);
+            }
+            Err(error) => return error,
+        }
+    }
+}
+
+struct Fetch<'a, S, K> {
+    source: &'a S,
+    start: Height,
+    known: K,
+    tx: &'a mpsc::Sender<Fetched>,
+    budget: Arc<Semaphore>,
+}
+
+enum Step {
+    Deliver(Vec<BlockRef>),
+    /// Until the tip was heard again.
+    Wait,
+    Reorg {
+        fork: Option<BlockRef>,
+    },
+}
+
+impl<S: BlockSource, K: Fn(Height) -> Option<BlockHash>> Fetch<'_, S, K> {
+    async fn follow(&self, local: Option<BlockRef>, mut tips: watch::Receiver<BlockRef>) -> Result<End, source::Error> {
+        let mut at = local;
+        loop {
+            let tip = *tips.borrow_and_update();
+            match self.step(at, tip).await? {
+                Step::Deliver(blocks) => {
+                    at = blocks.last().copied().or(at);
+                    if !self.deliver(blocks).await? {
+                        return Ok(End::Closed);
+                    }
+                }
+                Step::Wait => {
+                    if tips.changed().await.is_err() {
+                        return Ok(End::Closed);
+                    }
+                }
+                Step::Reorg { fork } => return Ok(End::Reorg { fork }),
+            }
+        }
+    }
+
+    async fn step(&self, at: Option<BlockRef>, tip: BlockRef) -> Result<Step, source::Error> {
+        let from = match (at, self.start.prev()) {
+            (Some(at), _) if at == tip => return Ok(Step::Wait),
+            (Some(at), _) => Some(at),
+            (None, _) if self.start > tip.height => return Ok(Step::Wait),
+            (None, None) => None,
+            (None, Some(height)) => match self.source.hash_at(height).await? {
+                Some(hash) => Some(BlockRef { height, hash }),
+                None => return Ok(Step::Wait),
+            },
+        };
+        match (self.source.headers_after(from, HEADERS_MAX).await?, at) {
+            (Headers::Next(blocks), _) if blocks.is_empty() => Ok(Step::Wait),
+            (Headers::Next(blocks), _) => Ok(Step::Deliver(blocks)),
+            (Headers::NotInChain, None) => Ok(Step::Wait),
+            // The tip may have been heard before the chain changed: what follows needs the one of now.
+            (Headers::NotInChain, Some(at)) if self.source.tip().await?.height < at.height => Ok(Step::Wait),
+            (Headers::NotInChain, Some(at)) => Ok(Step::Reorg {
+                fork: self.fork(at.height).await?,
+            }),
+        }
+    }
+
+    /// The highest indexed block below `gone` that is in the best chain. Doubling strides down, then halving between
+    /// the last two: few questions for a shallow fork, and few for a deep one.
+    async fn fork(&self, mut gone: Height) -> Result<Option<BlockRef>, source::Error> {
+        let mut stride = 1;
+        let mut kept = loop {
+            if gone <= self.start {
+                return Ok(None);
+            }
+            let height = Height(gone.0.saturating_sub(stride)).max(self.start);
+            match self.common(height).await? {
+                Some(block) => break block,
+                None => gone = height,
+            }
+            stride = stride.saturating_mul(2);
+        };
+        while gone.above(kept.height) > 1 {
+            let middle = Height(kept.height.0 + gone.above(kept.height) / 2);
+            match self.common(middle).await? {
+                Some(block) => kept = block,
+                None => gone = middle,
+            }
+        }
+        Ok(Some(kept))
+    }
+
+    /// The block at a height, if it is indexed and in the best chain.
+    async fn common(&self, height: Height) -> Result<Option<BlockRef>, source::Error> {
+        let Some(hash) = (self.known)(height) else {
+            return Ok(None);
+        };
+        let is_common = self.source.hash_at(height).await? == Some(hash);
+        Ok(is_common.then_some(BlockRef { height, hash }))
+    }
+
+    /// Downloads blocks and sends them on in order; false if nobody takes them any more.
+    ///
+    /// Downloads go on while the receiver is busy, however long: a connection left unattended would time out. What
+    /// has arrived waits here, and the budget bounds it.
+    async fn deliver(&self, blocks: Vec<BlockRef>) -> Result<bool, source::Error> {
+        let mut downloads = pin!(self.downloads(blocks));
+        let mut arrived = VecDeque::new();
+        let mut is_done = false;
+        while !(is_done && arrived.is_empty()) {
+            tokio::select! {
+                slot = self.tx.reserve(), if !arrived.is_empty() => match (slot, arrived.pop_front()) {
+                    (Ok(slot), Some(fetched)) => slot.send(fetched),
+                    _ => return Ok(false),
+                },
+                next = downloads.next(), if !is_done => match next {
+                    Some(fetched) => arrived.push_back(fetched?),
+                    None => is_done = true,
+                },
+            }
+        }
+        Ok(true)
+    }
+
+    fn downloads(&self, blocks: Vec<BlockRef>) -> impl Stream<Item = Result<Fetched, source::Error>> {
+        // Shares are taken one after the other, in order: a later block never holds what an earlier one waits for.
+        let reserved = stream::iter(blocks).then(async |at| {
+            let permit = Arc::clone(&self.budget).acquire_many_owned(BLOCK_KIB_MAX).await;
+            (at, permit)
+        });
+        // Nobody closes the budget; were it closed, there would be nothing more to deliver.
+        let reserved = reserved.filter_map(async |(at, permit)| Some((at, permit.ok()?)));
+        reserved
+            .map(|(at, permit)| self.download(at, permit))
+            .buffered(IN_FLIGHT)
+    }
+
+    async fn download(&self, at: BlockRef, mut permit: OwnedSemaphorePermit) -> Result<Fetched, source::Error> {
+        let block = self.source.block(at).await?;
+        let kib = block.bytes.len().div_ceil(1024).max(1);
+        drop(permit.split(permit.num_permits().saturating_sub(kib)));
+        Ok(Fetched { block, permit })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, sync::Mutex};
+
+    use super::*;
+    use crate::source::memory::{MemorySource, hash};
+
+    const PATIENCE: Duration = Duration::from_secs(10);
+
+    /// A run of the stage against a source that the test shapes; what is received counts as indexed.
+    struct Run {
+        source: Arc<MemorySource>,
+        indexed: Arc<Mutex<BTreeMap<u32, BlockHash>>>,
+        blocks: mpsc::Receiver<Fetched>,
+        end: tokio::task::JoinHandle<End>,
+        report: Arc<Report>,
+    }
+
+    impl Run {
+        fn new(source: MemorySource, start: u32, indexed: impl IntoIterator<Item = (u32, BlockHash)>) -> Self {
+            Self::bounded(source, start, indexed, 1, 64 << 10)
+        }
+
+        fn bounded(
+            source: MemorySource,
+            start: u32,
+            indexed: impl IntoIterator<Item = (u32, BlockHash)>,
+            capacity: usize,
+            budget_kib: usize,
+        ) -> Self {
+            let source = Arc::new(source);
+            let indexed = Arc::new(Mutex::new(indexed.into_iter().collect::<BTreeMap<_, _>>()));
+            let report = Arc::new(report());
+            let (tx, blocks) = mpsc::channel(capacity);
+            let local = indexed.lock().unwrap().last_key_value().map(|(h, hash)| BlockRef {
+                height: Height(*h),
+                hash: *hash,
+            });
+            let end = tokio::spawn({
+                let (source, indexed, report) = (source.clone(), indexed.clone(), report.clone());
+                async move {
+                    let known = |height: Height| indexed.lock().unwrap().get(&height.0).copied();
+                    let budget = Arc::new(Semaphore::new(budget_kib));
+                    run(source.as_ref(), Height(start), local, known, tx, budget, &report).await
+                }
+            });
+            Self {
+                source,
+                indexed,
+                blocks,
+                end,
+                report,
+            }
+        }
+
+        async fn receive(&mut self, count: usize) -> Vec<BlockRef> {
+            let mut received = Vec::new();
+            while received.len() < count {
+                let next = tokio::time::timeout(PATIENCE, self.blocks.recv()).await;
+                let Fetched { block, .. } = next.expect("a block in time").expect("a block before the end");
+                self.indexed.lock().unwrap().insert(block.at.height.0, block.at.hash);
+                received.push(block.at);
+            }
+            received
+        }
+
+        async fn receives_nothing(&mut self) {
+            let next = tokio::time::timeout(TIP_EVERY * 2, self.blocks.recv()).await;
+            assert!(next.is_err(), "received {next:?}");
+        }
+
+        async fn ends(self) -> End {
+            tokio::time::timeout(PATIENCE, self.end)
+                .await
+                .expect("an end in time")
+                .unwrap()
+        }
+
+        async fn ends_with_reorg_to(self) -> Option<BlockRef> {
+            match self.ends().await {
+                End::Reorg { fork } => fork,
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    fn report() -> Report {
+        let config = serde_json::json!({
+            "indexer": "test",
+            "identity": {
+                "moduleSha256": "00", "network": "regtest", "startHeight": 0, "memoryLimitBytes": 0, "storeFormat": 1,
+            },
+            "modulePath": "", "source": {"urls": []}, "maxReorgDepth": 100, "maxBehind": 2, "thresholdBytes": 0,
+            "refresh": "EveryBlock", "retryAttempts": 1, "dataDir": "", "rpcListen": "", "opsListen": "",
+            "views": {
+                "maxConcurrent": 1, "timeoutMs": 1, "memoryLimitBytes": 1, "maxRequestBytes": 1, "maxResponseBytes": 1,
+            },
+        });
+        Report::new(&serde_json::from_value(config).unwrap())
+    }
+
+    fn branch(branch: u8, heights: std::ops::RangeInclusive<u32>) -> Vec<(u32, BlockHash)> {
+        heights.map(|height| (height, hash(branch, height))).collect()
+    }
+
+    fn refs(blocks: Vec<(u32, BlockHash)>) -> Vec<BlockRef> {
+        blocks
+            .into_iter()
+            .map(|(height, hash)| BlockRef {
+                height: Height(height),
+                hash,
+            })
+            .collect()
+    }
+
+    #[tokio::test]
+    async fn blocks_come_in_order_from_the_start_and_as_the_chain_grows() {
+        let mut run = Run::new(MemorySource::up_to(1, 4500), 0, []);
+        assert_eq!(run.receive(4501).await, refs(branch(1, 0..=4500)));
+        run.source.replace(4501, 1, 4503);
+        assert_eq!(run.receive(3).await, refs(branch(1, 4501..=4503)));
+        assert_eq!(run.report.status().tip, Some(4503));
+    }
+
+    #[tokio::test]
+    async fn indexing_goes_on_after_the_last_block_indexed() {
+        let mut run = Run::new(MemorySource::up_to(1, 20), 5, branch(1, 5..=17));
+        assert_eq!(run.receive(3).await, refs(branch(1, 18..=20)));
+    }
+
+    #[tokio::test]
+    async fn a_start_above_the_tip_is_waited_for() {
+        let mut run = Run::new(MemorySource::up_to(1, 20), 25, []);
+        run.receives_nothing().await;
+        run.source.replace(21, 1, 26);
+        assert_eq!(run.receive(2).await, refs(branch(1, 25..=26)));
+    }
+
+    #[tokio::test]
+    async fn a_reorg_names_the_fork_at_any_depth() {
+        for depth in [1, 2, 3, 6, 7, 8, 50, 94] {
+            let first_gone = 101 - depth;
+            let source = MemorySource::up_to(1, 100);
+            source.replace(first_gone, 2, 100);
+            let run = Run::new(source, 5, branch(1, 5..=100));
+            let fork = refs(branch(1, first_gone - 1..=first_gone - 1))[0];
+            assert_eq!(run.ends_with_reorg_to().await, Some(fork), "depth {depth}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_reorg_below_the_first_block_indexed_has_no_fork() {
+        for first_gone in [5, 4, 0] {
+            let source = MemorySource::up_to(1, 100);
+            source.replace(first_gone, 2, 120);
+            let run = Run::new(source, 5, branch(1, 5..=100));
+            assert_eq!(run.ends_with_reorg_to().await, None);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_reorg_at_the_tip_is_noticed_while_following() {
+        let mut run = Run::new(MemorySource::up_to(1, 100), 90, []);
+        run.receive(11).await;
+        run.source.replace(100, 2, 100);
+        assert_eq!(run.ends_with_reorg_to().await, Some(refs(branch(1, 99..=99))[0]));
+    }
+
+    #[tokio::test]
+    async fn a_lower_chain_is_waited_for_until_it_is_as_long_as_ours() {
+        // The same chain, not as far yet: a node that lags.
+        let mut run = Run::new(MemorySource::up_to(1, 90), 0, branch(1, 0..=100));
+        run.receives_nothing().await;
+        run.source.replace(91, 1, 101);
+        assert_eq!(run.receive(1).await, refs(branch(1, 101..=101)));
+
+        // Another chain: a reorg as soon as it has our height.
+        run.source.replace(95, 2, 100);
+        run.receives_nothing().await;
+        run.source.replace(101, 2, 101);
+        assert_eq!(run.ends_with_reorg_to().await, Some(refs(branch(1, 94..=94))[0]));
+    }
+
+    #[tokio::test]
+    async fn the_first_failure_ends_it() {
+        let mut run = Run::new(MemorySource::up_to(1, 10), 0, []);
+        run.receive(11).await;
+        run.source.fail();
+        assert!(matches!(run.ends().await, End::Failed(source::Error::Busy { .. })));
+
+        let source = MemorySource::up_to(1, 10);
+        source.fail();
+        assert!(matches!(Run::new(source, 0, []).ends().await, End::Failed(_)));
+    }
+
+    #[tokio::test]
+    async fn it_ends_when_nobody_takes_blocks() {
+        for (tip, taken) in [(10, 11), (3000, 5)] {
+            let mut run = Run::new(MemorySource::up_to(1, tip), 0, []);
+            run.receive(taken).await;
+            drop(std::mem::replace(&mut run.blocks, mpsc::channel(1).1));
+            assert!(matches!(run.ends().await, End::Closed));
+        }
+    }
+
+    #[tokio::test]
+    async fn downloads_go_on_while_the_receiver_is_busy_and_the_budget_bounds_them() {
+        // Made-up blocks take 1 KiB each, and a download needs the share of the longest block to begin.
+        for (budget_kib, downloaded) in [(BLOCK_KIB_MAX as usize + 10, 11), (64 << 10, 100)] {
+            let run = Run::bounded(MemorySource::up_to(1, 99), 0, [], 1, budget_kib);
+            tokio::time::sleep(TIP_EVERY).await;
+            assert_eq!(run.source.served(), downloaded, "of {budget_kib} KiB");
+            assert!(!run.end.is_finished());
+        }
+    }
+}

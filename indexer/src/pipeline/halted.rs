@@ -1,0 +1,57 @@
+//! What a halted index waits for.
+
+use std::time::Duration;
+
+use crds::pod::{FaultClass, Halt};
+
+use super::Shared;
+use crate::{
+    chain::Height,
+    source::{self, BlockSource},
+};
+
+/// Pause between two looks at the node. A halt lasts until somebody acts: there is no hurry.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// What ended the wait.
+pub(super) enum Wait {
+    Stopped,
+    /// Trying again makes sense, and why.
+    GoOn(&'static str),
+}
+
+/// Waits until the block that failed left the chain, somebody asks for a refresh, or the process ends.
+pub(super) async fn wait<S: BlockSource>(source: &S, shared: &Shared, halt: &Halt) -> Wait {
+    loop {
+        tokio::select! {
+            biased;
+            () = shared.control.stop_token().cancelled() => return Wait::Stopped,
+            // The request itself stays for the executor, which takes it before its next block.
+            () = shared.control.refresh_requested() => return Wait::GoOn("a refresh was requested"),
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+        }
+        match chain_moved(source, shared, halt).await {
+            Ok(Some(why)) => return Wait::GoOn(why),
+            Ok(None) => {}
+            Err(error) => {
+                shared.metrics.source_error(error.reason());
+                shared.report.source_failed(error.reason(), error.message());
+            }
+        }
+    }
+}
+
+async fn chain_moved<S: BlockSource>(
+    source: &S,
+    shared: &Shared,
+    halt: &Halt,
+) -> Result<Option<&'static str>, source::Error> {
+    shared.report.source_heard(source.tip().await?.height.0);
+    if halt.class == FaultClass::Reorg {
+        let Some(tip) = shared.store.tip() else { return Ok(None) };
+        let same = source.hash_at(tip.at.height).await? == Some(tip.at.hash);
+        return Ok(same.then_some("the chain came back to the indexed one"));
+    }
+    let now = source.hash_at(Height(halt.height)).await?;
+    Ok(now.is_some_and(|hash| hash.to_string() != halt.block_hash).then_some("another block took the place of the one that failed"))
+}

@@ -1,0 +1,264 @@
+//! The wiring of one process: ports, signals, the module, the store, the pipeline, and the order in which they end.
+
+use std::{
+    fs,
+    net::SocketAddr,
+    path::Path,
+    sync::Arc,
+    thread,
+    time::Duration,
+};
+
+use anyhow::{Context, Result, anyhow, bail};
+use axum::Router;
+use crds::{
+    Phase,
+    pod::{Check, Config, module_reasons},
+};
+use indicatif::ProgressBar;
+use sha2::{Digest as _, Sha256};
+use tokio::{
+    net::TcpListener,
+    runtime::Handle,
+    signal::unix::{SignalKind, signal},
+    task::JoinHandle,
+};
+
+use crate::{
+    args::{Credentials, Launch},
+    chain::Height,
+    control::Control,
+    guest::{Engine, EngineConfig, Indexing, Module},
+    metrics::Metrics,
+    ops::{self, Ops},
+    pipeline::{Finished, Pipeline, Settings, Shared, execute::Executor},
+    progress::Progress,
+    report::Report,
+    rpc,
+    serving::Serving,
+    source::{Login, bitcoind::Bitcoind},
+    store::Store,
+};
+
+/// Pause between two looks at a module that cannot be used. The kubelet brings a changed `ConfigMap` within a minute.
+const MODULE_LOOK_EVERY: Duration = Duration::from_secs(2);
+/// How long open connections may take to end once the process is asked to stop; a sixth of what Kubernetes gives.
+const DRAIN: Duration = Duration::from_secs(10);
+/// Pause between two looks at the size of the store: as often as Prometheus usually scrapes.
+const MEASURE_EVERY: Duration = Duration::from_secs(15);
+/// A file above this is no module: the largest known ones have a few MiB.
+const MODULE_BYTES_MAX: u64 = 256 << 20;
+/// Stack of the thread that runs the guest: 2 MiB for the guest, as much again for the host functions below it.
+const STACK_BYTES: usize = 4 << 20;
+
+/// What the threads of a process share.
+struct Process {
+    config: Config,
+    credentials: Option<Credentials>,
+    /// A module that cannot be used ends the process instead of being waited for: nobody will mend it meanwhile.
+    one_shot: bool,
+    report: Arc<Report>,
+    metrics: Arc<Metrics>,
+    control: Arc<Control>,
+    serving: Arc<Serving>,
+    progress: Arc<Progress>,
+}
+
+/// Indexes and serves until a signal comes, or the height given as the end is reached.
+///
+/// # Errors
+/// When it cannot start, or when a one-shot run ends in anything but success.
+pub fn run(launch: Launch, bar: ProgressBar) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let ended = runtime.block_on(serve_and_index(launch, bar));
+    // A view that runs on may not hold up the end: its instance goes with the process.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    ended
+}
+
+async fn serve_and_index(launch: Launch, bar: ProgressBar) -> Result<()> {
+    let Launch { config, credentials, notices, one_shot } = launch;
+    for notice in notices {
+        tracing::info!("{notice}");
+    }
+    let report = Arc::new(Report::new(&config));
+    let metrics = Arc::new(Metrics::new(&config)?);
+    let control = Arc::new(Control::default());
+    let serving = Serving::new(config.views.max_response_bytes);
+    let ops = ops::router(Ops { report: report.clone(), metrics: metrics.clone(), control: control.clone() });
+    let rpc = rpc::router(serving.clone(), metrics.clone(), &config.views, config.cors_origin.as_deref())?;
+    let servers = [
+        serve("ops", &config.ops_listen, ops, &control).await?,
+        serve("json-rpc", &config.rpc_listen, rpc, &control).await?,
+    ];
+    tracing::info!(
+        indexer = config.indexer, revision = %config.identity.revision(), module = config.identity.module_sha256,
+        network = %config.identity.network, rpc = config.rpc_listen, ops = config.ops_listen, "starting"
+    );
+    stop_on_signal(&control)?;
+    let process = Process {
+        config,
+        credentials,
+        one_shot,
+        report: report.clone(),
+        metrics,
+        control: control.clone(),
+        serving,
+        progress: Arc::new(Progress::new(bar)),
+    };
+    let ended = index_on_a_thread(process).await;
+    report.update(|status| status.phase = Phase::Stopping);
+    control.stop();
+    for server in servers {
+        // Past the drain time what is still open is cut off by the end of the process.
+        let _ = tokio::time::timeout(DRAIN, server).await;
+    }
+    ended
+}
+
+/// The guest runs on a thread of its own, with the stack it needs, so that no query ever waits for it.
+async fn index_on_a_thread(process: Process) -> Result<()> {
+    let (ended_tx, ended) = tokio::sync::oneshot::channel();
+    let runtime = Handle::current();
+    let thread = thread::Builder::new().name("execute".into()).stack_size(STACK_BYTES).spawn(move || {
+        let _ = ended_tx.send(index(&process, &runtime));
+    })?;
+    let ended = ended.await;
+    if thread.join().is_err() {
+        bail!("the indexing thread panicked");
+    }
+    ended?
+}
+
+fn index(process: &Process, runtime: &Handle) -> Result<()> {
+    let Process { config, report, metrics, control, progress, serving, .. } = process;
+    let engine = Engine::new(&EngineConfig {
+        limit_bytes: config.identity.memory_limit_bytes,
+        view_memory_limit_bytes: config.views.memory_limit_bytes,
+        max_views: config.views.max_concurrent,
+        cache_dir: Some(config.data_dir.join("compiled")),
+    })?;
+    let Some(module) = usable_module(process, runtime, &engine)? else { return Ok(()) };
+    let store = Store::open(&config.data_dir.join("store"), &config.identity, config.max_reorg_depth)?;
+    serving.open(store.clone(), module.clone());
+    runtime.spawn(measure_store(store.clone(), metrics.clone(), control.clone()));
+    let login = process.credentials.clone().map(|c| Login { username: c.username, password: c.password });
+    let source = Bitcoind::with_login(&config.source, config.identity.network, login)?;
+    let settings = Settings {
+        identity: config.identity.clone(),
+        refresh: config.refresh,
+        threshold_bytes: config.threshold_bytes,
+        retry_attempts: config.retry_attempts,
+        max_behind: config.max_behind,
+        exit_at: config.exit_at.map(Height),
+    };
+    let shared = Shared {
+        settings: Arc::new(settings),
+        store,
+        report: report.clone(),
+        metrics: metrics.clone(),
+        control: control.clone(),
+        progress: progress.clone(),
+    };
+    let executor = Executor::new(Indexing::new(module));
+    let finished = Pipeline::new(Arc::new(source), shared, executor, runtime.clone()).run();
+    progress.finish();
+    match finished {
+        Finished::Stopped | Finished::ReachedExit => Ok(()),
+        Finished::Halted(halt) => Err(anyhow!("halted below block {}: {}", halt.height, halt.message)),
+    }
+}
+
+/// The module, as soon as it can be used. None: asked to stop meanwhile.
+fn usable_module(process: &Process, runtime: &Handle, engine: &Engine) -> Result<Option<Module>> {
+    let mut told = None;
+    loop {
+        let found = load_module(&process.config, engine);
+        let check = match &found {
+            Ok(_) => Check { ok: Some(true), reason: module_reasons::VERIFIED.into(), message: String::new() },
+            Err(unusable) => unusable.clone(),
+        };
+        process.report.update(|status| {
+            status.phase = if check.ok == Some(true) { Phase::Starting } else { Phase::ModuleInvalid };
+            status.module = check.clone();
+        });
+        let unusable = match found {
+            Ok(module) => return Ok(Some(module)),
+            Err(unusable) => unusable,
+        };
+        if process.one_shot {
+            bail!("{}", unusable.message);
+        }
+        if told.as_ref() != Some(&unusable) {
+            tracing::error!(reason = unusable.reason, error = unusable.message, "the module cannot be used, will look again");
+            told = Some(unusable);
+        }
+        let stopped = runtime.block_on(async {
+            tokio::time::timeout(MODULE_LOOK_EVERY, process.control.stop_token().cancelled()).await.is_ok()
+        });
+        if stopped {
+            return Ok(None);
+        }
+    }
+}
+
+fn load_module(config: &Config, engine: &Engine) -> Result<Module, Check> {
+    let unusable = |reason: &str, message: String| Check { ok: Some(false), reason: reason.into(), message };
+    let bytes = read_module(&config.module_path).map_err(|e| unusable(module_reasons::NOT_FOUND, format!("{e:#}")))?;
+    let found = hex::encode(Sha256::digest(&bytes));
+    let wanted = &config.identity.module_sha256;
+    if &found != wanted {
+        let message = format!("module has sha256 {found}, but {wanted} is declared: give the bytes or the digest that belong together");
+        return Err(unusable(module_reasons::DIGEST_MISMATCH, message));
+    }
+    Module::load(engine, &bytes).map_err(|e| {
+        let reason = e.reason();
+        unusable(reason, format!("{:#}", anyhow!(e)))
+    })
+}
+
+fn read_module(path: &Path) -> Result<Vec<u8>> {
+    let bytes = fs::metadata(path).with_context(|| format!("module file {} cannot be found", path.display()))?.len();
+    if bytes > MODULE_BYTES_MAX {
+        bail!("module file {} has {bytes} bytes, more than the {MODULE_BYTES_MAX} a module may have", path.display());
+    }
+    fs::read(path).with_context(|| format!("read module file {}", path.display()))
+}
+
+/// Keeps the figures of the store fresh. RocksDB answers from its own counters, without I/O.
+async fn measure_store(store: Store, metrics: Arc<Metrics>, control: Arc<Control>) {
+    loop {
+        let stats = store.stats();
+        metrics.store_occupies(stats.families.iter().map(|family| (family.name, family.disk_bytes)));
+        tokio::select! {
+            () = control.stop_token().cancelled() => return,
+            () = tokio::time::sleep(MEASURE_EVERY) => {}
+        }
+    }
+}
+
+async fn serve(what: &'static str, listen: &str, router: Router, control: &Control) -> Result<JoinHandle<()>> {
+    let listener = TcpListener::bind(listen).await.with_context(|| format!("listen for {what} on {listen}"))?;
+    let stop = control.stop_token().clone();
+    Ok(tokio::spawn(async move {
+        let server = axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>());
+        if let Err(error) = server.with_graceful_shutdown(stop.cancelled_owned()).await {
+            tracing::error!(what, %error, "server ended");
+        }
+    }))
+}
+
+fn stop_on_signal(control: &Arc<Control>) -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let control = control.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("asked to stop: finishing what is under way");
+        control.stop();
+    });
+    Ok(())
+}

@@ -1,0 +1,114 @@
+//! A chain in memory that a test shapes while it is followed.
+
+use std::sync::{
+    Mutex, MutexGuard,
+    atomic::{AtomicBool, AtomicUsize, Ordering},
+};
+
+use bitcoin::{BlockHash, hashes::Hash};
+use bytes::Bytes;
+
+use super::{BlockSource, Error, Headers};
+use crate::chain::{Block, BlockRef, Height};
+
+/// Blocks are made up: each is named by its branch and height, and its bytes are that name.
+#[derive(Default)]
+pub(crate) struct MemorySource {
+    best: Mutex<Vec<BlockHash>>,
+    fails: AtomicBool,
+    served: AtomicUsize,
+}
+
+/// The hash of a made-up block.
+pub(crate) fn hash(branch: u8, height: u32) -> BlockHash {
+    let mut bytes = [branch; 32];
+    bytes[..4].copy_from_slice(&height.to_be_bytes());
+    BlockHash::from_byte_array(bytes)
+}
+
+impl MemorySource {
+    /// A chain of one branch with a tip at this height.
+    pub(crate) fn up_to(branch: u8, tip: u32) -> Self {
+        let source = Self::default();
+        source.replace(0, branch, tip);
+        source
+    }
+
+    /// Replaces everything from a height on by a branch that reaches up to a tip.
+    pub(crate) fn replace(&self, from: u32, branch: u8, tip: u32) {
+        let mut best = self.chain();
+        best.truncate(from as usize);
+        best.extend((from..=tip).map(|height| hash(branch, height)));
+    }
+
+    /// From now on every question fails.
+    pub(crate) fn fail(&self) {
+        self.fails.store(true, Ordering::Relaxed);
+    }
+
+    /// How many blocks were asked for.
+    pub(crate) fn served(&self) -> usize {
+        self.served.load(Ordering::Relaxed)
+    }
+
+    fn at(&self, height: u32) -> BlockRef {
+        BlockRef {
+            height: Height(height),
+            hash: self.chain()[height as usize],
+        }
+    }
+
+    fn chain(&self) -> MutexGuard<'_, Vec<BlockHash>> {
+        self.best.lock().unwrap()
+    }
+
+    fn answer<T>(&self, answer: T) -> Result<T, Error> {
+        let url = "memory".into();
+        if self.fails.load(Ordering::Relaxed) {
+            Err(Error::Busy { url })
+        } else {
+            Ok(answer)
+        }
+    }
+}
+
+impl BlockSource for MemorySource {
+    async fn tip(&self) -> Result<BlockRef, Error> {
+        let tip = self.chain().len() - 1;
+        self.answer(self.at(u32::try_from(tip).unwrap()))
+    }
+
+    async fn hash_at(&self, height: Height) -> Result<Option<BlockHash>, Error> {
+        self.answer(self.chain().get(height.0 as usize).copied())
+    }
+
+    async fn headers_after(&self, from: Option<BlockRef>, max: usize) -> Result<Headers, Error> {
+        let chain = self.chain();
+        let first = match from {
+            None => 0,
+            Some(from) if chain.get(from.height.0 as usize) == Some(&from.hash) => from.height.0 as usize + 1,
+            Some(_) => return self.answer(Headers::NotInChain),
+        };
+        let next = chain.iter().zip(0..).skip(first).take(max);
+        self.answer(Headers::Next(
+            next.map(|(hash, height)| BlockRef {
+                height: Height(height),
+                hash: *hash,
+            })
+            .collect(),
+        ))
+    }
+
+    async fn block(&self, at: BlockRef) -> Result<Block, Error> {
+        self.served.fetch_add(1, Ordering::Relaxed);
+        let prev = at
+            .height
+            .prev()
+            .map_or_else(BlockHash::all_zeros, |height| self.at(height.0).hash);
+        self.answer(Block {
+            at,
+            prev,
+            bytes: Bytes::copy_from_slice(at.hash.as_byte_array()),
+        })
+    }
+}

@@ -1,0 +1,184 @@
+//! What the store refuses or fails to do.
+
+use std::{error::Error as _, io, path::PathBuf};
+
+use crds::{Identity, pod::FaultClass};
+
+use crate::{chain::Height, fault::Fault};
+
+/// A call that failed. Nothing of it is in the store: every change is one atomic batch.
+///
+/// After [`Error::Write`] the store may refuse further writes until it is opened again (a full disk makes RocksDB
+/// read-only); reads go on.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The folder cannot be made, read or written.
+    #[error("{action} {}", path.display())]
+    Folder {
+        /// What was being done.
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// There is something in the folder, and it is not a store of this program.
+    #[error("{} is not empty and holds no store of this program: give an empty folder", dir.display())]
+    NotOurs {
+        /// The folder.
+        dir: PathBuf,
+    },
+    /// The store has another layout than this program reads.
+    #[error(
+        "the store in {} says {found:?}, this program reads {wanted:?}: run the version that wrote it, or give an empty \
+         folder to index again", dir.display()
+    )]
+    Format {
+        /// The folder.
+        dir: PathBuf,
+        /// What the folder's marker says.
+        found: String,
+        /// What it must say.
+        wanted: String,
+    },
+    /// The index wanted has another layout than this program writes.
+    #[error("the index wanted has store format {wanted}, this program writes {ours}: run the version it was made for")]
+    UnknownFormat {
+        /// The format in the identity.
+        wanted: u32,
+        /// This program's.
+        ours: u32,
+    },
+    /// Another process has the store open.
+    #[error("the store in {} is in use by another process: stop that one first", dir.display())]
+    Locked {
+        /// The folder.
+        dir: PathBuf,
+    },
+    /// The store holds another index than the one wanted.
+    #[error(
+        "the store in {} holds {}, not {}: give an empty folder for the new index, or delete this one to index again",
+        dir.display(), in_words(found), in_words(wanted)
+    )]
+    OtherIndex {
+        /// The folder.
+        dir: PathBuf,
+        /// The index in the store.
+        found: Box<Identity>,
+        /// The index wanted.
+        wanted: Box<Identity>,
+    },
+    /// RocksDB cannot open the database.
+    #[error("open the database in {}", dir.display())]
+    Open {
+        /// The folder.
+        dir: PathBuf,
+        /// Its words.
+        #[source]
+        source: rocksdb::Error,
+    },
+    /// RocksDB cannot read.
+    #[error("read {what} from the store")]
+    Read {
+        /// What was being read.
+        what: &'static str,
+        /// Its words.
+        #[source]
+        source: rocksdb::Error,
+    },
+    /// RocksDB cannot write.
+    #[error("write {what} to the store")]
+    Write {
+        /// What was being written.
+        what: &'static str,
+        /// Its words.
+        #[source]
+        source: rocksdb::Error,
+    },
+    /// What is on disk cannot have been written by this program.
+    #[error("the store is damaged: {what}; restore it, or delete it to index again")]
+    Damaged {
+        /// What was found.
+        what: String,
+    },
+    /// Blocks are committed one after the other.
+    #[error("commit of block {height}, but the next block is {wanted}")]
+    OutOfOrder {
+        /// The height that came.
+        height: Height,
+        /// The height that must come.
+        wanted: Height,
+    },
+    /// The blocks to undo are older than the undo records.
+    #[error("cannot undo down to block {lowest}: {}", undoable(*oldest, *tip))]
+    TooDeep {
+        /// The lowest block to undo.
+        lowest: Height,
+        /// The oldest block that can be undone, if any.
+        oldest: Option<Height>,
+        /// The newest block.
+        tip: Height,
+    },
+}
+
+impl Error {
+    /// A block below the tip that the store should know and does not.
+    pub(super) fn no_block_row(height: Height) -> Self {
+        Self::Damaged {
+            what: format!("block {height} has no row"),
+        }
+    }
+
+    /// What the loop that sees it must do.
+    #[must_use]
+    pub fn class(&self) -> FaultClass {
+        match self {
+            Self::TooDeep { .. } => FaultClass::Reorg,
+            Self::Folder { .. }
+            | Self::NotOurs { .. }
+            | Self::Format { .. }
+            | Self::UnknownFormat { .. }
+            | Self::Locked { .. }
+            | Self::OtherIndex { .. }
+            | Self::Open { .. }
+            | Self::Read { .. }
+            | Self::Write { .. }
+            | Self::Damaged { .. }
+            | Self::OutOfOrder { .. } => FaultClass::Host,
+        }
+    }
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        let mut message = error.to_string();
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            message = format!("{message}: {error}");
+            cause = error.source();
+        }
+        Self {
+            class: error.class(),
+            message,
+        }
+    }
+}
+
+fn in_words(identity: &Identity) -> String {
+    format!(
+        "revision {} (module {}, {} from height {}, memory limit {} bytes)",
+        identity.revision(),
+        identity.module_sha256,
+        identity.network.as_str(),
+        identity.start_height,
+        identity.memory_limit_bytes
+    )
+}
+
+fn undoable(oldest: Option<Height>, tip: Height) -> String {
+    match oldest {
+        Some(oldest) => format!("only blocks {oldest} to {tip} can be undone"),
+        None => "no block can be undone".into(),
+    }
+}

@@ -1,0 +1,156 @@
+//! The database itself: opened with its families, written one batch at a time, read through snapshots.
+
+use std::path::{Path, PathBuf};
+
+use rocksdb::{
+    ColumnFamily, ColumnFamilyDescriptor, DB, DBPinnableSlice, DBRawIterator, ReadOptions, Snapshot, WriteBatch,
+    WriteOptions, properties,
+};
+
+use super::{
+    Durability,
+    error::Error,
+    folder::Claim,
+    schema::{FAMILIES, parse_height},
+    tuning,
+};
+use crate::chain::Height;
+
+/// An open database. Fields drop in this order: the folder is given up after the database is closed.
+pub(super) struct Database {
+    db: DB,
+    _claim: Claim,
+    dir: PathBuf,
+}
+
+/// Bytes and keys of one family, as RocksDB counts them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FamilyStats {
+    /// Its name.
+    pub name: &'static str,
+    /// Bytes of its files.
+    pub disk_bytes: u64,
+    /// Bytes that are in memory and, for crashes, in the write-ahead log.
+    pub buffered_bytes: u64,
+    /// Its keys; an estimate, deletions not yet carried out count against it.
+    pub estimated_keys: u64,
+}
+
+impl Database {
+    /// Opens or makes the database of a folder.
+    pub(super) fn open(dir: &Path) -> Result<Self, Error> {
+        let claim = Claim::new(dir)?;
+        let cache = tuning::cache();
+        let families = FAMILIES.map(|name| ColumnFamilyDescriptor::new(name, tuning::family(name, &cache)));
+        let db =
+            DB::open_cf_descriptors(&tuning::database(), &claim.database, families).map_err(|source| Error::Open {
+                dir: dir.into(),
+                source,
+            })?;
+        Ok(Self {
+            db,
+            _claim: claim,
+            dir: dir.into(),
+        })
+    }
+
+    /// The folder it was opened in.
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// A family by its name in [`FAMILIES`].
+    #[allow(clippy::expect_used)]
+    pub(super) fn family(&self, name: &'static str) -> &ColumnFamily {
+        self.db.cf_handle(name).expect("every family was opened")
+    }
+
+    /// Writes all of a batch, or nothing.
+    pub(super) fn write(&self, batch: WriteBatch, durability: Durability, what: &'static str) -> Result<(), Error> {
+        let mut options = WriteOptions::default();
+        options.set_sync(durability == Durability::EachBlock);
+        self.db
+            .write_opt(batch, &options)
+            .map_err(|source| Error::Write { what, source })
+    }
+
+    /// Brings everything written so far onto the disk.
+    pub(super) fn sync(&self) -> Result<(), Error> {
+        self.db.flush_wal(true).map_err(|source| Error::Write {
+            what: "the write-ahead log",
+            source,
+        })
+    }
+
+    /// The newest value of a key.
+    pub(super) fn get(
+        &self,
+        family: &'static str,
+        key: &[u8],
+        what: &'static str,
+    ) -> Result<Option<DBPinnableSlice<'_>>, Error> {
+        self.db
+            .get_pinned_cf(self.family(family), key)
+            .map_err(|source| Error::Read { what, source })
+    }
+
+    /// The lowest height in a family whose keys are heights.
+    pub(super) fn lowest(&self, family: &'static str, what: &'static str) -> Result<Option<Height>, Error> {
+        self.height_at(family, what, |cursor| cursor.seek_to_first())
+    }
+
+    /// The highest height in a family whose keys are heights.
+    pub(super) fn highest(&self, family: &'static str, what: &'static str) -> Result<Option<Height>, Error> {
+        self.height_at(family, what, |cursor| cursor.seek_to_last())
+    }
+
+    fn height_at(
+        &self,
+        family: &'static str,
+        what: &'static str,
+        seek: impl FnOnce(&mut DBRawIterator<'_>),
+    ) -> Result<Option<Height>, Error> {
+        let mut cursor = self.db.raw_iterator_cf(self.family(family));
+        seek(&mut cursor);
+        let Some(key) = cursor.key() else {
+            return cursor
+                .status()
+                .map(|()| None)
+                .map_err(|source| Error::Read { what, source });
+        };
+        let damaged = || Error::Damaged {
+            what: format!("{key:02x?} in {family} is no height"),
+        };
+        parse_height(key).map(Some).ok_or_else(damaged)
+    }
+
+    /// Everything as it is now.
+    pub(super) fn snapshot(&self) -> Snapshot<'_> {
+        self.db.snapshot()
+    }
+
+    /// An iterator over one family, for reads of single prefixes.
+    pub(super) fn cursor(&self, family: &'static str, snapshot: &Snapshot<'_>) -> DBRawIterator<'_> {
+        let mut options = ReadOptions::default();
+        options.set_snapshot(snapshot);
+        options.set_prefix_same_as_start(true);
+        self.db.raw_iterator_cf_opt(self.family(family), options)
+    }
+
+    /// What each family takes.
+    #[allow(clippy::expect_used)]
+    pub(super) fn stats(&self) -> [FamilyStats; 4] {
+        FAMILIES.map(|name| {
+            let number = |property| {
+                let value = self.db.property_int_value_cf(self.family(name), property);
+                value.ok().flatten().expect("RocksDB has this number for every family")
+            };
+            FamilyStats {
+                name,
+                disk_bytes: number(properties::LIVE_SST_FILES_SIZE),
+                buffered_bytes: number(properties::CUR_SIZE_ALL_MEM_TABLES),
+                estimated_keys: number(properties::ESTIMATE_NUM_KEYS),
+            }
+        })
+    }
+}

@@ -1,0 +1,230 @@
+//! Command lines, and what becomes of them.
+
+// Clippy knows tests, but not the functions beside them.
+#![allow(clippy::unwrap_used)]
+
+use std::{fs, path::Path};
+
+use clap::error::ErrorKind;
+use crds::{Network, RefreshPolicy};
+use indexer::args::{Cli, Command, Launch, LogFormat};
+
+const MANIFEST: &str = "tests/data/outpoints.yaml";
+const CONFIG: &str = "tests/data/config.yaml";
+
+fn read(line: &str) -> Result<Cli, clap::Error> {
+    Cli::read(line.split_whitespace().map(Into::into))
+}
+
+fn launch(line: &str) -> Result<Launch, String> {
+    let cli = read(&format!("shrewd-indexer run {line}")).map_err(|e| e.to_string())?;
+    let Command::Run(flags) = cli.command else {
+        panic!("{line} is no run")
+    };
+    Launch::from_flags(*flags).map_err(|e| format!("{:#}", anyhow::Error::from(e)))
+}
+
+/// A module's file; what is in it does not matter here.
+fn module(folder: &Path) -> String {
+    let path = folder.join("mine.wasm");
+    fs::write(&path, b"\0asm").unwrap();
+    path.display().to_string()
+}
+
+#[test]
+fn a_pods_configuration_is_taken_as_it_is() {
+    let launch = launch(&format!("--config {CONFIG}")).unwrap();
+    assert_eq!(launch.config.indexer, "default/outpoints");
+    assert_eq!(launch.config.views.timeout_ms, 1000);
+    assert_eq!(launch.credentials, None);
+    assert_eq!(launch.notices, Vec::<String>::new());
+}
+
+#[test]
+fn a_configuration_takes_no_other_flags() {
+    for other in ["--port 1", "--manifest x", "--exit-at 5", "--auth a:b"] {
+        let error = launch(&format!("--config {CONFIG} {other}")).unwrap_err();
+        assert!(error.contains("cannot be used with"), "{other}: {error}");
+    }
+    assert!(read(&format!("shrewd-indexer run --log-format json --config {CONFIG}")).is_ok());
+}
+
+#[test]
+fn a_manifest_runs_here_with_local_defaults() {
+    let launch = launch(&format!("--manifest {MANIFEST}")).unwrap();
+    let config = launch.config;
+    assert_eq!(config.indexer, "outpoints");
+    assert_eq!(config.identity.network, Network::Regtest);
+    assert_eq!(config.identity.start_height, 7);
+    assert_eq!(config.identity.memory_limit_bytes, 1 << 30);
+    assert_eq!(config.threshold_bytes, 64 << 20);
+    assert_eq!(config.refresh, RefreshPolicy::OnThreshold);
+    assert_eq!(config.module_path, Path::new("tests/data/./outpoints.wasm"));
+    assert_eq!(config.data_dir, Path::new("shrewd-data/outpoints"));
+    assert_eq!(
+        (config.rpc_listen.as_str(), config.ops_listen.as_str()),
+        ("127.0.0.1:8080", "127.0.0.1:9090")
+    );
+    assert_eq!(config.source.urls, ["http://bitcoind:18443"]);
+    assert_eq!(launch.notices.len(), 1);
+    assert!(launch.notices[0].contains("bitcoind-rpc"), "{:?}", launch.notices);
+}
+
+#[test]
+fn flags_override_a_manifest() {
+    let launch = launch(&format!(
+        "--manifest {MANIFEST} --indexer other.wasm --daemon-rpc-url http://127.0.0.1:1 --db-path /data --label mine \
+         --auth user:pa:ss --host ::1 --port 81 --ops-port 91 --start-block 9 --exit-at 20 --cors * --max-reorg-depth 6 \
+         --network signet --reorg-check-threshold 5"
+    ))
+    .unwrap();
+    let config = launch.config;
+    assert_eq!(config.indexer, "mine");
+    assert_eq!(config.module_path, Path::new("other.wasm"));
+    assert_eq!(
+        config.identity.module_sha256,
+        "ab".repeat(32),
+        "the declared digest stays"
+    );
+    assert_eq!(config.source.urls, ["http://127.0.0.1:1"]);
+    assert_eq!(config.data_dir, Path::new("/data/mine"));
+    assert_eq!(
+        (config.rpc_listen.as_str(), config.ops_listen.as_str()),
+        ("[::1]:81", "127.0.0.1:91")
+    );
+    assert_eq!(config.identity.start_height, 9);
+    assert_eq!(config.exit_at, Some(20));
+    assert_eq!(config.cors_origin.as_deref(), Some("*"));
+    assert_eq!(config.max_reorg_depth, 6);
+    assert_eq!(config.identity.network, Network::Signet);
+    let credentials = launch.credentials.unwrap();
+    assert_eq!(
+        (credentials.username.as_str(), credentials.password.as_str()),
+        ("user", "pa:ss")
+    );
+    assert_eq!(
+        launch.notices.len(),
+        1,
+        "only about --reorg-check-threshold: {:?}",
+        launch.notices
+    );
+}
+
+#[test]
+fn the_flags_of_rockshrew_mono_suffice() {
+    let folder = tempfile::tempdir().unwrap();
+    let module = module(folder.path());
+    let launch = launch(&format!(
+        "--indexer {module} --daemon-rpc-url http://user:pass@127.0.0.1:8332 --db-path {} --start-block 880000",
+        folder.path().display()
+    ))
+    .unwrap();
+    let config = launch.config;
+    assert_eq!(config.indexer, "mine");
+    assert_eq!(config.identity.network, Network::Mainnet);
+    // sha256sum of the four bytes 00 61 73 6d.
+    let sha256 = "cd5d4935a48c0672cb06407bb443bc0087aff947c6b864bac886982c73b3027f";
+    assert_eq!(config.identity.module_sha256, sha256);
+    assert_eq!(config.identity.start_height, 880_000);
+    assert_eq!(config.data_dir, folder.path());
+    assert_eq!(config.source.urls, ["http://127.0.0.1:8332"], "without the credentials");
+    assert_eq!(launch.credentials.unwrap().username, "user");
+}
+
+#[test]
+fn what_is_missing_or_wrong_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let module = module(folder.path());
+    let text = fs::read_to_string(MANIFEST).unwrap();
+    let variant = |name: &str, from: &str, to: &str| {
+        assert!(text.contains(from), "{from}");
+        let path = folder.path().join(name);
+        fs::write(&path, text.replace(from, to)).unwrap();
+        format!("--manifest {}", path.display())
+    };
+    let node = "--daemon-rpc-url http://127.0.0.1:1";
+    let cases = [
+        (String::new(), "nothing to run"),
+        (node.into(), "nothing to run"),
+        (format!("--indexer {module}"), "--daemon-rpc-url"),
+        (
+            format!("--indexer /nowhere.wasm {node}"),
+            "read /nowhere.wasm: No such file",
+        ),
+        ("--config /nowhere.yaml".into(), "read /nowhere.yaml: No such file"),
+        (format!("--config {MANIFEST}"), "read configuration"),
+        (
+            "--manifest /nowhere.yaml".into(),
+            "read manifest /nowhere.yaml: No such file",
+        ),
+        (
+            variant("map.yaml", "path: ./outpoints.wasm", "configMap: {name: a, key: b}"),
+            "give --indexer FILE",
+        ),
+        (
+            variant("threshold.yaml", "threshold: 64Mi", "threshold: 2Gi"),
+            "memory.threshold: 2Gi exceeds",
+        ),
+        (variant("digest.yaml", "sha256: abab", "sha256: ABAB"), "module.sha256"),
+        (format!("--manifest {MANIFEST} --network moon"), "must be mainnet"),
+        (format!("--manifest {MANIFEST} --auth user"), "USER:PASSWORD"),
+        (format!("--manifest {MANIFEST} --daemon-rpc-url node:1"), "http(s)://"),
+        (
+            format!("--manifest {MANIFEST} --daemon-rpc-url http://a:b@node --auth a:b"),
+            "give one",
+        ),
+        (
+            format!("--manifest {MANIFEST} --daemon-rpc-url http://node/wallet"),
+            "must read http(s)://HOST[:PORT]",
+        ),
+        (
+            format!("--manifest {MANIFEST} --max-reorg-depth 0"),
+            "maxReorgDepth must be 1",
+        ),
+    ];
+    for (line, expected) in cases {
+        let error = launch(&line).expect_err(&line);
+        assert!(error.contains(expected), "{line}\n{error}");
+    }
+}
+
+#[test]
+fn flags_that_never_did_anything_are_refused_in_words() {
+    for flag in [
+        "--pipeline-size 5",
+        "--pipeline-size=5",
+        "--snapshot-interval 5",
+        "--snapshot-directory=x",
+        "--repo x",
+    ] {
+        let error = read(&format!("shrewd-indexer run --indexer x {flag}")).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::UnknownArgument);
+        assert!(error.to_string().contains("never did anything"), "{error}");
+    }
+}
+
+#[test]
+fn secrets_do_not_show_in_what_is_printed() {
+    let launch = launch(&format!("--manifest {MANIFEST} --auth user:secret")).unwrap();
+    assert!(!format!("{launch:?}").contains("secret\""), "{launch:?}");
+    assert!(!format!("{:?}", launch.credentials).contains("user"));
+}
+
+#[test]
+fn the_client_commands_have_local_defaults() {
+    let cli = read("shrewd-indexer view balance 0x00").unwrap();
+    assert_eq!(cli.log_format, LogFormat::Text);
+    let Command::View(view) = cli.command else { panic!() };
+    assert_eq!(
+        (view.url.as_str(), view.height.as_str()),
+        ("http://127.0.0.1:8080", "latest")
+    );
+    let Command::Status(status) = read("shrewd-indexer status").unwrap().command else {
+        panic!()
+    };
+    assert_eq!(status.url, "http://127.0.0.1:9090");
+    assert!(matches!(
+        read("shrewd-indexer check a.wat").unwrap().command,
+        Command::Check(_)
+    ));
+}

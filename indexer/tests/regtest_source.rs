@@ -1,0 +1,235 @@
+//! The chain source and the fetch stage against real nodes.
+#![allow(clippy::unwrap_used)] // All of it is tests, though the lint sees that of the functions marked so only.
+
+#[path = "support/node.rs"]
+mod node;
+
+use std::{fs, sync::Arc, time::Duration};
+
+use bitcoin::BlockHash;
+use crds::{
+    Network,
+    pod::{self, source_reasons},
+};
+use indexer::{
+    chain::{BlockRef, Height},
+    pipeline::fetch::{self, End},
+    report::Report,
+    source::{BlockSource, Error, Headers, bitcoind::Bitcoind},
+};
+use node::Node;
+use tokio::sync::{Semaphore, mpsc};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn bitcoind(source: &pod::Source) -> Bitcoind {
+    Bitcoind::new(source, Network::Regtest).unwrap()
+}
+
+/// A node with REST, and a source that can use nothing else; a node without REST, and a source for it.
+fn both_interfaces() -> [(Node, Bitcoind); 2] {
+    let (rest, rpc) = (Node::start(), Node::start_with(&["-rest=0"]));
+    let (by_rest, by_rpc) = (bitcoind(&rest.source()), bitcoind(&rpc.source_with_credentials()));
+    [(rest, by_rest), (rpc, by_rpc)]
+}
+
+/// All blocks from genesis on, by as many questions as it takes.
+async fn all_headers(source: &Bitcoind, max: usize) -> Vec<BlockRef> {
+    let mut all = Vec::new();
+    loop {
+        match source.headers_after(all.last().copied(), max).await.unwrap() {
+            Headers::Next(next) if next.is_empty() => return all,
+            Headers::Next(next) => all.extend(next),
+            Headers::NotInChain => panic!("no reorg here"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_chain_is_read_whole_by_either_interface() {
+    for (mut node, source) in both_interfaces() {
+        // More than one answer holds by JSON-RPC.
+        let tip = node.mine(600);
+        assert_eq!(source.tip().await.unwrap(), tip);
+        for max in [2000, 250] {
+            let headers = all_headers(&source, max).await;
+            assert_eq!(headers.len(), 601);
+            for height in [0, 1, 250, 500, 501, 600] {
+                assert_eq!(headers[height as usize], node.at(height));
+            }
+        }
+        for height in [0, 1, 599, 600] {
+            let at = node.at(height);
+            assert_eq!(source.hash_at(at.height).await.unwrap(), Some(at.hash));
+            let block = source.block(at).await.unwrap();
+            assert_eq!(block.at, at);
+            assert_eq!(block.bytes, node.block(at));
+        }
+        assert_eq!(source.hash_at(Height(601)).await.unwrap(), None);
+        let unknown = BlockRef {
+            hash: other_hash(),
+            ..tip
+        };
+        assert!(matches!(source.block(unknown).await, Err(Error::NoBlock { .. })));
+    }
+}
+
+fn other_hash() -> BlockHash {
+    "11".repeat(32).parse().unwrap()
+}
+
+#[tokio::test]
+async fn a_reorganised_chain_no_longer_has_the_old_blocks_but_still_serves_them() {
+    for (mut node, source) in both_interfaces() {
+        let old_tip = node.mine(20);
+        let old_fork = node.invalidate(15);
+        let new_tip = node.mine(8);
+        assert_eq!(source.tip().await.unwrap(), new_tip);
+        for gone in [old_tip, old_fork] {
+            assert_eq!(
+                source.headers_after(Some(gone), 100).await.unwrap(),
+                Headers::NotInChain
+            );
+            assert_eq!(source.block(gone).await.unwrap().at, gone);
+        }
+        let expected: Vec<_> = (15..=22).map(|height| node.at(height)).collect();
+        let next = source.headers_after(Some(node.at(14)), 100).await.unwrap();
+        assert_eq!(next, Headers::Next(expected));
+        let unknown = BlockRef {
+            hash: other_hash(),
+            ..new_tip
+        };
+        assert_eq!(
+            source.headers_after(Some(unknown), 100).await.unwrap(),
+            Headers::NotInChain
+        );
+    }
+}
+
+#[tokio::test]
+async fn another_node_serves_while_the_first_is_away() {
+    let (mut first, mut second) = (Node::start(), Node::start());
+    let tip = first.mine(5);
+    for height in 1..=5 {
+        second.submit(&first.block(first.at(height)));
+    }
+    let urls = vec![first.url(), second.url()];
+    let source = bitcoind(&pod::Source {
+        urls,
+        credentials_dir: None,
+    });
+    assert_eq!(source.tip().await.unwrap(), tip);
+    first.stop();
+    assert_eq!(source.tip().await.unwrap(), tip);
+    let newer = second.mine(1);
+    assert_eq!(source.tip().await.unwrap(), newer);
+    // Back again, the first is not asked at once, and is when the second fails.
+    first.resume();
+    assert_eq!(source.tip().await.unwrap(), newer);
+    second.stop();
+    assert_eq!(source.tip().await.unwrap(), tip);
+    first.stop();
+    let error = source.tip().await.unwrap_err();
+    assert_eq!(error.reason(), source_reasons::UNREACHABLE);
+    assert!(error.message().starts_with(&first.url()), "{}", error.message());
+}
+
+#[tokio::test]
+async fn credentials_are_read_again_when_the_node_refuses_them() {
+    let node = Node::start_with(&["-rest=0"]);
+    let dir = tempfile::tempdir().unwrap();
+    let source = bitcoind(&pod::Source {
+        credentials_dir: Some(dir.path().into()),
+        ..node.source()
+    });
+    let reason = async || source.tip().await.unwrap_err().reason();
+    assert_eq!(reason().await, source_reasons::CREDENTIALS_MISSING);
+    fs::copy(node.credentials_dir().join("username"), dir.path().join("username")).unwrap();
+    assert_eq!(reason().await, source_reasons::CREDENTIALS_MISSING);
+    fs::write(dir.path().join("password"), "wrong").unwrap();
+    assert_eq!(reason().await, source_reasons::UNAUTHORIZED);
+    fs::copy(node.credentials_dir().join("password"), dir.path().join("password")).unwrap();
+    assert_eq!(source.tip().await.unwrap(), node.tip());
+}
+
+#[tokio::test]
+async fn a_node_that_cannot_serve_is_named_with_the_reason() {
+    let no_interface = Node::start_with(&["-rest=0"]);
+    let error = bitcoind(&no_interface.source()).tip().await.unwrap_err();
+    assert_eq!(error.reason(), source_reasons::NO_INTERFACE);
+
+    let signet_node = Node::start_with(&["-rest=1", "-chain=signet"]);
+    let signet = Bitcoind::new(&signet_node.source(), Network::Signet).unwrap();
+    assert_eq!(signet.tip().await.unwrap_err().reason(), source_reasons::INITIAL_SYNC);
+    let mainnet = Bitcoind::new(&signet_node.source(), Network::Mainnet).unwrap();
+    let error = mainnet.tip().await.unwrap_err();
+    assert_eq!(error.reason(), source_reasons::WRONG_NETWORK);
+    assert!(error.message().contains("not on mainnet"), "{}", error.message());
+}
+
+#[tokio::test]
+async fn a_pruned_block_is_told_from_one_that_never_was() {
+    // Small block files, of which whole ones can go: 64 KiB, some 250 blocks.
+    for rest in ["-rest=1", "-rest=0"] {
+        let mut node = Node::start_with(&[rest, "-prune=1", "-fastprune"]);
+        let tip = node.mine(900);
+        node.call("pruneblockchain", &["400"]);
+        let source = bitcoind(&node.source_with_credentials());
+        assert_eq!(source.block(tip).await.unwrap().at, tip);
+        let error = source.block(node.at(1)).await.unwrap_err();
+        assert!(matches!(error, Error::Pruned { height: Height(1), .. }), "{error}");
+        let unknown = BlockRef {
+            height: Height(880),
+            hash: other_hash(),
+        };
+        assert!(matches!(source.block(unknown).await, Err(Error::NoBlock { .. })));
+    }
+}
+
+#[tokio::test]
+async fn the_fetch_stage_follows_a_node_up_to_a_reorg() {
+    let mut node = Node::start();
+    node.mine(30);
+    let source = Arc::new(bitcoind(&node.source()));
+    let (tx, mut blocks) = mpsc::channel(4);
+    let indexed: Vec<BlockHash> = (0..=30).map(|height| node.at(height).hash).collect();
+    let stage = tokio::spawn({
+        let (source, indexed) = (source.clone(), indexed.clone());
+        async move {
+            let known = |height: Height| indexed.get(height.0 as usize).copied();
+            let budget = Arc::new(Semaphore::new(fetch::BLOCK_KIB_MAX as usize));
+            fetch::run(source.as_ref(), Height(0), None, known, tx, budget, &report()).await
+        }
+    });
+    for height in 0..=30 {
+        let fetched = tokio::time::timeout(PATIENCE, blocks.recv()).await.unwrap().unwrap();
+        assert_eq!(
+            fetched.block.at,
+            BlockRef {
+                height: Height(height),
+                hash: indexed[height as usize]
+            }
+        );
+    }
+    let fork = node.at(24);
+    node.invalidate(25);
+    node.mine(7);
+    let end = tokio::time::timeout(PATIENCE, stage).await.unwrap().unwrap();
+    assert!(
+        matches!(end, End::Reorg { fork: Some(found) } if found == fork),
+        "{end:?}"
+    );
+}
+
+fn report() -> Report {
+    let config = serde_json::json!({
+        "indexer": "test",
+        "identity": {
+            "moduleSha256": "00", "network": "regtest", "startHeight": 0, "memoryLimitBytes": 0, "storeFormat": 1,
+        },
+        "modulePath": "", "source": {"urls": []}, "maxReorgDepth": 100, "maxBehind": 2, "thresholdBytes": 0,
+        "refresh": "EveryBlock", "retryAttempts": 1, "dataDir": "", "rpcListen": "", "opsListen": "",
+        "views": {"maxConcurrent": 1, "timeoutMs": 1, "memoryLimitBytes": 1, "maxRequestBytes": 1, "maxResponseBytes": 1},
+    });
+    Report::new(&serde_json::from_value(config).unwrap())
+}

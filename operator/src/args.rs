@@ -1,0 +1,71 @@
+//! The command line, turned into ready values once.
+
+use std::net::SocketAddr;
+
+use clap::{Parser, Subcommand};
+
+use crate::telemetry::LogFormat;
+
+/// Turns Indexer resources into pods, and writes what the pods report back into them.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "shrewd-operator", version)]
+pub struct Args {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Run the operator.
+    Run(RunArgs),
+    /// Print the custom resource definition as YAML.
+    Crd,
+}
+
+/// How to run.
+#[derive(Clone, Debug, clap::Args)]
+pub struct RunArgs {
+    /// Namespaces to look after, separated by commas; all of them if none is given
+    #[arg(long, env = "SHREWD_NAMESPACES", value_delimiter = ',')]
+    pub namespaces: Vec<String>,
+    /// Image of the pods of an Indexer that names none
+    #[arg(long, env = "SHREWD_INDEXER_IMAGE", default_value = concat!("shrewd-indexer:", env!("CARGO_PKG_VERSION")))]
+    pub indexer_image: String,
+    /// Where /livez, /readyz and /metrics are served
+    #[arg(long, default_value = "0.0.0.0:9090")]
+    pub listen: SocketAddr,
+    /// Passes that run at the same time, for each namespace given
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..))]
+    pub concurrency: u16,
+    /// Form of log lines
+    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+    /// Which log lines, as directives: `info`, `operator=debug,info`
+    #[arg(long, env = "SHREWD_LOG", default_value = "info")]
+    pub log: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn namespaces_are_separated_by_commas() {
+        let args = Args::try_parse_from(["shrewd-operator", "run", "--namespaces", "a,b"]).unwrap();
+        let Command::Run(run) = args.command else {
+            panic!("run was asked for")
+        };
+        assert_eq!(run.namespaces, ["a", "b"]);
+        assert_eq!(
+            run.indexer_image,
+            format!("shrewd-indexer:{}", env!("CARGO_PKG_VERSION"))
+        );
+    }
+
+    #[test]
+    fn no_concurrency_is_refused() {
+        assert!(Args::try_parse_from(["shrewd-operator", "run", "--concurrency", "0"]).is_err());
+    }
+}

@@ -1,0 +1,224 @@
+//! Objects for tests, and an API server that answers from a script.
+
+use std::sync::{Arc, Mutex};
+
+use axum::http::{Request, Response, StatusCode};
+use crds::{
+    Indexer, Phase,
+    pod::{self, Check, Memory},
+};
+use k8s_openapi::{
+    api::{apps::v1::StatefulSet, core::v1::Pod},
+    apimachinery::pkg::apis::meta::v1::{Condition, Time},
+    jiff::Timestamp,
+};
+use kube::{Client, client::Body};
+use serde_json::{Value, json};
+
+use crate::{
+    names,
+    observe::{Observed, ObservedPod},
+    plan::Plan,
+    sampler::{Key, Sample, Target},
+    validate::{ValidIndexer, validate},
+};
+
+/// An Indexer `ns/one` with a spec that leaves everything to the defaults.
+pub(crate) fn indexer() -> Indexer {
+    serde_yaml::from_str(
+        "
+apiVersion: shrewd.dev/v1alpha1
+kind: Indexer
+metadata: {name: one, namespace: ns, uid: uid-1, generation: 1}
+spec:
+  module:
+    sha256: abababababababababababababababababababababababababababababababab
+    configMap: {name: guest, key: module.wasm}
+  chain:
+    network: regtest
+    source: {bitcoind: {urls: ['http://bitcoind:18443'], authSecretRef: {name: rpc}}}
+",
+    )
+    .unwrap()
+}
+
+pub(crate) fn indexer_asking_for_refresh(id: &str) -> Indexer {
+    let mut indexer = indexer();
+    indexer.metadata.annotations = Some([(names::ANNOTATION_REFRESH.to_owned(), id.to_owned())].into());
+    indexer
+}
+
+pub(crate) fn valid() -> ValidIndexer {
+    validate(&indexer(), "shrewd-indexer:test").unwrap()
+}
+
+pub(crate) fn key() -> Key {
+    Key {
+        namespace: "ns".into(),
+        name: "one".into(),
+    }
+}
+
+/// What a pod says that has indexed up to this height, which is the tip.
+pub(crate) fn following(height: u32) -> pod::Status {
+    let check = |reason: &str| Check {
+        ok: Some(true),
+        reason: reason.into(),
+        message: String::new(),
+    };
+    pod::Status {
+        version: "0.1.0".into(),
+        indexer: key().to_string(),
+        revision: valid().revision,
+        module_sha256: "ab".repeat(32),
+        phase: Phase::Following,
+        ready: true,
+        height: Some(height),
+        block_hash: Some("cd".repeat(32)),
+        digest: Some("ef".repeat(32)),
+        tip: Some(height),
+        behind: Some(0),
+        module: check(pod::module_reasons::VERIFIED),
+        source: check(pod::source_reasons::FOLLOWING),
+        memory: Memory {
+            guest_bytes: 30 << 20,
+            guest_peak_bytes: 61 << 20,
+            guest_peak_height: Some(90),
+            resident_bytes: 200 << 20,
+            threshold_bytes: 64 << 20,
+            limit_bytes: 4 << 30,
+            ..Memory::default()
+        },
+        halt: None,
+        last_refresh_request: None,
+    }
+}
+
+pub(crate) fn target(pod: &str) -> Target {
+    Target {
+        pod: pod.into(),
+        uid: format!("uid-of-{pod}"),
+        restarts: 0,
+        address: [127, 0, 0, 1].into(),
+        indexer: key().to_string(),
+        revision: valid().revision,
+    }
+}
+
+/// A pod that runs and is ready, not asked yet.
+pub(crate) fn observed_pod(name: &str) -> ObservedPod {
+    ObservedPod {
+        name: name.into(),
+        uid: format!("uid-of-{name}"),
+        revision: valid().revision,
+        template: Some("new".into()),
+        ready: true,
+        terminating: false,
+        restarts: 0,
+        trouble: None,
+        target: Some(target(name)),
+        sample: Sample::NotRunning,
+    }
+}
+
+/// A pod that runs, is ready and follows the chain.
+pub(crate) fn answering_pod(name: &str) -> ObservedPod {
+    ObservedPod {
+        sample: Sample::Answer(Box::new(following(100))),
+        ..observed_pod(name)
+    }
+}
+
+/// The set of the revision of [`valid`], at this template.
+pub(crate) fn stateful_set(template: &str) -> StatefulSet {
+    let name = names::of_revision("one", &valid().revision);
+    serde_json::from_value(json!({
+        "metadata": {"name": name, "namespace": "ns", "generation": 1},
+        "status": {"replicas": 1, "observedGeneration": 1, "updateRevision": template},
+    }))
+    .unwrap()
+}
+
+/// A pod of `ns/one` as the API server has it.
+pub(crate) fn pod(name: &str, status: Value) -> Pod {
+    let mut labels = names::pod_labels("one", &valid().revision);
+    labels.insert("controller-revision-hash".into(), "new".into());
+    serde_json::from_value(json!({
+        "metadata": {"name": name, "namespace": "ns", "uid": format!("uid-of-{name}"), "labels": labels},
+        "status": status,
+    }))
+    .unwrap()
+}
+
+pub(crate) fn running_status() -> Value {
+    json!({
+        "phase": "Running",
+        "podIP": "10.0.0.7",
+        "conditions": [{"type": "Ready", "status": "True"}],
+        "containerStatuses": [{"name": "indexer", "image": "i", "imageID": "", "ready": true, "restartCount": 0,
+                               "state": {"running": {}}}],
+    })
+}
+
+/// A plan as the API server has it once it was applied: with fields of the server's own.
+pub(crate) fn live(plan: &Plan) -> Observed {
+    let children = plan.children.iter().map(|child| {
+        let mut body = child.body.clone();
+        body["metadata"]["resourceVersion"] = json!("1");
+        body["metadata"]["uid"] = json!(format!("uid-of-{}", child.name));
+        ((child.kind, child.name.clone()), body)
+    });
+    Observed {
+        children: children.collect(),
+        ..Observed::default()
+    }
+}
+
+pub(crate) fn condition(type_: &str, status: &str, reason: &str, message: &str) -> Condition {
+    Condition {
+        type_: type_.into(),
+        status: status.into(),
+        reason: reason.into(),
+        message: message.into(),
+        observed_generation: Some(1),
+        last_transition_time: Time(Timestamp::UNIX_EPOCH),
+    }
+}
+
+/// A call as `METHOD path`, and its body.
+pub(crate) type Call = (String, Value);
+
+/// An API server that stores nothing: it answers a write with the object written, or what `refuse` says, and keeps
+/// a list of the calls.
+pub(crate) fn api_server(refuse: fn(&str) -> Option<Value>) -> (Client, Arc<Mutex<Vec<Call>>>) {
+    let calls = Arc::new(Mutex::new(Vec::new()));
+    let (service, mut handle) = tower_test::mock::pair::<Request<Body>, Response<Body>>();
+    let seen = Arc::clone(&calls);
+    tokio::spawn(async move {
+        while let Some((request, send)) = handle.next_request().await {
+            let call = format!("{} {}", request.method(), request.uri().path());
+            let body = request.into_body().collect_bytes().await.unwrap();
+            let body: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
+            let (code, answer) = match refuse(&call) {
+                Some(status) => (
+                    StatusCode::from_u16(status["code"].as_u64().unwrap() as u16).unwrap(),
+                    status,
+                ),
+                None => (StatusCode::OK, answered(&body)),
+            };
+            seen.lock().unwrap().push((call, body));
+            let body = Body::from(serde_json::to_vec(&answer).unwrap());
+            send.send_response(Response::builder().status(code).body(body).unwrap());
+        }
+    });
+    (Client::new(service, "default"), calls)
+}
+
+fn answered(body: &Value) -> Value {
+    if body["kind"] == "DeleteOptions" || body["apiVersion"].is_null() {
+        return json!({"kind": "Status", "apiVersion": "v1", "status": "Success"});
+    }
+    let mut answer = body.clone();
+    answer["metadata"]["resourceVersion"] = json!("2");
+    answer
+}

@@ -1,0 +1,81 @@
+//! [pure] Names, labels and annotations: what ties the objects of one Indexer together.
+
+use std::collections::BTreeMap;
+
+use crds::Revision;
+
+/// Field manager of every write, and value of `app.kubernetes.io/managed-by`.
+pub const MANAGER: &str = "shrewd-operator";
+/// Label: the Indexer an object belongs to.
+pub const LABEL_INDEXER: &str = "shrewd.dev/indexer";
+/// Label: the revision an object belongs to; absent where it serves all of them.
+pub const LABEL_REVISION: &str = "shrewd.dev/revision";
+/// Label: who keeps the object up to date. All watches select by it.
+pub const LABEL_MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+/// Annotation of an applied object: hash of what was applied, so that a field that left the plan leaves the object.
+pub const ANNOTATION_APPLIED: &str = "shrewd.dev/applied-hash";
+/// Annotation of a pod template: hash of the configuration, so that a changed one makes new pods.
+pub const ANNOTATION_CONFIG: &str = "shrewd.dev/config-hash";
+/// Annotation of an Indexer by which a person asks for a fresh guest instance; any new value is a new request.
+pub const ANNOTATION_REFRESH: &str = "shrewd.dev/refresh-requested-at";
+
+/// The Service clients use, the `ServiceAccount` and the disruption budget are named like the Indexer itself.
+#[must_use]
+pub fn shared(indexer: &str) -> String {
+    indexer.to_owned()
+}
+
+/// The headless Service that gives each pod a name.
+#[must_use]
+pub fn headless(indexer: &str) -> String {
+    format!("{indexer}-pods")
+}
+
+/// `ConfigMap` and `StatefulSet` of one revision. At most 51 characters, which leaves room in the 63 of the label
+/// `controller-revision-hash`, because the schema bounds the Indexer's name to 40.
+#[must_use]
+pub fn of_revision(indexer: &str, revision: &Revision) -> String {
+    format!("{indexer}-{revision}")
+}
+
+/// Labels by which pods and volumes are selected. They never change: selectors and volume templates are immutable.
+#[must_use]
+pub fn selector(indexer: &str, revision: &Revision) -> BTreeMap<String, String> {
+    map([(LABEL_INDEXER, indexer), (LABEL_REVISION, revision.as_str())])
+}
+
+/// Labels of pods and volumes. Without a version: an upgrade of the operator alone must not replace a pod.
+#[must_use]
+pub fn pod_labels(indexer: &str, revision: &Revision) -> BTreeMap<String, String> {
+    let mut labels = selector(indexer, revision);
+    labels.extend(well_known(indexer));
+    labels
+}
+
+/// Labels of every other object.
+#[must_use]
+pub fn object_labels(indexer: &str, revision: Option<&Revision>) -> BTreeMap<String, String> {
+    let mut labels = well_known(indexer);
+    labels.extend(map([
+        (LABEL_INDEXER, indexer),
+        ("app.kubernetes.io/version", env!("CARGO_PKG_VERSION")),
+    ]));
+    if let Some(revision) = revision {
+        labels.insert(LABEL_REVISION.into(), revision.to_string());
+    }
+    labels
+}
+
+fn well_known(indexer: &str) -> BTreeMap<String, String> {
+    map([
+        ("app.kubernetes.io/name", "shrewd-indexer"),
+        ("app.kubernetes.io/instance", indexer),
+        ("app.kubernetes.io/component", "indexer"),
+        ("app.kubernetes.io/part-of", "shrewd"),
+        (LABEL_MANAGED_BY, MANAGER),
+    ])
+}
+
+fn map<const N: usize>(pairs: [(&str, &str); N]) -> BTreeMap<String, String> {
+    pairs.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect()
+}

@@ -1,0 +1,68 @@
+//! The configuration of one revision's pods: `pod::Config` as YAML.
+
+use crds::{
+    Revision,
+    pod::{Config, MAX_BEHIND, OPS_PORT, RPC_PORT, Source},
+};
+use k8s_openapi::api::core::v1::ConfigMap;
+
+use super::metadata;
+use crate::{names, validate::ValidIndexer};
+
+/// The key of the configuration, and the name of its file.
+pub(super) const CONFIG_FILE: &str = "config.yaml";
+/// Where configuration, module and credentials are mounted.
+pub(super) const CONFIG_DIR: &str = "/etc/shrewd";
+/// The module below [`CONFIG_DIR`]. A fixed name: the key in the user's `ConfigMap` never becomes a path.
+pub(super) const MODULE_FILE: &str = "module/module.wasm";
+/// The credentials below [`CONFIG_DIR`].
+pub(super) const CREDENTIALS_DIR: &str = "bitcoind";
+/// Where the volume is mounted.
+pub(super) const DATA_DIR: &str = "/var/lib/shrewd";
+
+pub(super) fn build(valid: &ValidIndexer, revision: &Revision) -> ConfigMap {
+    #[allow(clippy::expect_used)] // numbers, texts and lists of texts all have a YAML form
+    let yaml = serde_yaml::to_string(&config(valid)).expect("a configuration turns into YAML");
+    ConfigMap {
+        metadata: metadata(valid, names::of_revision(&valid.name, revision), Some(revision)),
+        data: Some([(CONFIG_FILE.to_owned(), yaml)].into()),
+        ..ConfigMap::default()
+    }
+}
+
+/// What the annotation of the pod template says of a configuration.
+pub(super) fn hash(config: &ConfigMap) -> String {
+    let text = config
+        .data
+        .iter()
+        .flatten()
+        .map(|(_, text)| text.as_str())
+        .collect::<String>();
+    super::hash(text.as_bytes())
+}
+
+fn config(valid: &ValidIndexer) -> Config {
+    Config {
+        indexer: format!("{}/{}", valid.namespace, valid.name),
+        identity: valid.identity.clone(),
+        module_path: format!("{CONFIG_DIR}/{MODULE_FILE}").into(),
+        source: Source {
+            urls: valid.source_urls.clone(),
+            credentials_dir: valid
+                .auth_secret
+                .as_ref()
+                .map(|_| format!("{CONFIG_DIR}/{CREDENTIALS_DIR}").into()),
+        },
+        max_reorg_depth: valid.max_reorg_depth,
+        max_behind: MAX_BEHIND,
+        threshold_bytes: valid.threshold_bytes,
+        refresh: valid.refresh,
+        retry_attempts: valid.retry_attempts,
+        views: valid.views.clone(),
+        data_dir: DATA_DIR.into(),
+        rpc_listen: format!("0.0.0.0:{RPC_PORT}"),
+        ops_listen: format!("0.0.0.0:{OPS_PORT}"),
+        cors_origin: None,
+        exit_at: None,
+    }
+}

@@ -1,0 +1,26 @@
+//! At most one pod is taken away at a time by drains and evictions.
+
+use k8s_openapi::{
+    api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetSpec},
+    apimachinery::pkg::{apis::meta::v1::LabelSelector, util::intstr::IntOrString},
+};
+
+use super::metadata;
+use crate::{names, validate::ValidIndexer};
+
+pub(super) fn build(valid: &ValidIndexer) -> PodDisruptionBudget {
+    PodDisruptionBudget {
+        metadata: metadata(valid, names::shared(&valid.name), None),
+        spec: Some(PodDisruptionBudgetSpec {
+            max_unavailable: Some(IntOrString::Int(1)),
+            selector: Some(LabelSelector {
+                match_labels: Some([(names::LABEL_INDEXER.to_owned(), valid.name.clone())].into()),
+                ..LabelSelector::default()
+            }),
+            // A pod that is not ready serves nobody: a halted index must not block the drain of its node.
+            unhealthy_pod_eviction_policy: Some("AlwaysAllow".into()),
+            ..PodDisruptionBudgetSpec::default()
+        }),
+        status: None,
+    }
+}

@@ -1,0 +1,56 @@
+//! The Service clients use, which points at one revision, and the headless one that names the pods.
+
+use crds::{
+    Revision,
+    pod::{OPS_PORT, RPC_PORT},
+};
+use k8s_openapi::{
+    api::core::v1::{Service, ServicePort, ServiceSpec},
+    apimachinery::pkg::util::intstr::IntOrString,
+};
+
+use super::metadata;
+use crate::{names, validate::ValidIndexer};
+
+/// Port name of JSON-RPC, in Services and pods.
+pub(super) const RPC: &str = "rpc";
+/// Port name of the ops server, in Services and pods.
+pub(super) const OPS: &str = "ops";
+
+/// Moving clients to another revision is one change of this selector.
+pub(super) fn for_clients(valid: &ValidIndexer, serving: &Revision) -> Service {
+    Service {
+        metadata: metadata(valid, names::shared(&valid.name), None),
+        spec: Some(ServiceSpec {
+            selector: Some(names::selector(&valid.name, serving)),
+            ports: Some(vec![port(RPC, RPC_PORT)]),
+            ..ServiceSpec::default()
+        }),
+        status: None,
+    }
+}
+
+/// Names every pod, ready or not: a pod that syncs or halted is the one people want to look at.
+pub(super) fn for_pods(valid: &ValidIndexer) -> Service {
+    Service {
+        metadata: metadata(valid, names::headless(&valid.name), None),
+        spec: Some(ServiceSpec {
+            cluster_ip: Some("None".into()),
+            publish_not_ready_addresses: Some(true),
+            selector: Some([(names::LABEL_INDEXER.to_owned(), valid.name.clone())].into()),
+            ports: Some(vec![port(RPC, RPC_PORT), port(OPS, OPS_PORT)]),
+            ..ServiceSpec::default()
+        }),
+        status: None,
+    }
+}
+
+fn port(name: &str, port: u16) -> ServicePort {
+    ServicePort {
+        name: Some(name.to_owned()),
+        port: i32::from(port),
+        target_port: Some(IntOrString::String(name.to_owned())),
+        protocol: Some("TCP".into()),
+        ..ServicePort::default()
+    }
+}

@@ -1,0 +1,14 @@
+//! The identity of the pods. It has no rights, and no token is mounted.
+
+use k8s_openapi::api::core::v1::ServiceAccount;
+
+use super::metadata;
+use crate::{names, validate::ValidIndexer};
+
+pub(super) fn build(valid: &ValidIndexer) -> ServiceAccount {
+    ServiceAccount {
+        metadata: metadata(valid, names::shared(&valid.name), None),
+        automount_service_account_token: Some(false),
+        ..ServiceAccount::default()
+    }
+}

@@ -1,0 +1,75 @@
+//! The indexer's container.
+
+use crds::pod::{OPS_PORT, RPC_PORT};
+use k8s_openapi::{
+    api::core::v1::{Capabilities, Container, ContainerPort, HTTPGetAction, Probe, SecurityContext},
+    apimachinery::pkg::util::intstr::IntOrString,
+};
+
+use super::volumes;
+use crate::{
+    plan::{
+        config_map::{CONFIG_DIR, CONFIG_FILE},
+        service::{OPS, RPC},
+    },
+    validate::ValidIndexer,
+};
+
+pub(super) fn build(valid: &ValidIndexer) -> Container {
+    Container {
+        name: "indexer".into(),
+        image: Some(valid.image.clone()),
+        // An image loaded into a node by hand has no registry to be pulled from.
+        image_pull_policy: Some("IfNotPresent".into()),
+        args: Some(vec![
+            "run".into(),
+            "--config".into(),
+            format!("{CONFIG_DIR}/{CONFIG_FILE}"),
+        ]),
+        ports: Some(vec![port(RPC, RPC_PORT), port(OPS, OPS_PORT)]),
+        resources: Some(valid.resources.clone()),
+        volume_mounts: Some(volumes::mounts()),
+        // The store may replay its log first: up to five minutes, looked at often so that a quick start is seen at once.
+        startup_probe: Some(probe("/livez", 2, 2, 150)),
+        // A minute of silence: a busy node must not get its pods killed for being slow.
+        liveness_probe: Some(probe("/livez", 10, 5, 6)),
+        // Every 2 s, so that a pod that halts or loses its node leaves the Service in about 4 s; the answer is a
+        // look at memory.
+        readiness_probe: Some(probe("/readyz", 2, 2, 2)),
+        // The last log lines of a process that died become the message of the pod's row in the status.
+        termination_message_policy: Some("FallbackToLogsOnError".into()),
+        security_context: Some(SecurityContext {
+            allow_privilege_escalation: Some(false),
+            read_only_root_filesystem: Some(true),
+            capabilities: Some(Capabilities {
+                drop: Some(vec!["ALL".into()]),
+                ..Capabilities::default()
+            }),
+            ..SecurityContext::default()
+        }),
+        ..Container::default()
+    }
+}
+
+fn port(name: &str, port: u16) -> ContainerPort {
+    ContainerPort {
+        name: Some(name.to_owned()),
+        container_port: i32::from(port),
+        protocol: Some("TCP".into()),
+        ..ContainerPort::default()
+    }
+}
+
+fn probe(path: &str, period_seconds: i32, timeout_seconds: i32, failure_threshold: i32) -> Probe {
+    Probe {
+        http_get: Some(HTTPGetAction {
+            path: Some(path.to_owned()),
+            port: IntOrString::String(OPS.to_owned()),
+            ..HTTPGetAction::default()
+        }),
+        period_seconds: Some(period_seconds),
+        timeout_seconds: Some(timeout_seconds),
+        failure_threshold: Some(failure_threshold),
+        ..Probe::default()
+    }
+}

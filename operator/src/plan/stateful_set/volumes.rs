@@ -1,0 +1,104 @@
+//! What a pod mounts.
+
+use crds::Revision;
+use k8s_openapi::{
+    api::core::v1::{
+        ConfigMapProjection, EmptyDirVolumeSource, KeyToPath, ProjectedVolumeSource, SecretProjection, Volume,
+        VolumeMount, VolumeProjection,
+    },
+    apimachinery::pkg::api::resource::Quantity,
+};
+
+use crate::{
+    names,
+    plan::config_map::{CONFIG_DIR, CONFIG_FILE, CREDENTIALS_DIR, DATA_DIR, MODULE_FILE},
+    validate::ValidIndexer,
+};
+
+/// The volume with the store; its claim is `data-POD`.
+pub(super) const DATA: &str = "data";
+const CONFIG: &str = "config";
+const TMP: &str = "tmp";
+/// Scratch space of libraries; the indexer itself writes to its volume only.
+const TMP_SIZE: &str = "64Mi";
+/// Readable for the pod's group, which `fsGroup` gives the files to, and for nobody else.
+const CREDENTIALS_MODE: i32 = 0o440;
+
+pub(super) fn mounts() -> Vec<VolumeMount> {
+    let mount = |name: &str, path: &str, read_only| VolumeMount {
+        name: name.to_owned(),
+        mount_path: path.to_owned(),
+        read_only,
+        ..VolumeMount::default()
+    };
+    vec![
+        mount(CONFIG, CONFIG_DIR, Some(true)),
+        mount(DATA, DATA_DIR, None),
+        mount(TMP, "/tmp", None),
+    ]
+}
+
+pub(super) fn build(valid: &ValidIndexer, revision: &Revision) -> Vec<Volume> {
+    vec![
+        Volume {
+            name: CONFIG.into(),
+            projected: Some(ProjectedVolumeSource {
+                sources: Some(sources(valid, revision)),
+                ..ProjectedVolumeSource::default()
+            }),
+            ..Volume::default()
+        },
+        Volume {
+            name: TMP.into(),
+            empty_dir: Some(EmptyDirVolumeSource {
+                size_limit: Some(Quantity(TMP_SIZE.into())),
+                medium: None,
+            }),
+            ..Volume::default()
+        },
+    ]
+}
+
+/// Configuration, module and credentials in one folder. The last two are optional: a pod without them starts, says
+/// what is missing, and goes on when the kubelet has put it there.
+fn sources(valid: &ValidIndexer, revision: &Revision) -> Vec<VolumeProjection> {
+    let config_map = |name: String, key: &str, path: &str, optional| VolumeProjection {
+        config_map: Some(ConfigMapProjection {
+            name,
+            items: Some(vec![item(key, path, None)]),
+            optional,
+        }),
+        ..VolumeProjection::default()
+    };
+    let mut sources = vec![
+        config_map(
+            names::of_revision(&valid.name, revision),
+            CONFIG_FILE,
+            CONFIG_FILE,
+            None,
+        ),
+        config_map(valid.module.name.clone(), &valid.module.key, MODULE_FILE, Some(true)),
+    ];
+    sources.extend(valid.auth_secret.iter().map(|secret| VolumeProjection {
+        secret: Some(SecretProjection {
+            name: secret.clone(),
+            items: Some(credentials()),
+            optional: Some(true),
+        }),
+        ..VolumeProjection::default()
+    }));
+    sources
+}
+
+fn credentials() -> Vec<KeyToPath> {
+    let file = |key: &str| item(key, &format!("{CREDENTIALS_DIR}/{key}"), Some(CREDENTIALS_MODE));
+    vec![file("username"), file("password")]
+}
+
+fn item(key: &str, path: &str, mode: Option<i32>) -> KeyToPath {
+    KeyToPath {
+        key: key.to_owned(),
+        path: path.to_owned(),
+        mode,
+    }
+}

@@ -1,0 +1,92 @@
+//! What earlier passes leave to later ones.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use crds::IndexerStatus;
+
+use crate::sampler::Key;
+
+/// First and last pause after a failed pass; it doubles in between.
+const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+
+/// Failures in a row and the last status written, by Indexer.
+#[derive(Debug, Default)]
+pub struct History(Mutex<HashMap<Key, Entry>>);
+
+#[derive(Debug, Default)]
+struct Entry {
+    failures: u32,
+    /// With the unique id of the resource it was written to.
+    written: Option<(String, IndexerStatus)>,
+}
+
+impl History {
+    /// The last status written to this resource. The watch cache lags behind it for a moment, in which a pass would
+    /// write the same change, and tell of it, a second time.
+    #[must_use]
+    pub fn written(&self, key: &Key, uid: &str) -> Option<IndexerStatus> {
+        let entries = self.entries();
+        let (of, status) = entries.get(key)?.written.as_ref()?;
+        (of == uid).then(|| status.clone())
+    }
+
+    /// Notes a written status.
+    pub fn note_written(&self, key: &Key, uid: &str, status: IndexerStatus) {
+        self.entries().entry(key.clone()).or_default().written = Some((uid.to_owned(), status));
+    }
+
+    /// Notes a pass that did well.
+    pub fn note_success(&self, key: &Key) {
+        if let Some(entry) = self.entries().get_mut(key) {
+            entry.failures = 0;
+        }
+    }
+
+    /// Notes a failed pass. Returns the pause until the next try.
+    #[must_use]
+    pub fn note_failure(&self, key: &Key) -> Duration {
+        let mut entries = self.entries();
+        let failures = &mut entries.entry(key.clone()).or_default().failures;
+        let (first, last) = BACKOFF;
+        let pause = first.saturating_mul(1 << (*failures).min(16)).min(last);
+        *failures = failures.saturating_add(1);
+        pause
+    }
+
+    /// Drops what is known of an Indexer that is gone.
+    pub fn forget(&self, key: &Key) {
+        self.entries().remove(key);
+    }
+
+    fn entries(&self) -> MutexGuard<'_, HashMap<Key, Entry>> {
+        // Nothing below the lock can leave the map half changed.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::key;
+
+    #[test]
+    fn pauses_double_up_to_a_minute_and_start_over_after_success() {
+        let history = History::default();
+        let pauses: Vec<u64> = (0..8).map(|_| history.note_failure(&key()).as_secs()).collect();
+        assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 60, 60]);
+        history.note_success(&key());
+        assert_eq!(history.note_failure(&key()).as_secs(), 1);
+    }
+
+    #[test]
+    fn a_status_of_a_namesake_does_not_count() {
+        let history = History::default();
+        history.note_written(&key(), "uid-1", IndexerStatus::default());
+        assert!(history.written(&key(), "uid-1").is_some());
+        assert!(history.written(&key(), "uid-2").is_none());
+    }
+}

@@ -1,0 +1,259 @@
+use std::sync::Mutex;
+
+use k8s_openapi::api::core::v1::Pod;
+use kube::runtime::{
+    events::Reporter,
+    reflector::{self, Store, store::Writer},
+    watcher,
+};
+use serde_json::{Value, json};
+
+use super::*;
+use crate::{
+    fixtures::{self, Call, api_server},
+    names,
+    plan::{ChildKind, Plan},
+    rollout,
+};
+
+/// Caches a test fills by hand.
+struct Caches {
+    stores: Stores,
+    _writers: Vec<Box<dyn std::any::Any>>,
+}
+
+fn cache<K>(objects: Vec<K>) -> (Store<K>, Box<dyn std::any::Any>)
+where
+    K: Resource<DynamicType = ()> + Clone + 'static,
+{
+    let (store, mut writer): (Store<K>, Writer<K>) = reflector::store();
+    writer.apply_watcher_event(&watcher::Event::Init);
+    for object in objects {
+        writer.apply_watcher_event(&watcher::Event::InitApply(object));
+    }
+    writer.apply_watcher_event(&watcher::Event::InitDone);
+    (store, Box::new(writer))
+}
+
+/// Caches that hold what a plan has made, and these pods.
+fn caches(plan: Option<&Plan>, pods: Vec<Pod>) -> Caches {
+    fn made<K: serde::de::DeserializeOwned>(plan: Option<&Plan>, kind: ChildKind) -> Vec<K> {
+        let live = plan.map(fixtures::live).unwrap_or_default();
+        let of_kind = live.children.into_iter().filter(|((k, _), _)| *k == kind);
+        of_kind.map(|(_, body)| serde_json::from_value(body).unwrap()).collect()
+    }
+    let (stateful_sets, a) = cache(made(plan, ChildKind::StatefulSet));
+    let (config_maps, b) = cache(made(plan, ChildKind::ConfigMap));
+    let (services, c) = cache(made(plan, ChildKind::Service));
+    let (service_accounts, d) = cache(made(plan, ChildKind::ServiceAccount));
+    let (budgets, e) = cache(made(plan, ChildKind::PodDisruptionBudget));
+    let (pods, f) = cache(pods);
+    let stores = Stores {
+        stateful_sets,
+        pods,
+        config_maps,
+        services,
+        service_accounts,
+        budgets,
+    };
+    Caches {
+        stores,
+        _writers: vec![a, b, c, d, e, f],
+    }
+}
+
+fn context(client: Client, caches: &Caches) -> Arc<Context> {
+    let metrics = Metrics::new().unwrap();
+    let (wake, _) = tokio::sync::mpsc::channel(1);
+    let reporter = Reporter {
+        controller: names::MANAGER.into(),
+        instance: Some("test".into()),
+    };
+    Arc::new(Context {
+        recorder: Recorder::new(client.clone(), reporter),
+        client,
+        stores: caches.stores.clone(),
+        sampler: Arc::new(Sampler::new(wake, metrics.clone()).unwrap()),
+        metrics,
+        default_image: "shrewd-indexer:test".into(),
+        history: History::default(),
+    })
+}
+
+fn watched() -> Arc<Watched> {
+    Arc::new(DeserializeGuard(Ok(fixtures::indexer())))
+}
+
+fn planned() -> Plan {
+    let valid = fixtures::valid();
+    plan(&valid, &rollout::rollout(&valid, &Observed::default()))
+}
+
+fn names_of(calls: &Mutex<Vec<Call>>) -> Vec<String> {
+    calls.lock().unwrap().iter().map(|(call, _)| call.clone()).collect()
+}
+
+fn last_condition(calls: &Mutex<Vec<Call>>, type_: &str) -> Value {
+    let calls = calls.lock().unwrap();
+    let (_, body) = calls
+        .iter()
+        .rev()
+        .find(|(call, _)| call.ends_with("/indexers/one/status"))
+        .unwrap();
+    body["status"]["conditions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|c| c["type"] == type_)
+        .unwrap()
+        .clone()
+}
+
+#[tokio::test]
+async fn a_new_indexer_gets_its_objects_in_order_and_then_a_status() {
+    let (client, calls) = api_server(|_| None);
+    let caches = caches(None, vec![]);
+    let action = reconcile(watched(), context(client, &caches)).await.unwrap();
+    assert_eq!(action, Action::await_change());
+    let of_revision = names::of_revision("one", &fixtures::valid().revision);
+    assert_eq!(
+        names_of(&calls),
+        [
+            "PATCH /api/v1/namespaces/ns/serviceaccounts/one".to_owned(),
+            format!("PATCH /api/v1/namespaces/ns/configmaps/{of_revision}"),
+            "PATCH /api/v1/namespaces/ns/services/one".to_owned(),
+            "PATCH /api/v1/namespaces/ns/services/one-pods".to_owned(),
+            "PATCH /apis/policy/v1/namespaces/ns/poddisruptionbudgets/one".to_owned(),
+            format!("PATCH /apis/apps/v1/namespaces/ns/statefulsets/{of_revision}"),
+            "PATCH /apis/shrewd.dev/v1alpha1/namespaces/ns/indexers/one/status".to_owned(),
+        ]
+    );
+    assert_eq!(last_condition(&calls, "Ready")["reason"], "RollingPods");
+}
+
+#[tokio::test]
+async fn nothing_is_written_when_nothing_changed() {
+    let (client, calls) = api_server(|_| None);
+    let caches = caches(Some(&planned()), vec![]);
+    let context = context(client, &caches);
+    reconcile(watched(), Arc::clone(&context)).await.unwrap();
+    assert_eq!(
+        names_of(&calls),
+        ["PATCH /apis/shrewd.dev/v1alpha1/namespaces/ns/indexers/one/status"]
+    );
+    // The cached resource has no status yet, as in the moment before the watch brings it.
+    reconcile(watched(), context).await.unwrap();
+    assert_eq!(calls.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_refused_call_is_told_in_the_servers_words_and_tried_again() {
+    let (client, calls) = api_server(|call| {
+        let message = "services \"one\" is forbidden: exceeded quota";
+        call.ends_with("/services/one")
+            .then(|| json!({"status": "Failure", "code": 403, "reason": "Forbidden", "message": message}))
+    });
+    let caches = caches(None, vec![]);
+    let context = context(client, &caches);
+    let error = reconcile(watched(), Arc::clone(&context)).await.unwrap_err();
+    assert_eq!(error.class(), Class::RetryLater);
+    assert_eq!(
+        error_policy(watched(), &error, context),
+        Action::requeue(Duration::from_secs(1))
+    );
+    let ready = last_condition(&calls, "Ready");
+    assert_eq!(ready["reason"], "ApplyFailed");
+    assert!(ready["message"].as_str().unwrap().contains("exceeded quota"), "{ready}");
+}
+
+#[tokio::test]
+async fn a_status_of_a_resource_that_is_gone_is_no_reason_to_try_again() {
+    let (client, _) = api_server(|call| {
+        call.ends_with("/status")
+            .then(|| json!({"status": "Failure", "code": 404, "reason": "NotFound", "message": "no"}))
+    });
+    let caches = caches(Some(&planned()), vec![]);
+    let context = context(client, &caches);
+    let error = reconcile(watched(), Arc::clone(&context)).await.unwrap_err();
+    assert_eq!(error_policy(watched(), &error, context), Action::await_change());
+}
+
+#[tokio::test]
+async fn a_resource_that_is_being_deleted_is_left_alone() {
+    let (client, calls) = api_server(|_| None);
+    let caches = caches(None, vec![]);
+    let mut indexer = fixtures::indexer();
+    indexer.metadata.deletion_timestamp = Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(
+        Timestamp::UNIX_EPOCH,
+    ));
+    reconcile(Arc::new(DeserializeGuard(Ok(indexer))), context(client, &caches))
+        .await
+        .unwrap();
+    assert_eq!(names_of(&calls), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_resource_that_cannot_be_read_is_stalled_and_nothing_of_it_is_touched() {
+    let (client, calls) = api_server(|call| {
+        let read = call == "GET /apis/shrewd.dev/v1alpha1/namespaces/ns/indexers/one";
+        read.then(|| json!({"code": 200, "apiVersion": "shrewd.dev/v1alpha1", "kind": "Indexer", "metadata": {"name": "one"}}))
+    });
+    let caches = caches(Some(&planned()), vec![]);
+    let broken = json!({"apiVersion": "shrewd.dev/v1alpha1", "kind": "Indexer",
+                        "metadata": {"name": "one", "namespace": "ns", "uid": "uid-1", "generation": 1},
+                        "spec": {"module": "an older form"}});
+    let broken: Watched = serde_json::from_value(broken).unwrap();
+    assert!(broken.0.is_err());
+    reconcile(Arc::new(broken), context(client, &caches)).await.unwrap();
+    let writes: Vec<String> = names_of(&calls)
+        .into_iter()
+        .filter(|c| c.starts_with("PATCH"))
+        .collect();
+    assert_eq!(
+        writes,
+        ["PATCH /apis/shrewd.dev/v1alpha1/namespaces/ns/indexers/one/status"]
+    );
+    assert_eq!(last_condition(&calls, "Stalled")["reason"], "InvalidSpec");
+}
+
+#[tokio::test]
+async fn an_outdated_pod_is_deleted_by_its_id() {
+    let (client, calls) = api_server(|_| None);
+    let plan = planned();
+    let mut stuck = fixtures::pod("one-0", json!({"phase": "Pending"}));
+    stuck
+        .metadata
+        .labels
+        .as_mut()
+        .unwrap()
+        .insert("controller-revision-hash".into(), "old".into());
+    let mut filled = caches(Some(&plan), vec![stuck]);
+    let mut set: k8s_openapi::api::apps::v1::StatefulSet = (*filled.stores.stateful_sets.state()[0]).clone();
+    set.metadata.generation = Some(1);
+    set.status = fixtures::stateful_set("new").status;
+    let (stateful_sets, writer) = cache(vec![set]);
+    filled.stores.stateful_sets = stateful_sets;
+    filled._writers.push(writer);
+    reconcile(watched(), context(client, &filled)).await.unwrap();
+    let calls = calls.lock().unwrap();
+    let (call, body) = &calls[0];
+    assert_eq!(call, "DELETE /api/v1/namespaces/ns/pods/one-0");
+    assert_eq!(body["preconditions"]["uid"], "uid-of-one-0");
+}
+
+#[tokio::test]
+async fn what_an_earlier_indexer_of_the_name_owns_is_waited_for() {
+    let (client, calls) = api_server(|_| None);
+    let caches = caches(Some(&planned()), vec![]);
+    let mut indexer = fixtures::indexer();
+    indexer.metadata.uid = Some("uid-2".into());
+    reconcile(Arc::new(DeserializeGuard(Ok(indexer))), context(client, &caches))
+        .await
+        .unwrap();
+    assert_eq!(
+        names_of(&calls),
+        ["PATCH /apis/shrewd.dev/v1alpha1/namespaces/ns/indexers/one/status"]
+    );
+    assert_eq!(last_condition(&calls, "Reconciling")["status"], "True");
+    assert_eq!(last_condition(&calls, "Stalled")["status"], "False");
+}

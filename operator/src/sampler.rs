@@ -1,0 +1,357 @@
+//! [I/O] Polls `/status` of every pod, keeps the latest answers, and wakes the reconciler when one brings news.
+//!
+//! The reconciler says whom to ask ([`Sampler::observe`]) and is given the latest answers; what it was given is what
+//! later answers are compared with. It never gets "not asked yet": whoever is new is asked on the spot, so that an
+//! operator that just started does not mistake healthy pods for dead ones.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use crds::pod::{OPS_PORT, RefreshRequest};
+use futures::{StreamExt, stream};
+use tokio::{sync::mpsc, time::MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
+
+pub mod change;
+mod sample;
+
+use change::{Change, change};
+pub use sample::{BODY_BYTES_MAX, Sample, Target};
+
+use crate::metrics::Metrics;
+
+/// One request, from connect to the last byte. A pod answers from memory in a millisecond; two seconds is a full node.
+const TIMEOUT: Duration = Duration::from_secs(2);
+/// Between two samples of a pod that starts, syncs, waits or fails.
+const UNSETTLED_INTERVAL: Duration = Duration::from_secs(2);
+/// Between two samples of a pod that sits at the tip. A third of the 15 s in which a crossing must be shown.
+const SETTLED_INTERVAL: Duration = Duration::from_secs(5);
+/// How often the list of pods is looked through.
+const TICK: Duration = Duration::from_millis(500);
+/// Requests in flight. Sixteen pods that time out together delay the others by one timeout.
+const CONCURRENCY: usize = 16;
+/// One failed request of a pod that answered before is no fact yet: a busy node loses one now and then.
+const FAILURES_UNTIL_SILENT: u32 = 2;
+
+/// Namespace and name of an Indexer.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Key {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+/// See the module.
+pub struct Sampler {
+    http: reqwest::Client,
+    groups: Mutex<HashMap<Key, Group>>,
+    wake: mpsc::Sender<Key>,
+    metrics: Metrics,
+}
+
+/// The pods of one Indexer.
+struct Group {
+    pods: HashMap<Target, Polled>,
+    shown_at: Instant,
+}
+
+struct Polled {
+    latest: Sample,
+    shown: Sample,
+    failures: u32,
+    due: Instant,
+}
+
+impl Sampler {
+    /// A sampler that sends the key of an Indexer to `wake` when there is news of one of its pods.
+    ///
+    /// # Errors
+    /// If the HTTP client cannot be made.
+    pub fn new(wake: mpsc::Sender<Key>, metrics: Metrics) -> Result<Self, reqwest::Error> {
+        // Pods are asked by address and on a network of their own: no proxy, no redirect.
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .timeout(TIMEOUT)
+            .pool_max_idle_per_host(1)
+            .build()?;
+        Ok(Self {
+            http,
+            groups: Mutex::default(),
+            wake,
+            metrics,
+        })
+    }
+
+    /// Polls until `stop`.
+    pub async fn run(&self, stop: CancellationToken) {
+        let mut ticks = tokio::time::interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+            let due = self.due(Instant::now());
+            stream::iter(due)
+                .for_each_concurrent(CONCURRENCY, |(key, target)| self.poll(key, target))
+                .await;
+        }
+    }
+
+    /// From now on asks these targets, and no others, for this Indexer, and returns the latest answers. Targets that
+    /// were not asked before are asked first, which takes up to the timeout of a request.
+    pub async fn observe(&self, key: &Key, targets: &[Target]) -> HashMap<Target, Sample> {
+        let new = self.not_asked_yet(key, targets);
+        let asked: HashMap<Target, Sample> = stream::iter(new)
+            .map(|target| async move {
+                let sample = self.ask(&target).await.unwrap_or_else(Sample::Silent);
+                (target, sample)
+            })
+            .buffer_unordered(CONCURRENCY)
+            .collect()
+            .await;
+        let mut groups = self.groups();
+        if targets.is_empty() {
+            groups.remove(key);
+        } else {
+            let now = Instant::now();
+            let group = groups.entry(key.clone()).or_insert_with(|| Group {
+                pods: HashMap::new(),
+                shown_at: now,
+            });
+            group.pods.retain(|target, _| targets.contains(target));
+            group.pods.extend(
+                asked
+                    .into_iter()
+                    .map(|(target, sample)| (target, Polled::new(sample, now))),
+            );
+            group.shown_at = now;
+            for polled in group.pods.values_mut() {
+                polled.shown = polled.latest.clone();
+            }
+        }
+        self.metrics.sampled_pods(groups.values().map(|g| g.pods.len()).sum());
+        groups
+            .get(key)
+            .map(|g| g.pods.iter().map(|(t, p)| (t.clone(), p.latest.clone())).collect())
+            .unwrap_or_default()
+    }
+
+    /// Drops what is known of an Indexer that is gone.
+    pub fn forget(&self, key: &Key) {
+        self.groups().remove(key);
+    }
+
+    /// Asks a pod for a fresh guest instance. Asking again with the same id is harmless.
+    ///
+    /// # Errors
+    /// What went wrong, for people.
+    pub async fn request_refresh(&self, target: &Target, id: &str) -> Result<(), String> {
+        let request = self
+            .http
+            .post(url(target, "refresh"))
+            .json(&RefreshRequest { id: id.to_owned() });
+        let response = request.send().await.map_err(|e| told(&e))?;
+        if response.status().is_success() {
+            Ok(())
+        } else {
+            Err(format!("it answered {}", response.status()))
+        }
+    }
+
+    fn not_asked_yet(&self, key: &Key, targets: &[Target]) -> Vec<Target> {
+        let groups = self.groups();
+        let group = groups.get(key);
+        targets
+            .iter()
+            .filter(|target| !group.is_some_and(|g| g.pods.contains_key(target)))
+            .cloned()
+            .collect()
+    }
+
+    fn due(&self, now: Instant) -> Vec<(Key, Target)> {
+        let groups = self.groups();
+        let pods = groups
+            .iter()
+            .flat_map(|(key, group)| group.pods.iter().map(move |(t, p)| (key, t, p)));
+        pods.filter(|(_, _, p)| p.due <= now)
+            .map(|(key, target, _)| (key.clone(), target.clone()))
+            .collect()
+    }
+
+    async fn poll(&self, key: Key, target: Target) {
+        let asked = self.ask(&target).await;
+        if self.note(&key, &target, asked, Instant::now()) {
+            // A full channel means that the reconciler is behind; the next sample tries again.
+            let _ = self.wake.try_send(key);
+        }
+    }
+
+    /// Keeps an answer. Returns whether it is time for a pass.
+    fn note(&self, key: &Key, target: &Target, asked: Result<Sample, String>, now: Instant) -> bool {
+        let mut groups = self.groups();
+        let Some(group) = groups.get_mut(key) else { return false };
+        let Some(polled) = group.pods.get_mut(target) else {
+            return false;
+        };
+        polled.note(asked, now);
+        // One Indexer is shown as a whole, so its pods share the interval.
+        let news = group
+            .pods
+            .values()
+            .map(|p| change(&p.shown, &p.latest))
+            .max()
+            .unwrap_or(Change::Nothing);
+        news.is_due(now.duration_since(group.shown_at))
+    }
+
+    async fn ask(&self, target: &Target) -> Result<Sample, String> {
+        let read = self.body(target).await.and_then(|body| target.read(&body));
+        self.metrics.sampled(read.is_ok());
+        read.map(|status| Sample::Answer(Box::new(status)))
+    }
+
+    async fn body(&self, target: &Target) -> Result<Vec<u8>, String> {
+        let mut response = self
+            .http
+            .get(url(target, "status"))
+            .send()
+            .await
+            .map_err(|e| told(&e))?;
+        if !response.status().is_success() {
+            return Err(format!("it answered {}", response.status()));
+        }
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|e| told(&e))? {
+            if body.len() + chunk.len() > BODY_BYTES_MAX {
+                return Err(format!("its status is longer than {BODY_BYTES_MAX} bytes"));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body)
+    }
+
+    fn groups(&self) -> MutexGuard<'_, HashMap<Key, Group>> {
+        // Nothing below the lock can leave the map half changed.
+        self.groups.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Polled {
+    fn new(sample: Sample, now: Instant) -> Self {
+        let failures = if sample.answer().is_some() {
+            0
+        } else {
+            FAILURES_UNTIL_SILENT
+        };
+        Self {
+            due: now + interval(&sample, failures),
+            shown: sample.clone(),
+            latest: sample,
+            failures,
+        }
+    }
+
+    fn note(&mut self, asked: Result<Sample, String>, now: Instant) {
+        match asked {
+            Ok(sample) => (self.latest, self.failures) = (sample, 0),
+            Err(why) => {
+                self.failures = self.failures.saturating_add(1);
+                if self.failures >= FAILURES_UNTIL_SILENT {
+                    self.latest = Sample::Silent(why);
+                }
+            }
+        }
+        self.due = now + interval(&self.latest, self.failures);
+    }
+}
+
+fn interval(latest: &Sample, failures: u32) -> Duration {
+    if failures == 0 && latest.is_settled() {
+        SETTLED_INTERVAL
+    } else {
+        UNSETTLED_INTERVAL
+    }
+}
+
+fn url(target: &Target, path: &str) -> String {
+    format!("http://{}/{path}", std::net::SocketAddr::new(target.address, OPS_PORT))
+}
+
+/// What is wrong with a request in few and steady words: addresses and system texts stay in the log.
+fn told(error: &reqwest::Error) -> String {
+    if error.is_timeout() {
+        "no answer in time".into()
+    } else if error.is_connect() {
+        "no connection".into()
+    } else {
+        "its answer broke off".into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::{following, target};
+
+    fn answer(height: u32) -> Sample {
+        Sample::Answer(Box::new(following(height)))
+    }
+
+    #[test]
+    fn one_failed_request_is_no_fact_and_two_are() {
+        let now = Instant::now();
+        let mut polled = Polled::new(answer(100), now);
+        assert_eq!(polled.due, now + SETTLED_INTERVAL);
+        polled.note(Err("no answer in time".into()), now);
+        assert_eq!(polled.latest, answer(100));
+        assert_eq!(polled.due, now + UNSETTLED_INTERVAL);
+        polled.note(Err("no answer in time".into()), now);
+        assert_eq!(polled.latest, Sample::Silent("no answer in time".into()));
+        polled.note(Ok(answer(101)), now);
+        assert_eq!(polled.latest, answer(101));
+    }
+
+    #[tokio::test]
+    async fn numbers_wake_once_per_interval_and_rest_never() {
+        let (wake, _woken) = mpsc::channel(1);
+        let sampler = Sampler::new(wake, Metrics::new().unwrap()).unwrap();
+        let key = Key {
+            namespace: "ns".into(),
+            name: "one".into(),
+        };
+        let start = Instant::now();
+        let pods = HashMap::from([(target("one-0"), Polled::new(answer(100), start))]);
+        sampler.groups().insert(key.clone(), Group { pods, shown_at: start });
+        let at = |seconds| start + Duration::from_secs(seconds);
+        assert!(!sampler.note(&key, &target("one-0"), Ok(answer(100)), at(600)));
+        assert!(!sampler.note(&key, &target("one-0"), Ok(answer(101)), at(29)));
+        assert!(sampler.note(&key, &target("one-0"), Ok(answer(101)), at(30)));
+        assert!(
+            !sampler.note(&key, &target("another"), Ok(answer(9)), at(60)),
+            "nobody asked for this pod"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_pod_that_does_not_answer_is_silent_from_the_start() {
+        let (wake, _woken) = mpsc::channel(1);
+        let sampler = Sampler::new(wake, Metrics::new().unwrap()).unwrap();
+        let key = Key {
+            namespace: "ns".into(),
+            name: "one".into(),
+        };
+        let found = sampler.observe(&key, &[target("one-0")]).await;
+        assert_eq!(found[&target("one-0")], Sample::Silent("no connection".into()));
+        assert!(sampler.observe(&key, &[]).await.is_empty());
+        assert!(sampler.groups().is_empty(), "an Indexer without pods is not remembered");
+    }
+}

@@ -1,0 +1,242 @@
+//! [pure] All conditions of an Indexer. Messages hold no figure that moves by itself: each would be a write.
+
+use std::collections::BTreeMap;
+
+use crds::{
+    conditions::{reasons, types},
+    pod::{Check, FaultClass, Halt, MAX_BEHIND, Status},
+};
+
+use super::{Inputs, judge::Verdict};
+use crate::{
+    observe::ObservedPod,
+    sampler::{Sample, change::is_under_pressure},
+};
+
+/// One verdict for each of `types::ALL`.
+pub(super) struct Verdicts(BTreeMap<&'static str, Verdict>);
+
+/// What the judgements have in common.
+struct Case<'a> {
+    inputs: &'a Inputs<'a>,
+    /// Pods of the serving revision.
+    pods: &'a [&'a ObservedPod],
+    answers: Vec<&'a Status>,
+    wanted: usize,
+    suspended: bool,
+}
+
+impl Verdicts {
+    pub(super) fn of(&self, type_: &str) -> &Verdict {
+        #[allow(clippy::expect_used)] // `judge` and `types::ALL` are compared by a test
+        self.0.get(type_).expect("every type is judged")
+    }
+}
+
+/// Judges every condition. `pods` are those of the serving revision.
+pub(super) fn judge(inputs: &Inputs<'_>, pods: &[&ObservedPod]) -> Verdicts {
+    let valid = inputs.outcome.ok();
+    let case = Case {
+        inputs,
+        pods,
+        answers: pods.iter().filter_map(|pod| pod.sample.answer()).collect(),
+        wanted: valid
+            .and_then(|v| usize::try_from(v.replicas).ok())
+            .unwrap_or(pods.len()),
+        suspended: valid.is_some_and(|v| v.suspended),
+    };
+    let module = case.check(
+        |s| &s.module,
+        "the module has the declared digest and the needed exports",
+    );
+    let source = case.check(|s| &s.source, "the chain source answers for the right network");
+    let synced = case.synced();
+    let stalled = case.stalled();
+    let ready = case.ready(&stalled, &module, &source, &synced);
+    let reconciling = case.reconciling(&stalled, &ready);
+    Verdicts(BTreeMap::from([
+        (types::READY, ready),
+        (types::AVAILABLE, case.available()),
+        (types::SYNCED, synced),
+        (types::MODULE_VERIFIED, module),
+        (types::CHAIN_SOURCE_READY, source),
+        (types::MEMORY_PRESSURE, case.memory_pressure()),
+        (types::RECONCILING, reconciling),
+        (types::STALLED, stalled),
+        (types::SUSPENDED, case.suspended()),
+    ]))
+}
+
+impl Case<'_> {
+    fn ready(&self, stalled: &Verdict, module: &Verdict, source: &Verdict, synced: &Verdict) -> Verdict {
+        if stalled.is_true() {
+            return Verdict::no(&stalled.reason, stalled.message.clone());
+        }
+        if let Some(failure) = &self.inputs.applied.failure {
+            return Verdict::no(reasons::APPLY_FAILED, failure.message.clone());
+        }
+        if self.suspended {
+            return Verdict::no(reasons::SUSPENDED, "spec.suspend is true: no pods, their data is kept");
+        }
+        if self.wanted == 0 {
+            return Verdict::no(reasons::NO_READY_PODS, "spec.replicas is 0");
+        }
+        if let Some((pod, trouble)) = self.pods.iter().find_map(|p| Some((p, p.trouble.as_ref()?))) {
+            return Verdict::no(reasons::POD_NOT_RUNNING, format!("{}: {trouble}", pod.name));
+        }
+        if self.pods.len() < self.wanted
+            || self
+                .pods
+                .iter()
+                .any(|p| p.terminating || p.sample == Sample::NotRunning)
+        {
+            return Verdict::no(reasons::ROLLING, "pods are being created or replaced");
+        }
+        if let Some(verdict) = self.unreachable() {
+            return verdict;
+        }
+        for verdict in [module, source, synced] {
+            if !verdict.is_true() {
+                return Verdict::no(&verdict.reason, verdict.message.clone());
+            }
+        }
+        if let Some(pod) = self.pods.iter().find(|pod| !pod.ready) {
+            return Verdict::no(reasons::NO_READY_PODS, format!("{} is not ready", pod.name));
+        }
+        Verdict::yes(reasons::AS_EXPECTED, "every pod follows the chain")
+    }
+
+    /// A pod that runs and does not answer. If Kubernetes still calls it ready, nobody can say what is true.
+    fn unreachable(&self) -> Option<Verdict> {
+        let (pod, why) = self.pods.iter().find_map(|pod| match &pod.sample {
+            Sample::Silent(why) => Some((pod, why)),
+            Sample::NotRunning | Sample::Answer(_) => None,
+        })?;
+        let message = format!("{} does not answer: {why}", pod.name);
+        let verdict = if pod.ready { Verdict::unknown } else { Verdict::no };
+        Some(verdict(reasons::UNREACHABLE, message))
+    }
+
+    fn available(&self) -> Verdict {
+        if self.pods.iter().any(|pod| pod.ready && !pod.terminating) {
+            Verdict::yes(reasons::AS_EXPECTED, "the Service has a ready pod")
+        } else if self.suspended {
+            Verdict::no(reasons::SUSPENDED, "spec.suspend is true")
+        } else {
+            Verdict::no(reasons::NO_READY_PODS, "the Service has no ready pod")
+        }
+    }
+
+    /// Judged by the pod that is furthest: one that lags does not undo what another one has indexed.
+    fn synced(&self) -> Verdict {
+        if let Some(halt) = self.halt() {
+            return Verdict::no(halt_reason(halt), "indexing stopped");
+        }
+        let Some(best) = self.answers.iter().min_by_key(|s| s.behind.unwrap_or(u32::MAX)) else {
+            return self.no_answer();
+        };
+        if best.source.ok == Some(false) {
+            return Verdict::unknown(&best.source.reason, "the chain's tip cannot be asked for");
+        }
+        match best.behind {
+            None => Verdict::unknown(reasons::NO_REPORT, "height or tip is not known yet"),
+            Some(behind) if behind <= MAX_BEHIND => {
+                Verdict::yes(reasons::AS_EXPECTED, "the index is at the chain's tip")
+            }
+            Some(_) => Verdict::no(reasons::CATCHING_UP, "blocks are missing up to the chain's tip"),
+        }
+    }
+
+    /// The worst answer decides. What is well has a message of ours: a pod's own may hold figures that move.
+    fn check(&self, of: impl Fn(&Status) -> &Check, well: &str) -> Verdict {
+        let checks: Vec<&Check> = self.answers.iter().map(|s| of(s)).collect();
+        if let Some(bad) = checks.iter().find(|check| check.ok == Some(false)) {
+            return Verdict::no(&bad.reason, bad.message.clone());
+        }
+        if let Some(open) = checks.iter().find(|check| check.ok.is_none()) {
+            return Verdict::unknown(&open.reason, open.message.clone());
+        }
+        checks
+            .first()
+            .map_or_else(|| self.no_answer(), |good| Verdict::yes(&good.reason, well))
+    }
+
+    fn memory_pressure(&self) -> Verdict {
+        if self.answers.is_empty() {
+            self.no_answer()
+        } else if self.answers.iter().any(|s| is_under_pressure(s)) {
+            let message = "a guest ended one of its last 100 blocks at or above memory.threshold";
+            Verdict::yes(reasons::ABOVE_THRESHOLD, message)
+        } else {
+            Verdict::no(
+                reasons::BELOW_THRESHOLD,
+                "no guest ended one of its last 100 blocks at memory.threshold",
+            )
+        }
+    }
+
+    /// Only what no waiting can mend.
+    fn stalled(&self) -> Verdict {
+        if let Err(invalid) = self.inputs.outcome {
+            return Verdict::yes(invalid.reason, invalid.problems.join("; "));
+        }
+        if let Some(failure) = self.inputs.applied.failure.as_ref().filter(|f| f.needs_change) {
+            return Verdict::yes(reasons::APPLY_FAILED, failure.message.clone());
+        }
+        if let Some(module) = self.answers.iter().map(|s| &s.module).find(|m| m.ok == Some(false)) {
+            return Verdict::yes(&module.reason, module.message.clone());
+        }
+        if let Some(halt) = self.halt() {
+            return Verdict::yes(
+                halt_reason(halt),
+                format!("stopped below height {}: {}", halt.height, halt.message),
+            );
+        }
+        Verdict::no(reasons::AS_EXPECTED, "")
+    }
+
+    fn reconciling(&self, stalled: &Verdict, ready: &Verdict) -> Verdict {
+        let pods = &self.inputs.observed.pods;
+        let is_moving = self.inputs.applied.changed
+            || pods.len() != self.wanted
+            || pods.iter().any(|pod| pod.terminating)
+            || (self.wanted > 0 && !ready.is_true());
+        if is_moving && stalled.is_false() {
+            let (reason, message) = match ready.is_true() || self.wanted == 0 {
+                true => (reasons::ROLLING, "pods are being created or replaced"),
+                false => (ready.reason.as_str(), ready.message.as_str()),
+            };
+            return Verdict::yes(reason, message);
+        }
+        Verdict::no(reasons::AS_EXPECTED, "")
+    }
+
+    fn suspended(&self) -> Verdict {
+        if self.suspended {
+            Verdict::yes(reasons::SUSPENDED, "spec.suspend is true")
+        } else {
+            Verdict::no(reasons::NOT_SUSPENDED, "")
+        }
+    }
+
+    fn halt(&self) -> Option<&Halt> {
+        self.answers.iter().find_map(|s| s.halt.as_ref())
+    }
+
+    fn no_answer(&self) -> Verdict {
+        if self.suspended {
+            Verdict::unknown(reasons::SUSPENDED, "spec.suspend is true")
+        } else if self.pods.iter().any(|pod| matches!(pod.sample, Sample::Silent(_))) {
+            Verdict::unknown(reasons::UNREACHABLE, "no pod answers")
+        } else {
+            Verdict::unknown(reasons::NO_REPORT, "no pod has reported yet")
+        }
+    }
+}
+
+fn halt_reason(halt: &Halt) -> &'static str {
+    match halt.class {
+        FaultClass::Reorg => reasons::REORG_TOO_DEEP,
+        FaultClass::Guest | FaultClass::Limit | FaultClass::Host | FaultClass::Source => reasons::HALTED,
+    }
+}

@@ -1,0 +1,148 @@
+//! [pure] The figures of a status.
+
+use crds::{ActiveRevision, IndexerStatus, MemoryStatus, Phase, PodRow, Revision, pod::Status};
+
+use crate::{
+    observe::{Observed, ObservedPod},
+    sampler::{Sample, change::resident_differs},
+    validate::ValidIndexer,
+};
+
+/// Rows a status holds at most, as its schema says.
+const ROWS_MAX: usize = 16;
+
+/// Where the serving revision stands: at the height of the pod that is furthest.
+pub(super) fn active(
+    revision: &Revision,
+    valid: Option<&ValidIndexer>,
+    previous: Option<&IndexerStatus>,
+    pods: &[&ObservedPod],
+) -> Option<ActiveRevision> {
+    let before = previous.and_then(|status| status.active.as_ref());
+    let module = valid
+        .map(|v| &v.identity.module_sha256)
+        .or_else(|| before.map(|a| &a.module_sha256))?;
+    let best = pods
+        .iter()
+        .filter_map(|pod| pod.sample.answer())
+        .max_by_key(|status| status.height);
+    Some(ActiveRevision {
+        revision: revision.clone(),
+        module_sha256: module.clone(),
+        height: best.and_then(|s| s.height),
+        block_hash: best.and_then(|s| s.block_hash.clone()),
+        digest: best.and_then(|s| s.digest.clone()),
+        behind: best.and_then(|s| s.behind),
+    })
+}
+
+/// Memory of the pod whose guest took most: figures of one process belong together.
+pub(super) fn memory(pods: &[&ObservedPod]) -> Option<MemoryStatus> {
+    let answers = pods.iter().filter_map(|pod| pod.sample.answer());
+    let memory = &answers.max_by_key(|status| status.memory.guest_peak_bytes)?.memory;
+    Some(MemoryStatus {
+        guest_bytes: memory.guest_bytes,
+        guest_peak_bytes: memory.guest_peak_bytes,
+        guest_peak_height: memory.guest_peak_height,
+        resident_bytes: memory.resident_bytes,
+        threshold_bytes: memory.threshold_bytes,
+        limit_bytes: memory.limit_bytes,
+        peak_of_threshold: format!("{}/{}", short(memory.guest_peak_bytes), short(memory.threshold_bytes)),
+        refreshes: memory.refreshes,
+        refreshes_total: memory.refreshes.total(),
+        last_refresh: memory.last_refresh.clone(),
+    })
+}
+
+/// One row for each pod, those of the serving revision first.
+pub(super) fn rows(observed: &Observed, serving: Option<&Revision>) -> Vec<PodRow> {
+    let mut pods: Vec<&ObservedPod> = observed.pods.iter().collect();
+    pods.sort_by_key(|pod| (Some(&pod.revision) != serving, &pod.name));
+    pods.into_iter().take(ROWS_MAX).map(row).collect()
+}
+
+/// `next` with the resident memory of `previous` wherever the two differ by jitter only.
+pub(super) fn without_jitter(previous: &IndexerStatus, mut next: IndexerStatus) -> IndexerStatus {
+    if let (Some(before), Some(memory)) = (&previous.memory, &mut next.memory)
+        && !resident_differs(before.resident_bytes, memory.resident_bytes)
+    {
+        memory.resident_bytes = before.resident_bytes;
+    }
+    for row in &mut next.pods {
+        let before = previous
+            .pods
+            .iter()
+            .find(|r| r.name == row.name)
+            .and_then(|r| r.resident_bytes);
+        if let (Some(before), Some(bytes)) = (before, row.resident_bytes)
+            && !resident_differs(before, bytes)
+        {
+            row.resident_bytes = Some(before);
+        }
+    }
+    next
+}
+
+fn row(pod: &ObservedPod) -> PodRow {
+    let answer = pod.sample.answer();
+    PodRow {
+        name: pod.name.clone(),
+        revision: pod.revision.clone(),
+        phase: answer.map_or(Phase::Unknown, |s| s.phase),
+        height: answer.and_then(|s| s.height),
+        guest_bytes: answer.map(|s| s.memory.guest_bytes),
+        resident_bytes: answer.map(|s| s.memory.resident_bytes),
+        restarts: pod.restarts,
+        message: message(pod),
+    }
+}
+
+fn message(pod: &ObservedPod) -> Option<String> {
+    match (&pod.trouble, &pod.sample) {
+        (Some(trouble), _) => Some(trouble.clone()),
+        (None, Sample::NotRunning) => None,
+        (None, Sample::Silent(why)) => Some(why.clone()),
+        (None, Sample::Answer(status)) => complaint(status),
+    }
+}
+
+fn complaint(status: &Status) -> Option<String> {
+    let halt = status
+        .halt
+        .as_ref()
+        .map(|h| format!("stopped below height {}: {}", h.height, h.message));
+    let bad = [&status.module, &status.source]
+        .into_iter()
+        .find(|check| check.ok == Some(false));
+    halt.or_else(|| bad.map(|check| check.message.clone()))
+}
+
+/// A byte count for people, rounded up, in the unit that keeps it short.
+fn short(bytes: u64) -> String {
+    const KIB: u64 = 1 << 10;
+    const MIB: u64 = 1 << 20;
+    if bytes < 10 * MIB && !bytes.is_multiple_of(MIB) {
+        format!("{}Ki", bytes.div_ceil(KIB))
+    } else {
+        format!("{}Mi", bytes.div_ceil(MIB))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn byte_counts_are_short_and_never_too_small() {
+        let cases = [
+            (0, "0Mi"),
+            (64 << 10, "64Ki"),
+            (61 << 20, "61Mi"),
+            ((61 << 20) + 1, "62Mi"),
+            (4 << 30, "4096Mi"),
+        ];
+        for (bytes, text) in cases {
+            assert_eq!(short(bytes), text);
+        }
+    }
+}

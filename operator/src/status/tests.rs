@@ -1,0 +1,329 @@
+use std::collections::BTreeMap;
+
+use crds::{
+    Phase,
+    conditions::reasons,
+    pod::{FaultClass, Halt, MAX_BEHIND, Status},
+};
+
+use super::*;
+use crate::{
+    fixtures::{answering_pod, following, observed_pod, valid},
+    sampler::Sample,
+};
+
+/// What Flux, Helm and Argo CD make of a status (kubernetes-sigs/cli-utils, `pkg/kstatus`).
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Kstatus {
+    InProgress,
+    Failed,
+    Current,
+}
+
+fn kstatus(generation: i64, status: &IndexerStatus) -> Kstatus {
+    if status.observed_generation != generation {
+        return Kstatus::InProgress;
+    }
+    for condition in &status.conditions {
+        match (condition.type_.as_str(), condition.status.as_str()) {
+            ("Reconciling", "True") => return Kstatus::InProgress,
+            ("Stalled", "True") => return Kstatus::Failed,
+            _ => {}
+        }
+    }
+    match status.conditions.iter().find(|c| c.type_ == "Ready") {
+        Some(ready) if ready.status != "True" => Kstatus::InProgress,
+        Some(_) | None => Kstatus::Current,
+    }
+}
+
+/// One situation; starts as a single pod that follows the chain.
+struct Situation {
+    valid: ValidIndexer,
+    invalid: Option<Invalid>,
+    observed: Observed,
+    applied: Applied,
+    previous: Option<IndexerStatus>,
+    now: i64,
+}
+
+impl Default for Situation {
+    fn default() -> Self {
+        let observed = Observed {
+            pods: vec![answering_pod("one-0")],
+            ..Observed::default()
+        };
+        Self {
+            valid: valid(),
+            invalid: None,
+            observed,
+            applied: Applied::default(),
+            previous: None,
+            now: 1_000,
+        }
+    }
+}
+
+impl Situation {
+    fn status(&self) -> IndexerStatus {
+        status(&Inputs {
+            namespace: "ns",
+            name: "one",
+            generation: 1,
+            outcome: self.invalid.as_ref().map_or(Ok(&self.valid), Err),
+            observed: &self.observed,
+            applied: &self.applied,
+            previous: self.previous.as_ref(),
+            now: Timestamp::from_second(self.now).unwrap(),
+        })
+    }
+
+    fn pod(&mut self) -> &mut ObservedPod {
+        &mut self.observed.pods[0]
+    }
+
+    fn says(&mut self, edit: impl FnOnce(&mut Status)) {
+        let mut status = following(100);
+        edit(&mut status);
+        self.pod().sample = Sample::Answer(Box::new(status));
+    }
+}
+
+fn find<'a>(status: &'a IndexerStatus, type_: &str) -> &'a Condition {
+    status.conditions.iter().find(|c| c.type_ == type_).unwrap()
+}
+
+fn halt(class: FaultClass) -> Halt {
+    Halt {
+        class,
+        height: 101,
+        block_hash: "cd".repeat(32),
+        runs: 2,
+        message: "unreachable executed".into(),
+    }
+}
+
+fn lacks_credentials(s: &mut Status) {
+    (s.ready, s.phase, s.source.ok) = (false, Phase::WaitingForSource, Some(false));
+    (s.source.reason, s.source.message) = ("CredentialsMissing".into(), "the Secret has no key username".into());
+}
+
+type Edit = fn(&mut Situation);
+/// Name, situation, reading by kstatus, status and reason of Ready, and other conditions that matter.
+type Row = (
+    &'static str,
+    Edit,
+    Kstatus,
+    &'static str,
+    &'static str,
+    &'static [(&'static str, &'static str)],
+);
+
+const FAILED: Kstatus = Kstatus::Failed;
+const MOVING: Kstatus = Kstatus::InProgress;
+
+// One situation reads as one row.
+#[rustfmt::skip]
+const SITUATIONS: &[Row] = &[
+    ("follows the chain", |_| {}, Kstatus::Current, "True", reasons::AS_EXPECTED, &[
+        ("Synced", "True"), ("Available", "True"), ("ModuleVerified", "True"), ("ChainSourceReady", "True"),
+        ("MemoryPressure", "False"), ("Suspended", "False"),
+    ]),
+    ("newborn", |s| s.observed.pods.clear(), MOVING, "False", reasons::ROLLING, &[
+        ("Available", "False"), ("Synced", "Unknown"), ("ModuleVerified", "Unknown"), ("Reconciling", "True"),
+    ]),
+    ("container starts", |s| { s.pod().sample = Sample::NotRunning; s.pod().ready = false; }, MOVING, "False",
+        reasons::ROLLING, &[("ChainSourceReady", "Unknown")]),
+    ("image cannot be pulled",
+        |s| { *s.pod() = observed_pod("one-0"); s.pod().ready = false; s.pod().trouble = Some("ImagePullBackOff: x".into()); },
+        MOVING, "False", reasons::POD_NOT_RUNNING, &[("Stalled", "False")]),
+    ("catches up", |s| { s.says(|p| { p.behind = Some(MAX_BEHIND + 1); p.ready = false; }); s.pod().ready = false; },
+        MOVING, "False", reasons::CATCHING_UP, &[("Synced", "False"), ("Available", "False")]),
+    ("halted", |s| { s.says(|p| { p.halt = Some(halt(FaultClass::Guest)); p.ready = false; }); s.pod().ready = false; },
+        FAILED, "False", reasons::HALTED, &[("Stalled", "True"), ("Reconciling", "False"), ("Synced", "False")]),
+    ("reorganised too deep", |s| s.says(|p| p.halt = Some(halt(FaultClass::Reorg))), FAILED, "False",
+        reasons::REORG_TOO_DEEP, &[("Stalled", "True")]),
+    ("module has another digest",
+        |s| s.says(|p| { p.module.ok = Some(false); p.module.reason = "DigestMismatch".into(); p.ready = false; }),
+        FAILED, "False", "DigestMismatch", &[("ModuleVerified", "False"), ("Stalled", "True")]),
+    ("credentials are missing", |s| s.says(lacks_credentials), MOVING, "False", "CredentialsMissing",
+        &[("ChainSourceReady", "False"), ("Stalled", "False"), ("Synced", "Unknown"), ("Reconciling", "True")]),
+    ("pod is ready and silent", |s| s.pod().sample = Sample::Silent("no answer in time".into()), MOVING, "Unknown",
+        reasons::UNREACHABLE, &[("Synced", "Unknown"), ("ChainSourceReady", "Unknown"), ("MemoryPressure", "Unknown")]),
+    ("pod is neither ready nor speaks",
+        |s| { s.pod().sample = Sample::Silent("no connection".into()); s.pod().ready = false; }, MOVING, "False",
+        reasons::UNREACHABLE, &[("Available", "False")]),
+    ("local path", |s| s.invalid = Some(Invalid { reason: reasons::MODULE_PATH_NOT_FOR_PODS, problems: vec!["p".into()] }),
+        FAILED, "False", reasons::MODULE_PATH_NOT_FOR_PODS, &[("Stalled", "True"), ("Reconciling", "False")]),
+    ("call refused for now",
+        |s| s.applied.failure = Some(Failure { message: "apply Service one: forbidden".into(), needs_change: false }),
+        MOVING, "False", reasons::APPLY_FAILED, &[("Stalled", "False"), ("Reconciling", "True")]),
+    ("call refused for good",
+        |s| s.applied.failure = Some(Failure { message: "apply StatefulSet: invalid".into(), needs_change: true }),
+        FAILED, "False", reasons::APPLY_FAILED, &[("Stalled", "True")]),
+    ("suspended", |s| { s.valid.suspended = true; s.valid.replicas = 0; s.observed.pods.clear(); }, MOVING, "False",
+        reasons::SUSPENDED, &[("Suspended", "True"), ("Reconciling", "False"), ("Available", "False")]),
+    ("is being suspended", |s| { s.valid.suspended = true; s.valid.replicas = 0; }, MOVING, "False",
+        reasons::SUSPENDED, &[("Suspended", "True"), ("Reconciling", "True")]),
+    ("scaled to nothing", |s| { s.valid.replicas = 0; s.observed.pods.clear(); }, MOVING, "False",
+        reasons::NO_READY_PODS, &[("Reconciling", "False"), ("Suspended", "False")]),
+    ("a second pod is missing", |s| s.valid.replicas = 2, MOVING, "False", reasons::ROLLING, &[("Available", "True")]),
+    ("under pressure", |s| s.says(|p| p.memory.last_crossing_height = Some(99)), Kstatus::Current, "True",
+        reasons::AS_EXPECTED, &[("MemoryPressure", "True")]),
+    ("template was changed", |s| s.applied.changed = true, MOVING, "True", reasons::AS_EXPECTED,
+        &[("Reconciling", "True")]),
+];
+
+#[test]
+fn situations_are_told_as_they_are() {
+    for (name, edit, read, ready, reason, others) in SITUATIONS {
+        let mut situation = Situation::default();
+        edit(&mut situation);
+        let status = situation.status();
+        assert_eq!(kstatus(1, &status), *read, "{name}: {:#?}", status.conditions);
+        assert_eq!(
+            (
+                find(&status, "Ready").status.as_str(),
+                find(&status, "Ready").reason.as_str()
+            ),
+            (*ready, *reason),
+            "{name}"
+        );
+        for (type_, expected) in *others {
+            assert_eq!(find(&status, type_).status, *expected, "{name}: {type_}");
+        }
+    }
+}
+
+#[test]
+fn every_condition_is_always_there_once_and_the_two_of_kstatus_exclude_each_other() {
+    for (name, edit, ..) in SITUATIONS {
+        let mut situation = Situation::default();
+        edit(&mut situation);
+        let status = situation.status();
+        let listed: Vec<&str> = status.conditions.iter().map(|c| c.type_.as_str()).collect();
+        assert_eq!(listed, types::ALL, "{name}");
+        let both = find(&status, "Reconciling").status == "True" && find(&status, "Stalled").status == "True";
+        assert!(!both, "{name}");
+        assert!(
+            status
+                .conditions
+                .iter()
+                .all(|c| c.observed_generation == Some(1) && !c.reason.is_empty()),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn a_status_of_an_older_generation_is_not_taken_for_current() {
+    assert_eq!(kstatus(2, &Situation::default().status()), Kstatus::InProgress);
+}
+
+#[test]
+fn a_second_pass_over_the_same_facts_differs_in_nothing() {
+    for (name, edit, ..) in SITUATIONS {
+        let mut situation = Situation::default();
+        edit(&mut situation);
+        let first = situation.status();
+        (situation.previous, situation.now) = (Some(first.clone()), 2_000);
+        let second = situation.status();
+        assert!(!differs(&first, &second), "{name}: {first:#?} {second:#?}");
+    }
+}
+
+#[test]
+fn only_a_turn_moves_the_time_of_a_condition() {
+    let mut situation = Situation {
+        previous: Some(Situation::default().status()),
+        now: 2_000,
+        ..Situation::default()
+    };
+    situation.says(lacks_credentials);
+    let status = situation.status();
+    let times: BTreeMap<&str, i64> = status
+        .conditions
+        .iter()
+        .map(|c| (c.type_.as_str(), c.last_transition_time.0.as_second()))
+        .collect();
+    assert_eq!(times["ChainSourceReady"], 2_000);
+    assert_eq!(times["Ready"], 2_000);
+    assert_eq!(times["ModuleVerified"], 1_000);
+    assert_eq!(times["Stalled"], 1_000);
+}
+
+#[test]
+fn a_dead_pod_leaves_no_stale_figures() {
+    let mut situation = Situation {
+        previous: Some(Situation::default().status()),
+        ..Situation::default()
+    };
+    situation.pod().sample = Sample::Silent("no connection".into());
+    let status = situation.status();
+    assert_eq!(status.pods[0].phase, Phase::Unknown);
+    assert_eq!(
+        (status.pods[0].height, status.active.unwrap().height, status.memory),
+        (None, None, None)
+    );
+}
+
+#[test]
+fn a_halt_names_the_height_and_the_guests_words() {
+    let mut situation = Situation::default();
+    situation.says(|p| p.halt = Some(halt(FaultClass::Guest)));
+    let status = situation.status();
+    for text in [
+        &find(&status, "Stalled").message,
+        status.pods[0].message.as_ref().unwrap(),
+    ] {
+        assert!(text.contains("101") && text.contains("unreachable executed"), "{text}");
+    }
+}
+
+#[test]
+fn jitter_of_resident_memory_is_no_difference_and_a_step_is() {
+    let before = Situation::default().status();
+    let mut situation = Situation {
+        previous: Some(before.clone()),
+        ..Situation::default()
+    };
+    situation.says(|p| p.memory.resident_bytes += 8 << 20);
+    assert!(!differs(&before, &situation.status()));
+    situation.says(|p| p.memory.resident_bytes += 80 << 20);
+    assert!(differs(&before, &situation.status()));
+    situation.says(|p| p.height = Some(101));
+    assert!(differs(&before, &situation.status()));
+}
+
+#[test]
+fn figures_are_those_of_the_pod_that_took_most() {
+    let mut situation = Situation::default();
+    situation.valid.replicas = 2;
+    situation.observed.pods.push(answering_pod("one-1"));
+    situation.says(|p| {
+        (p.height, p.memory.guest_peak_bytes, p.memory.resident_bytes) = (Some(99), 63 << 20, 7);
+    });
+    let status = situation.status();
+    assert_eq!(status.active.unwrap().height, Some(100));
+    let memory = status.memory.unwrap();
+    assert_eq!(
+        (memory.peak_of_threshold.as_str(), memory.resident_bytes),
+        ("63Mi/64Mi", 7)
+    );
+    assert_eq!((status.replicas, status.ready_replicas), (2, 2));
+    assert_eq!(status.endpoint.unwrap(), "http://one.ns.svc:8080");
+}
+
+#[test]
+fn rows_are_bounded_and_start_with_the_serving_revision() {
+    let mut situation = Situation::default();
+    let mut other = situation.valid.identity.clone();
+    other.start_height = 7;
+    let mut old = answering_pod("a-0");
+    old.revision = other.revision();
+    situation.observed.pods = (0..16).map(|i| answering_pod(&format!("one-{i:02}"))).collect();
+    situation.observed.pods.insert(0, old);
+    let status = situation.status();
+    assert_eq!(status.pods.len(), 16);
+    assert_eq!(status.pods[0].name, "one-00");
+}

@@ -1,0 +1,99 @@
+//! [pure] Events: one for each condition people wait for or are woken by, when it turns, and never otherwise.
+
+use crds::{IndexerStatus, conditions::types};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::runtime::events::{Event, EventType};
+
+/// The longest note the API takes is 1,024 bytes.
+const NOTE_BYTES_MAX: usize = 1_000;
+
+/// Conditions that are told, with the status a resource nobody has looked at has, and the status that is bad news.
+const TOLD: [(&str, &str, &str); 5] = [
+    (types::READY, "False", "False"),
+    (types::STALLED, "False", "True"),
+    (types::CHAIN_SOURCE_READY, "Unknown", "False"),
+    (types::MEMORY_PRESSURE, "False", "True"),
+    (types::SUSPENDED, "False", ""),
+];
+
+/// The events of a change of status. A condition that becomes unknown is none: a pod that restarts is no news.
+#[must_use]
+pub fn transitions(previous: Option<&IndexerStatus>, next: &IndexerStatus) -> Vec<Event> {
+    let told = TOLD.iter().filter_map(|(type_, newborn, bad)| {
+        let before = previous
+            .and_then(|status| find(status, type_))
+            .map_or(*newborn, |c| c.status.as_str());
+        let after = find(next, type_)?;
+        let turned = after.status != before && after.status != "Unknown";
+        turned.then(|| event(after, after.status == *bad))
+    });
+    told.collect()
+}
+
+fn find<'a>(status: &'a IndexerStatus, type_: &str) -> Option<&'a Condition> {
+    status.conditions.iter().find(|condition| condition.type_ == type_)
+}
+
+fn event(condition: &Condition, is_bad: bool) -> Event {
+    let note = format!("{} is {}: {}", condition.type_, condition.status, condition.message);
+    Event {
+        type_: if is_bad { EventType::Warning } else { EventType::Normal },
+        reason: condition.reason.clone(),
+        note: Some(shortened(&note)),
+        action: condition.type_.clone(),
+        secondary: None,
+    }
+}
+
+fn shortened(note: &str) -> String {
+    if note.len() <= NOTE_BYTES_MAX {
+        return note.to_owned();
+    }
+    let end = (0..=NOTE_BYTES_MAX - '…'.len_utf8())
+        .rev()
+        .find(|i| note.is_char_boundary(*i))
+        .unwrap_or(0);
+    format!("{}…", &note[..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::condition;
+
+    fn with(type_: &str, status: &str) -> IndexerStatus {
+        IndexerStatus {
+            conditions: vec![condition(type_, status, "Reason", "why")],
+            ..IndexerStatus::default()
+        }
+    }
+
+    #[test]
+    fn only_turns_of_told_conditions_are_told() {
+        let cases = [
+            (None, with("Stalled", "True"), 1),
+            (None, with("Stalled", "False"), 0),
+            (None, with("Ready", "False"), 0),
+            (Some(with("Ready", "False")), with("Ready", "True"), 1),
+            (Some(with("Ready", "True")), with("Ready", "True"), 0),
+            (
+                Some(with("ChainSourceReady", "True")),
+                with("ChainSourceReady", "Unknown"),
+                0,
+            ),
+            (Some(with("Synced", "True")), with("Synced", "False"), 0),
+        ];
+        for (before, after, count) in cases {
+            assert_eq!(transitions(before.as_ref(), &after).len(), count, "{after:?}");
+        }
+    }
+
+    #[test]
+    fn notes_fit_and_stay_text() {
+        for note in ["x".repeat(5_000), "ä".repeat(5_000)] {
+            let short = shortened(&note);
+            assert!(short.len() <= NOTE_BYTES_MAX && short.ends_with('…'));
+        }
+        assert_eq!(shortened("short"), "short");
+    }
+}

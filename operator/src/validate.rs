@@ -1,0 +1,188 @@
+//! [pure] From a resource as it was written to values nothing can be wrong with, or every problem at once.
+
+use crds::{Identity, Indexer, RefreshPolicy, Revision, StorageSpec, conditions::reasons, pod::Views, resolve};
+use k8s_openapi::api::core::v1::ResourceRequirements;
+
+use crate::{names, resources};
+
+/// The longest refresh request a pod takes, in bytes (see `crds::pod::RefreshRequest`).
+const REFRESH_REQUEST_BYTES_MAX: usize = 256;
+
+/// An Indexer whose values were all checked: the API server has no reason to refuse what is built from it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ValidIndexer {
+    /// Name of the resource.
+    pub name: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its unique id, for owner references.
+    pub uid: String,
+    /// Image of the pods.
+    pub image: String,
+    /// What the index is.
+    pub identity: Identity,
+    /// The short name of `identity`.
+    pub revision: Revision,
+    /// The `ConfigMap` and key with the module's bytes.
+    pub module: crds::ConfigMapKey,
+    /// Base URLs of the nodes, the preferred one first.
+    pub source_urls: Vec<String>,
+    /// The Secret with their credentials.
+    pub auth_secret: Option<String>,
+    /// How many blocks can be undone.
+    pub max_reorg_depth: u32,
+    /// Linear memory, in bytes, at which a refresh is due.
+    pub threshold_bytes: u64,
+    /// When a fresh instance is made.
+    pub refresh: RefreshPolicy,
+    /// How often a failed block is run again.
+    pub retry_attempts: u32,
+    /// Bounds on queries.
+    pub views: Views,
+    /// The volume of each pod.
+    pub storage: StorageSpec,
+    /// Pods wanted: none while suspended.
+    pub replicas: i32,
+    /// Whether the spec says that pods shall be gone.
+    pub suspended: bool,
+    /// Resources of the container: those of the spec, or derived ones.
+    pub resources: ResourceRequirements,
+    /// The refresh a person asked for last.
+    pub refresh_request: Option<String>,
+}
+
+/// Why an Indexer cannot be turned into pods. Nothing that runs is touched because of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invalid {
+    /// One of `crds::conditions::reasons`.
+    pub reason: &'static str,
+    /// Every problem, each with the field's path.
+    pub problems: Vec<String>,
+}
+
+/// Checks a resource. `default_image` is the image of pods whose spec names none.
+///
+/// # Errors
+/// Every problem at once.
+pub fn validate(indexer: &Indexer, default_image: &str) -> Result<ValidIndexer, Invalid> {
+    let spec = &indexer.spec;
+    let mut problems = Vec::new();
+    let mut metadata = |field: &str, value: &Option<String>| {
+        value.clone().unwrap_or_else(|| {
+            problems.push(format!("metadata.{field}: is missing"));
+            String::new()
+        })
+    };
+    let name = metadata("name", &indexer.metadata.name);
+    let namespace = metadata("namespace", &indexer.metadata.namespace);
+    let uid = metadata("uid", &indexer.metadata.uid);
+    let refresh_request = indexer
+        .metadata
+        .annotations
+        .as_ref()
+        .and_then(|a| a.get(names::ANNOTATION_REFRESH))
+        .cloned();
+    if refresh_request
+        .as_ref()
+        .is_some_and(|id| id.len() > REFRESH_REQUEST_BYTES_MAX)
+    {
+        problems.push(format!(
+            "metadata.annotations[{}]: must be at most {REFRESH_REQUEST_BYTES_MAX} bytes",
+            names::ANNOTATION_REFRESH
+        ));
+    }
+    let resolved = resolve(spec).map_err(|found| problems.extend(found.iter().map(ToString::to_string)));
+    if let (true, Some(_)) = (problems.is_empty(), &spec.module.path) {
+        let problem = "spec.module.path: names a file of one machine, which no pod has; \
+                       put the bytes into a ConfigMap and name it in spec.module.configMap";
+        return Err(Invalid {
+            reason: reasons::MODULE_PATH_NOT_FOR_PODS,
+            problems: vec![problem.into()],
+        });
+    }
+    let (Ok(resolved), Some(module), true) = (resolved, spec.module.config_map.clone(), problems.is_empty()) else {
+        return Err(Invalid {
+            reason: reasons::INVALID_SPEC,
+            problems,
+        });
+    };
+    let bitcoind = &spec.chain.source.bitcoind;
+    Ok(ValidIndexer {
+        name,
+        namespace,
+        uid,
+        image: spec.image.clone().unwrap_or_else(|| default_image.to_owned()),
+        revision: resolved.identity.revision(),
+        module,
+        source_urls: bitcoind.urls.clone(),
+        auth_secret: bitcoind.auth_secret_ref.as_ref().map(|s| s.name.clone()),
+        max_reorg_depth: spec.chain.max_reorg_depth,
+        threshold_bytes: resolved.threshold_bytes,
+        refresh: spec.memory.refresh,
+        retry_attempts: spec.retry.attempts,
+        storage: spec.storage.clone(),
+        replicas: if spec.suspend { 0 } else { spec.replicas },
+        suspended: spec.suspend,
+        resources: spec.resources.clone().unwrap_or_else(|| resources::derive(&resolved)),
+        refresh_request,
+        identity: resolved.identity,
+        views: resolved.views,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures;
+
+    #[test]
+    fn a_valid_spec_gets_the_default_image_and_derived_resources() {
+        let valid = validate(&fixtures::indexer(), "img:1").unwrap();
+        assert_eq!(valid.image, "img:1");
+        assert_eq!(valid.replicas, 1);
+        assert_eq!(valid.resources.requests.unwrap()["memory"].0, "2304Mi");
+        assert_eq!(valid.resources.limits.unwrap()["memory"].0, "5632Mi");
+    }
+
+    #[test]
+    fn every_problem_is_told_at_once() {
+        let mut indexer = fixtures::indexer();
+        indexer.spec.module.sha256 = "abc".into();
+        indexer.spec.memory.threshold = crds::ByteSize("5Gi".into());
+        indexer.spec.views.timeout = crds::TimeSpan("soon".into());
+        indexer.metadata.uid = None;
+        let invalid = validate(&indexer, "img:1").unwrap_err();
+        assert_eq!(invalid.reason, reasons::INVALID_SPEC);
+        let text = invalid.problems.join("\n");
+        for part in ["metadata.uid", "spec.module.sha256", "spec.views.timeout"] {
+            assert!(text.contains(part), "{part} in {text}");
+        }
+    }
+
+    #[test]
+    fn a_local_path_is_refused_with_its_own_reason() {
+        let mut indexer = fixtures::indexer();
+        indexer.spec.module.config_map = None;
+        indexer.spec.module.path = Some("./a.wasm".into());
+        assert_eq!(
+            validate(&indexer, "img:1").unwrap_err().reason,
+            reasons::MODULE_PATH_NOT_FOR_PODS
+        );
+    }
+
+    #[test]
+    fn suspended_wants_no_pods() {
+        let mut indexer = fixtures::indexer();
+        indexer.spec.suspend = true;
+        indexer.spec.replicas = 3;
+        assert_eq!(validate(&indexer, "img:1").unwrap().replicas, 0);
+    }
+
+    #[test]
+    fn refresh_requests_have_a_longest_length() {
+        for (length, fits) in [(256, true), (257, false)] {
+            let indexer = fixtures::indexer_asking_for_refresh(&"x".repeat(length));
+            assert_eq!(validate(&indexer, "img:1").is_ok(), fits, "{length}");
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! Whole plans as plain YAML: `tests/golden/CASE/in.yaml` is an Indexer, `out.yaml` what is applied for it.
+//! `EXPECTORATE=overwrite cargo test -p operator --test plan` accepts a change; its diff is what is reviewed.
+
+use std::path::{Path, PathBuf};
+
+use crds::Indexer;
+use operator::{observe::Observed, plan::plan, rollout::rollout, validate::validate};
+
+fn planned(case: &Path) -> String {
+    let text = std::fs::read_to_string(case.join("in.yaml")).unwrap();
+    let indexer: Indexer = serde_yaml::from_str(&text).unwrap();
+    let valid = validate(&indexer, "registry.example/shrewd-indexer:test").unwrap();
+    let plan = plan(&valid, &rollout(&valid, &Observed::default()));
+    let documents = plan
+        .children
+        .iter()
+        .map(|child| serde_yaml::to_string(&child.body).unwrap());
+    documents.map(|yaml| format!("---\n{yaml}")).collect()
+}
+
+#[test]
+fn plans_are_as_reviewed() {
+    let golden = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    let mut cases: Vec<PathBuf> = std::fs::read_dir(golden)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    cases.sort();
+    assert!(!cases.is_empty());
+    for case in cases {
+        expectorate::assert_contents(case.join("out.yaml"), &planned(&case));
+    }
+}
