@@ -8,7 +8,7 @@ use kube::api::{ListParams, LogParams};
 use crate::namespace::Namespace;
 
 /// Prints resources, pods, events and logs of a namespace, and the operator's log. What cannot be had is said.
-pub async fn show(namespace: &Namespace) {
+pub(crate) async fn show(namespace: &Namespace) {
     let parts = [
         ("Indexers", indexers(namespace).await),
         ("pods", pods(namespace).await),
