@@ -103,6 +103,7 @@ pub async fn reconcile(watched: Arc<Watched>, context: Arc<Context>) -> Result<A
 
 /// When to try a failed pass again.
 #[must_use]
+#[allow(clippy::needless_pass_by_value)] // the controller's signature
 pub fn error_policy(watched: Arc<Watched>, error: &Error, context: Arc<Context>) -> Action {
     match error.class() {
         Class::RetryLater => Action::requeue(context.history.note_failure(&key(watched.meta()))),

@@ -150,7 +150,10 @@ async fn run_scope(scope: Option<String>, shared: Shared) {
     let first_lists = announce_ready(Arc::clone(&context), shared.readiness.clone());
     let passes = controller
         .run(reconcile::reconcile, reconcile::error_policy, Arc::clone(&context))
-        .for_each(|done| ready(log(done, &context)));
+        .for_each(|done| {
+            log(done, &context);
+            ready(())
+        });
     tokio::join!(
         passes,
         sampler.run(shared.stop.clone()),

@@ -12,12 +12,12 @@ use indexer::{
 };
 
 /// Undo records for every block of a test.
-pub const DEEP: u32 = 1_000;
+pub(crate) const DEEP: u32 = 1_000;
 
-pub type Pairs = BTreeMap<Vec<u8>, Vec<u8>>;
-pub type Dump = BTreeMap<&'static str, Pairs>;
+pub(crate) type Pairs = BTreeMap<Vec<u8>, Vec<u8>>;
+pub(crate) type Dump = BTreeMap<&'static str, Pairs>;
 
-pub fn identity(start_height: u32) -> Identity {
+pub(crate) fn identity(start_height: u32) -> Identity {
     Identity {
         module_sha256: "ab".repeat(32),
         network: Network::Regtest,
@@ -27,17 +27,17 @@ pub fn identity(start_height: u32) -> Identity {
     }
 }
 
-pub fn open(dir: &Path, start_height: u32, depth: u32) -> Store {
+pub(crate) fn open(dir: &Path, start_height: u32, depth: u32) -> Store {
     Store::open(dir, &identity(start_height), depth).unwrap()
 }
 
-pub fn write_set(pairs: &Pairs) -> WriteSet {
+pub(crate) fn write_set(pairs: &Pairs) -> WriteSet {
     let own = |bytes: &Vec<u8>| Bytes::from(bytes.clone());
     WriteSet::from_flushed(pairs.iter().map(|(key, value)| (own(key), own(value))).collect())
 }
 
 /// Everything in a closed store's database, by family.
-pub fn dump(dir: &Path) -> Dump {
+pub(crate) fn dump(dir: &Path) -> Dump {
     let families = ["rows", "blocks", "undo", "meta"];
     let options = rocksdb::Options::default();
     let db = rocksdb::DB::open_cf_for_read_only(&options, dir.join("rocksdb"), families, false).unwrap();
@@ -51,31 +51,31 @@ pub fn dump(dir: &Path) -> Dump {
 
 /// A chain of blocks with what each wrote.
 #[derive(Clone)]
-pub struct Chain {
-    pub start: u32,
-    pub blocks: Vec<Indexed>,
+pub(crate) struct Chain {
+    pub(crate) start: u32,
+    pub(crate) blocks: Vec<Indexed>,
 }
 
 #[derive(Clone)]
-pub struct Indexed {
-    pub tip: Tip,
-    pub pairs: Pairs,
+pub(crate) struct Indexed {
+    pub(crate) tip: Tip,
+    pub(crate) pairs: Pairs,
 }
 
 impl Chain {
-    pub fn new(start: u32) -> Self {
+    pub(crate) fn new(start: u32) -> Self {
         Self {
             start,
             blocks: Vec::new(),
         }
     }
 
-    pub fn tip(&self) -> Option<Tip> {
+    pub(crate) fn tip(&self) -> Option<Tip> {
         self.blocks.last().map(|block| block.tip)
     }
 
     /// Adds a block; another `salt` makes another block of the same content.
-    pub fn extend(&mut self, salt: u32, pairs: Pairs) -> &Indexed {
+    pub(crate) fn extend(&mut self, salt: u32, pairs: Pairs) -> &Indexed {
         let height = Height(self.start + u32::try_from(self.blocks.len()).unwrap());
         let hash = blake3::hash(&[salt.to_be_bytes(), height.0.to_be_bytes()].concat());
         let hash = BlockHash::from_byte_array(*hash.as_bytes());
@@ -94,16 +94,16 @@ impl Chain {
     }
 
     /// Every key's value as of a height.
-    pub fn as_of(&self, height: u32) -> Pairs {
+    pub(crate) fn as_of(&self, height: u32) -> Pairs {
         let below = self.blocks.iter().filter(|block| block.tip.at.height.0 <= height);
         below.flat_map(|block| block.pairs.clone()).collect()
     }
 
-    pub fn entries(&self) -> u64 {
+    pub(crate) fn entries(&self) -> u64 {
         self.blocks.iter().map(|block| block.pairs.len() as u64).sum()
     }
 
-    pub fn bytes(&self) -> u64 {
+    pub(crate) fn bytes(&self) -> u64 {
         self.blocks
             .iter()
             .flat_map(|block| &block.pairs)
@@ -112,7 +112,7 @@ impl Chain {
     }
 
     /// The dump of a store that was given these blocks and nothing else.
-    pub fn fresh_dump(&self, depth: u32) -> Dump {
+    pub(crate) fn fresh_dump(&self, depth: u32) -> Dump {
         let dir = tempfile::tempdir().unwrap();
         let store = open(dir.path(), self.start, depth);
         for block in &self.blocks {
@@ -123,7 +123,7 @@ impl Chain {
     }
 }
 
-pub fn commit(store: &Store, block: &Indexed) {
+pub(crate) fn commit(store: &Store, block: &Indexed) {
     store
         .commit(
             block.tip.at,
@@ -135,14 +135,14 @@ pub fn commit(store: &Store, block: &Indexed) {
 }
 
 /// Checks that a state has these values for `keys`, and none for the others of them.
-pub fn assert_reads<'a>(state: &mut impl State, wanted: &Pairs, keys: impl IntoIterator<Item = &'a Vec<u8>>) {
+pub(crate) fn assert_reads<'a>(state: &mut impl State, wanted: &Pairs, keys: impl IntoIterator<Item = &'a Vec<u8>>) {
     for key in keys {
         let found = state.get(key).unwrap();
         assert_eq!(found.as_deref(), wanted.get(key).map(Vec::as_slice), "key {key:02x?}");
     }
 }
 
-pub fn pairs<K: AsRef<[u8]>, V: AsRef<[u8]>>(pairs: impl IntoIterator<Item = (K, V)>) -> Pairs {
+pub(crate) fn pairs<K: AsRef<[u8]>, V: AsRef<[u8]>>(pairs: impl IntoIterator<Item = (K, V)>) -> Pairs {
     pairs
         .into_iter()
         .map(|(key, value)| (key.as_ref().to_vec(), value.as_ref().to_vec()))

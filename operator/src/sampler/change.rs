@@ -90,8 +90,8 @@ fn facts(s: &pod::Status) -> impl PartialEq + '_ {
         (
             &s.phase,
             s.ready,
-            &s.module,
-            &s.source,
+            verdict(&s.module),
+            verdict(&s.source),
             &s.halt,
             &s.last_refresh_request,
         ),
