@@ -1,18 +1,23 @@
 //! Makes regtest blocks full of valid transactions, without a wallet and without a signature.
 //!
-//! Coinbases pay a bare `OP_TRUE`. A hundred blocks later such coins are spent with empty scripts: to outputs of every
-//! common type, and to `OP_TRUE` again. A block is a function of the seed and of the chain below it, so one seed gives
+//! Coinbases pay a bare `OP_TRUE`. A hundred blocks later such coins are spent: to outputs of every common type, and to
+//! `OP_TRUE` again, bare or as a witness script, so that blocks have transactions with and without witnesses. A block is a function of the seed and of the chain below it, so one seed gives
 //! the same hashes every time, wherever the making of the chain was interrupted; another seed gives a branch.
 
-use std::collections::{HashSet, VecDeque};
+use std::{
+    array,
+    collections::{HashSet, VecDeque},
+    iter,
+};
 
 use anyhow::{Result, ensure};
 use bitcoin::{
-    Amount, Block, BlockHash, Network, OutPoint, PubkeyHash, ScriptBuf, ScriptHash, Sequence, Transaction, TxIn,
-    TxMerkleNode, TxOut, WPubkeyHash, WScriptHash, Witness, absolute,
+    Amount, Block, BlockHash, Network, OutPoint, PubkeyHash, Script, ScriptBuf, ScriptHash, Sequence, Transaction,
+    TxIn, TxMerkleNode, TxOut, WPubkeyHash, WScriptHash, Witness, WitnessMerkleNode, absolute,
     block::{Header, Version},
     constants::{COINBASE_MATURITY, genesis_block},
     hashes::{Hash, sha256},
+    merkle_tree,
     opcodes::OP_TRUE,
     script::Builder,
     transaction,
@@ -39,7 +44,7 @@ pub struct ChainMaker {
     recipe: Recipe,
     height: u32,
     tip: Header,
-    /// Unspent `OP_TRUE` outputs, the oldest first.
+    /// Unspent outputs that anyone can spend, the oldest first.
     coins: VecDeque<Coin>,
 }
 
@@ -48,6 +53,8 @@ struct Coin {
     outpoint: OutPoint,
     value: Amount,
     spendable_from: u32,
+    /// What spends it.
+    witness: Witness,
 }
 
 impl ChainMaker {
@@ -104,14 +111,18 @@ impl ChainMaker {
         for tx in &block.txdata {
             let age = if tx.is_coinbase() { COINBASE_MATURITY } else { 1 };
             let txid = tx.compute_txid();
-            let coins = (0..)
-                .zip(&tx.output)
-                .filter(|(_, output)| output.script_pubkey == anyone());
-            self.coins.extend(coins.map(|(vout, output)| Coin {
-                outpoint: OutPoint { txid, vout },
-                value: output.value,
-                spendable_from: self.height + age,
-            }));
+            for (vout, output) in (0..).zip(&tx.output) {
+                let Some(witness) = witness_for(&output.script_pubkey) else {
+                    continue;
+                };
+                let outpoint = OutPoint { txid, vout };
+                self.coins.push_back(Coin {
+                    outpoint,
+                    value: output.value,
+                    spendable_from: self.height + age,
+                    witness,
+                });
+            }
         }
         Ok(())
     }
@@ -134,6 +145,7 @@ impl ChainMaker {
             }
             txdata.push(payment(&coins, !enough, &mut random));
         }
+        commit_to_witnesses(&mut txdata);
         let block = mined(&self.tip, txdata);
         self.replay(&block)?;
         Ok(block)
@@ -168,7 +180,7 @@ fn payment(coins: &[&Coin], split: bool, random: &mut Random) -> Transaction {
         previous_output: coin.outpoint,
         sequence: Sequence::MAX,
         script_sig: ScriptBuf::new(),
-        witness: Witness::new(),
+        witness: coin.witness.clone(),
     });
     let mut rest: u64 = coins.iter().map(|coin| coin.value.to_sat()).sum();
     let mut output = Vec::new();
@@ -185,10 +197,17 @@ fn payment(coins: &[&Coin], split: bool, random: &mut Random) -> Transaction {
     } else {
         vec![rest]
     };
-    output.extend(halves.into_iter().map(|v| TxOut {
-        value: Amount::from_sat(v),
-        script_pubkey: anyone(),
-    }));
+    for value in halves {
+        let script_pubkey = if random.below(2) == 0 {
+            anyone()
+        } else {
+            anyone().to_p2wsh()
+        };
+        output.push(TxOut {
+            value: Amount::from_sat(value),
+            script_pubkey,
+        });
+    }
     transaction(input.collect(), output)
 }
 
@@ -204,6 +223,40 @@ fn transaction(input: Vec<TxIn>, output: Vec<TxOut>) -> Transaction {
 /// A script that anyone can spend.
 fn anyone() -> ScriptBuf {
     Builder::new().push_opcode(OP_TRUE).into_script()
+}
+
+/// The witness that spends an output, if anyone can.
+fn witness_for(script: &Script) -> Option<Witness> {
+    if *script == *anyone() {
+        return Some(Witness::new());
+    }
+    (*script == *anyone().to_p2wsh()).then(|| Witness::from_slice(&[anyone()]))
+}
+
+/// BIP 141: where a transaction has a witness, an output of the coinbase commits to all of them.
+fn commit_to_witnesses(txdata: &mut [Transaction]) {
+    const RESERVED: [u8; 32] = [0; 32];
+    const MAGIC: [u8; 4] = [0xaa, 0x21, 0xa9, 0xed];
+    if txdata
+        .iter()
+        .flat_map(|tx| &tx.input)
+        .all(|input| input.witness.is_empty())
+    {
+        return;
+    }
+    // The coinbase's own hash counts as zero.
+    let hashes = txdata
+        .iter()
+        .skip(1)
+        .map(|tx| WitnessMerkleNode::from(tx.compute_wtxid()));
+    let root = merkle_tree::calculate_root(iter::once(WitnessMerkleNode::all_zeros()).chain(hashes));
+    let commitment = Block::compute_witness_commitment(&root.unwrap_or_else(WitnessMerkleNode::all_zeros), &RESERVED);
+    let data: [u8; 36] = array::from_fn(|i| if i < 4 { MAGIC[i] } else { commitment[i - 4] });
+    txdata[0].output.push(TxOut {
+        value: Amount::ZERO,
+        script_pubkey: ScriptBuf::new_op_return(data),
+    });
+    txdata[0].input[0].witness = Witness::from_slice(&[RESERVED]);
 }
 
 /// A script of one of the common types that belongs to one of the owners.
@@ -297,7 +350,14 @@ mod tests {
         let blocks = chain(ChainMaker::new(RECIPE), 120);
         assert_eq!(blocks[98].txdata.len(), 1, "the first coin is spendable at height 101");
         assert_eq!(blocks[119].txdata.len(), 6);
-        assert!(blocks.iter().all(Block::check_merkle_root));
+        assert!(
+            blocks
+                .iter()
+                .all(|block| block.check_merkle_root() && block.check_witness_commitment())
+        );
+        let has_witness = |tx: &&Transaction| !tx.is_coinbase() && !tx.input[0].witness.is_empty();
+        assert!(blocks[119].txdata.iter().any(|tx| has_witness(&tx)));
+        assert!(!blocks[119].txdata.iter().all(|tx| tx.is_coinbase() || has_witness(&tx)));
     }
 
     #[test]

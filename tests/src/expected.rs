@@ -60,6 +60,8 @@ pub fn header_row(block: &Block) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use std::slice;
+
     use bitcoin::{Network, constants::genesis_block};
 
     use super::*;
@@ -74,10 +76,10 @@ mod tests {
         };
         let script = &coinbase.output[0].script_pubkey;
         assert_eq!(
-            outpoints_paying(script, &[genesis.clone()]),
+            outpoints_paying(script, slice::from_ref(&genesis)),
             encode::serialize(&outpoint)
         );
-        assert!(spender(outpoint, &[genesis.clone()]).is_empty());
+        assert!(spender(outpoint, slice::from_ref(&genesis)).is_empty());
         assert_eq!(
             outpoint_row(0, coinbase, 0)[..12],
             hex::decode("00f2052a0100000000000000").unwrap()
