@@ -1,6 +1,6 @@
 # Every recipe is a script or a cargo command that says what it does; `make help` lists them.
 CARGO_FLAGS := --release --locked --workspace
-# The charts' copy of the CRD and the expected files of the golden tests are written, not compared.
+# The expected files of the golden tests, the charts' copy of the CRD among them, are written, not compared.
 GOLDEN := EXPECTORATE=overwrite
 
 .DEFAULT_GOAL := help
@@ -43,8 +43,9 @@ unit: ## the tests that need no cluster
 	cargo test $(CARGO_FLAGS) --lib --bins
 	cargo test $(CARGO_FLAGS) --exclude e2e --test '*'
 
-golden: ## writes what the golden tests compare with; review the difference
+golden: guests ## writes what the golden tests compare with; review the difference
 	$(GOLDEN) cargo test $(CARGO_FLAGS) --exclude e2e
+	scripts/digests write
 
 guests: ## compiles the guest modules into target/guests
 	@tests/guests/build
