@@ -43,8 +43,8 @@ pub const NOT_AVAILABLE: i32 = -32001;
 /// A bound on requests, answers, time, memory or places was reached.
 pub const OVER_LIMIT: i32 = -32002;
 
-/// Bytes of an answer besides its result: the longest error, an id, and the words around them.
-const ANSWER_OVERHEAD_BYTES: u64 = 16 << 10;
+/// What a batch may answer besides one longest result: the thousand short answers of a full batch, 256 bytes each.
+const BATCH_OVERHEAD_BYTES: u64 = 256 << 10;
 
 const USAGE: &str = "This is a Shrewd indexer. It answers JSON-RPC 2.0 by POST to this address:\n\n\
     \x20 curl -d '{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"metashrew_height\",\"params\":[]}' http://ADDRESS/\n\n\
@@ -148,7 +148,7 @@ pub fn router<I: Index>(
         batch_bytes_max: limits
             .max_response_bytes
             .saturating_mul(2)
-            .saturating_add(ANSWER_OVERHEAD_BYTES),
+            .saturating_add(BATCH_OVERHEAD_BYTES),
     };
     let router = Router::new()
         .route("/", get(async || USAGE).post(handle::<I>))

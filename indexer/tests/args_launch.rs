@@ -35,7 +35,7 @@ fn module(folder: &Path) -> String {
 fn a_pods_configuration_is_taken_as_it_is() {
     let launch = launch(&format!("--config {CONFIG}")).unwrap();
     assert_eq!(launch.config.indexer, "default/outpoints");
-    assert_eq!(launch.config.views.timeout_ms, 1000);
+    assert_eq!(launch.config.views.timeout_ms, 10_000);
     assert_eq!(launch.credentials, None);
     assert_eq!(launch.notices, Vec::<String>::new());
 }
