@@ -34,10 +34,16 @@ pub struct Metrics {
     refresh_failures: IntCounter,
     source_errors: IntCounterVec,
     store_bytes: IntGaugeVec,
-    views: IntCounterVec,
-    view_seconds: Histogram,
-    views_running: IntGauge,
+    views: ViewMetrics,
+}
+
+/// Metrics of queries.
+struct ViewMetrics {
+    ended: IntCounterVec,
+    seconds: Histogram,
+    running: IntGauge,
     malformed_answers: IntCounter,
+    /// Names that are labels already.
     functions: Mutex<BTreeSet<String>>,
 }
 
@@ -120,29 +126,7 @@ impl Metrics {
                 "Bytes on disk, by column family.",
                 &["family"],
             )?,
-            views: counters(
-                &registry,
-                "views_total",
-                "Views asked for, by how they ended.",
-                &["function", "outcome"],
-            )?,
-            view_seconds: register(
-                &registry,
-                Histogram::with_opts(seconds(
-                    "view_seconds",
-                    "Wall time of views, the wait for a place included.",
-                ))?,
-            )?,
-            views_running: register(
-                &registry,
-                IntGauge::new("views_running", "Views that wait for a place or run.")?,
-            )?,
-            malformed_answers: counter(
-                &registry,
-                "malformed_view_answers_total",
-                "Views that returned no valid pointer and were answered as empty.",
-            )?,
-            functions: Mutex::default(),
+            views: ViewMetrics::new(&registry)?,
             registry,
         })
     }
@@ -188,7 +172,7 @@ impl Metrics {
     /// [`OTHER_FUNCTION`].
     pub fn view(&self, function: &str, outcome: &'static str, took: Duration) {
         let label = {
-            let mut known = self.functions.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut known = self.views.functions.lock().unwrap_or_else(PoisonError::into_inner);
             if known.len() < FUNCTION_LABELS_MAX && !known.contains(function) {
                 known.insert(function.to_owned());
             }
@@ -198,18 +182,18 @@ impl Metrics {
                 OTHER_FUNCTION
             }
         };
-        self.views.with_label_values(&[label, outcome]).inc();
-        self.view_seconds.observe(took.as_secs_f64());
+        self.views.ended.with_label_values(&[label, outcome]).inc();
+        self.views.seconds.observe(took.as_secs_f64());
     }
 
     /// Views that are at work; the caller counts up and down.
     pub fn views_running(&self) -> &IntGauge {
-        &self.views_running
+        &self.views.running
     }
 
     /// A view's answer was no pointer to data.
     pub fn malformed_answer(&self) {
-        self.malformed_answers.inc();
+        self.views.malformed_answers.inc();
     }
 
     /// Everything in Prometheus' text format, with what `status` says.
@@ -221,6 +205,31 @@ impl Metrics {
         let mirror = self.mirror.lock().unwrap_or_else(PoisonError::into_inner);
         mirror.set(status);
         TextEncoder::new().encode_to_string(&self.registry.gather())
+    }
+}
+
+impl ViewMetrics {
+    fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let took = seconds("view_seconds", "Wall time of views, the wait for a place included.");
+        Ok(Self {
+            ended: counters(
+                registry,
+                "views_total",
+                "Views asked for, by how they ended.",
+                &["function", "outcome"],
+            )?,
+            seconds: register(registry, Histogram::with_opts(took)?)?,
+            running: register(
+                registry,
+                IntGauge::new("views_running", "Views that wait for a place or run.")?,
+            )?,
+            malformed_answers: counter(
+                registry,
+                "malformed_view_answers_total",
+                "Views that returned no valid pointer and were answered as empty.",
+            )?,
+            functions: Mutex::default(),
+        })
     }
 }
 

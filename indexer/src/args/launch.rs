@@ -204,20 +204,7 @@ impl Launch {
         }
         spec.chain.start_height = start_block.unwrap_or(spec.chain.start_height);
         spec.chain.max_reorg_depth = max_reorg_depth.unwrap_or(spec.chain.max_reorg_depth);
-        let mut credentials = auth.as_deref().map(Credentials::parse).transpose()?;
-        if let Some(url) = daemon_rpc_url {
-            let (url, inside) = split_credentials(&url)?;
-            if inside.is_some() && credentials.is_some() {
-                return Err(Error::AuthTwice);
-            }
-            credentials = credentials.or(inside);
-            spec.chain.source.bitcoind.urls = vec![url];
-        } else if let (Some(secret), None) = (&spec.chain.source.bitcoind.auth_secret_ref, &credentials) {
-            notices.push(format!(
-                "secret {:?} is an object of a cluster: without --auth or SHREWD_AUTH only the node's REST interface is used",
-                secret.name
-            ));
-        }
+        let credentials = reach_node(&mut spec.chain.source.bitcoind, daemon_rpc_url, auth, &mut notices)?;
         if reorg_check_threshold.is_some() {
             notices.push("--reorg-check-threshold changes nothing: every block is checked against its parent".into());
         }
@@ -272,6 +259,31 @@ impl Credentials {
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Credentials(..)")
+    }
+}
+
+/// Puts the flags' word about the node in place of the manifest's; gives the credentials, wherever they were.
+fn reach_node(
+    node: &mut BitcoindSpec,
+    url: Option<String>,
+    auth: Option<String>,
+    notices: &mut Vec<String>,
+) -> Result<Option<Credentials>, Error> {
+    let credentials = auth.as_deref().map(Credentials::parse).transpose()?;
+    let Some(url) = url else {
+        if let (Some(secret), None) = (&node.auth_secret_ref, &credentials) {
+            notices.push(format!(
+                "secret {:?} is an object of a cluster: without --auth or SHREWD_AUTH only the node's REST interface is used",
+                secret.name
+            ));
+        }
+        return Ok(credentials);
+    };
+    let (url, inside) = split_credentials(&url)?;
+    node.urls = vec![url];
+    match (credentials, inside) {
+        (Some(_), Some(_)) => Err(Error::AuthTwice),
+        (credentials, inside) => Ok(credentials.or(inside)),
     }
 }
 
