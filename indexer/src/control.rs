@@ -25,8 +25,9 @@ struct Requests {
 impl Control {
     /// Asks everything to end: what waits by the token, what computes by the flag.
     pub fn stop(&self) {
-        self.stop_flag.cancel();
+        // In this order: a guest that is stopped finds the token cancelled, and is not taken for a failed one.
         self.stop_token.cancel();
+        self.stop_flag.cancel();
     }
 
     /// Cancelled once the process is to end.
@@ -57,9 +58,12 @@ impl Control {
         true
     }
 
-    /// Waits for a request. May return though the request was taken meanwhile: look with [`Self::take_refresh`].
+    /// Waits until a request waits in [`Self::take_refresh`].
     pub async fn refresh_requested(&self) {
-        self.refresh.notified().await;
+        // A notification may be left over from a request that was taken without waiting for it.
+        while self.lock().waiting.is_none() {
+            self.refresh.notified().await;
+        }
     }
 
     /// The request that waits, if one does. It is the caller's from here on.

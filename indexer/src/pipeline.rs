@@ -14,7 +14,11 @@ pub mod execute;
 pub mod fetch;
 mod halted;
 
-use std::{sync::Arc, thread, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    thread,
+    time::Duration,
+};
 
 use crds::{
     Identity, Phase,
@@ -23,7 +27,9 @@ use crds::{
 use tokio::{
     runtime::Handle,
     sync::{Semaphore, mpsc},
+    task::{JoinError, JoinHandle},
 };
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     chain::{BlockRef, Height},
@@ -38,6 +44,7 @@ use crate::{
 };
 use commit::Committer;
 use execute::{Executed, Executor};
+use fetch::Fetched;
 
 /// Bytes of blocks fetched and not yet executed, in KiB: some sixteen of the largest blocks, a second of dense ones.
 const FETCH_BUDGET_KIB: usize = 64 << 10;
@@ -101,6 +108,9 @@ pub enum Finished {
     ReachedExit,
     /// It halted, and nobody waits for it to go on.
     Halted(Halt),
+    /// The store failed. RocksDB may refuse to write until it is opened anew, so the process must end: what is
+    /// committed is safe, and whoever started the process starts it again.
+    StoreFailed(Fault),
 }
 
 /// Why one session ended.
@@ -112,9 +122,14 @@ pub(crate) enum End {
     Reorg {
         fork: Option<BlockRef>,
     },
+    /// Nothing is wrong; look again from the store's tip.
+    Continue,
     Halted(Halt),
     SourceFailed(source::Error),
+    /// The host could not run the guest; it may be able to later.
     Failed(Fault),
+    /// The store could not be read or written.
+    StoreFailed(Fault),
 }
 
 impl<S: BlockSource> Pipeline<S> {
@@ -129,22 +144,23 @@ impl<S: BlockSource> Pipeline<S> {
         self.shared.report.update(|status| status.phase = Phase::Syncing);
         let mut pause = PAUSES.0;
         loop {
+            if self.shared.control.stop_token().is_cancelled() {
+                return Finished::Stopped;
+            }
             let before = self.shared.store.tip();
             let end = self.session();
             if self.shared.store.tip() != before {
                 pause = PAUSES.0;
             }
+            let end = match end {
+                End::Reorg { fork } => self.unwind(fork),
+                end => end,
+            };
             match end {
                 End::Stopped => return Finished::Stopped,
                 End::ReachedExit => return Finished::ReachedExit,
-                End::Reorg { fork } => match self.unwind(fork) {
-                    Ok(()) => {}
-                    Err(halt) => {
-                        if let Some(finished) = self.halt(halt) {
-                            return finished;
-                        }
-                    }
-                },
+                End::StoreFailed(fault) => return Finished::StoreFailed(fault),
+                End::Continue | End::Reorg { .. } => {}
                 End::Halted(halt) => {
                     if let Some(finished) = self.halt(halt) {
                         return finished;
@@ -164,39 +180,40 @@ impl<S: BlockSource> Pipeline<S> {
 
     /// Runs the three stages until one of them ends.
     fn session(&mut self) -> End {
-        let Shared { store, report, .. } = &self.shared;
-        let tip = store.tip();
+        let tip = self.shared.store.tip();
+        self.executor.continue_from(tip.map(|t| t.at));
         let (fetched_tx, fetched_rx) = mpsc::channel(FETCH_BLOCKS);
-        let fetch = {
-            let (source, store, report) = (self.source.clone(), store.clone(), report.clone());
-            let start = Height(self.shared.settings.identity.start_height);
-            self.runtime.spawn(async move {
-                let known = |height| store.block(height).ok().flatten().map(|row| row.hash);
-                let budget = Arc::new(Semaphore::new(FETCH_BUDGET_KIB));
-                fetch::run(source.as_ref(), start, tip.map(|t| t.at), known, fetched_tx, budget, &report).await
-            })
-        };
+        let unreadable = Arc::new(OnceLock::new());
+        let fetch = self.fetch(tip.map(|t| t.at), fetched_tx, unreadable.clone());
         let seed = tip.map_or_else(|| Digest::seed(self.shared.settings.identity.hash()), |t| t.digest);
         let (executed, committed) = thread::scope(|scope| {
             let (executed_tx, executed_rx) = std::sync::mpsc::sync_channel::<Executed>(COMMIT_BLOCKS);
-            let committer = Committer::new(&self.shared);
-            let commit = scope.spawn(move || committer.run(&executed_rx));
-            let budget = Arc::new(Semaphore::new(COMMIT_BUDGET_KIB));
-            let executed = self.executor.run(&self.shared, &self.runtime, seed, fetched_rx, &executed_tx, &budget);
+            let committer = Committer::new(&self.shared, seed);
+            let done = CancellationToken::new();
+            let tell = done.clone().drop_guard();
+            let commit = scope.spawn(move || {
+                // Dropped when this thread ends, however it ends: nobody waits for blocks that cannot be committed.
+                let _tell = tell;
+                committer.run(&executed_rx)
+            });
+            let executed = self.executor.run(&self.shared, &self.runtime, fetched_rx, &executed_tx, &done);
             drop(executed_tx);
             (executed, commit.join())
         });
         // The fetch stage ends by itself: it has nobody to send to any more.
         let fetched = self.runtime.block_on(fetch);
         match (committed, executed) {
-            (Err(_), _) => End::Failed(Fault::host("the commit stage panicked")),
-            (Ok(Err(fault)), _) => End::Failed(fault),
-            (Ok(Ok(())), execute::End::Drained) => match fetched {
-                Ok(fetch::End::Reorg { fork }) => End::Reorg { fork },
-                Ok(fetch::End::Failed(error)) => End::SourceFailed(error),
-                Ok(fetch::End::Closed) => End::Failed(Fault::host("the fetch stage ended without a reason")),
-                Err(error) => End::Failed(Fault::host(format!("the fetch stage: {error}"))),
-            },
+            (Err(_), _) => End::StoreFailed(Fault::host("the commit stage panicked")),
+            (Ok(Err(fault)), _) => End::StoreFailed(fault),
+            (Ok(Ok(())), execute::End::Drained) => {
+                if let Some(fault) = unreadable.get() {
+                    return End::StoreFailed(Fault::clone(fault));
+                }
+                // A fork is looked for among committed blocks. If some were still on their way then, it lies too low:
+                // the next session finds the right one.
+                let in_flight = self.shared.store.tip() != tip;
+                after_fetch(fetched, in_flight)
+            }
             (Ok(Ok(())), execute::End::Stopped) => End::Stopped,
             (Ok(Ok(())), execute::End::ReachedExit) => End::ReachedExit,
             (Ok(Ok(())), execute::End::Halted(halt)) => End::Halted(halt),
@@ -204,27 +221,47 @@ impl<S: BlockSource> Pipeline<S> {
         }
     }
 
+    /// Starts the first stage. What the store could not tell it ends up in `unreadable`.
+    fn fetch(
+        &self,
+        local: Option<BlockRef>,
+        out: mpsc::Sender<Fetched>,
+        unreadable: Arc<OnceLock<Fault>>,
+    ) -> JoinHandle<fetch::End> {
+        let (source, store, report) = (self.source.clone(), self.shared.store.clone(), self.shared.report.clone());
+        let start = Height(self.shared.settings.identity.start_height);
+        self.runtime.spawn(async move {
+            let known = |height| {
+                let row = store.block(height).unwrap_or_else(|error| {
+                    let _ = unreadable.set(error.into());
+                    None
+                });
+                row.map(|row| row.hash)
+            };
+            let budget = Arc::new(Semaphore::new(FETCH_BUDGET_KIB));
+            fetch::run(source.as_ref(), start, local, known, out, budget, &report).await
+        })
+    }
+
     /// Undoes the blocks above the fork.
-    fn unwind(&mut self, fork: Option<BlockRef>) -> Result<(), Halt> {
+    fn unwind(&mut self, fork: Option<BlockRef>) -> End {
         let Shared { store, metrics, .. } = &self.shared;
-        let Some(tip) = store.tip() else { return Ok(()) };
+        let Some(tip) = store.tip() else { return End::Continue };
         tracing::info!(height = %tip.at.height, fork = ?fork.map(|f| f.height.0), "the chain reorganised: unwinding");
-        match store.unwind(fork.map(|f| f.height)) {
+        let unwound = store.unwind(fork.map(|f| f.height));
+        self.show_tip();
+        match unwound {
             Ok(depth) => {
                 metrics.unwound(depth);
-                self.executor.unwound();
-                self.show_tip();
-                Ok(())
+                End::Continue
             }
             Err(error) => {
                 let fault = Fault::from(error);
-                self.show_tip();
                 if fault.remedy() != Remedy::Halt {
-                    tracing::error!(error = %fault, "unwinding failed, will try again");
-                    return Ok(());
+                    return End::StoreFailed(fault);
                 }
                 let height = fork.map_or(self.shared.settings.identity.start_height, |f| f.height.0 + 1);
-                Err(Halt {
+                End::Halted(Halt {
                     class: fault.class,
                     height,
                     block_hash: tip.at.hash.to_string(),
@@ -254,6 +291,7 @@ impl<S: BlockSource> Pipeline<S> {
                     status.phase = Phase::Syncing;
                     status.halt = None;
                 });
+                self.executor.refresh_on_request(&self.shared, Height(halt.height));
                 None
             }
         }
@@ -279,6 +317,17 @@ impl<S: BlockSource> Pipeline<S> {
 
     fn show_tip(&self) {
         show_tip(&self.shared);
+    }
+}
+
+/// What the end of the first stage means once the other two are drained.
+fn after_fetch(fetched: Result<fetch::End, JoinError>, in_flight: bool) -> End {
+    match fetched {
+        Ok(fetch::End::Reorg { .. }) if in_flight => End::Continue,
+        Ok(fetch::End::Reorg { fork }) => End::Reorg { fork },
+        Ok(fetch::End::Failed(error)) => End::SourceFailed(error),
+        Ok(fetch::End::Closed) => End::Failed(Fault::host("the fetch stage ended without a reason")),
+        Err(error) => End::Failed(Fault::host(format!("the fetch stage: {error}"))),
     }
 }
 

@@ -23,6 +23,7 @@ use tokio::{
     signal::unix::{SignalKind, signal},
     task::JoinHandle,
 };
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     args::{Credentials, Launch},
@@ -42,6 +43,9 @@ use crate::{
 
 /// Pause between two looks at a module that cannot be used. The kubelet brings a changed `ConfigMap` within a minute.
 const MODULE_LOOK_EVERY: Duration = Duration::from_secs(2);
+/// How long a pod goes on answering after it was asked to stop. Its removal from the Service takes that long to reach
+/// every node, and until then clients still come.
+const LINGER: Duration = Duration::from_secs(3);
 /// How long open connections may take to end once the process is asked to stop; a sixth of what Kubernetes gives.
 const DRAIN: Duration = Duration::from_secs(10);
 /// Pause between two looks at the size of the store: as often as Prometheus usually scrapes.
@@ -87,15 +91,16 @@ async fn serve_and_index(launch: Launch, bar: ProgressBar) -> Result<()> {
     let serving = Serving::new(config.views.max_response_bytes);
     let ops = ops::router(Ops { report: report.clone(), metrics: metrics.clone(), control: control.clone() });
     let rpc = rpc::router(serving.clone(), metrics.clone(), &config.views, config.cors_origin.as_deref())?;
+    let closing = CancellationToken::new();
     let servers = [
-        serve("ops", &config.ops_listen, ops, &control).await?,
-        serve("json-rpc", &config.rpc_listen, rpc, &control).await?,
+        serve("ops", &config.ops_listen, ops, &closing).await?,
+        serve("json-rpc", &config.rpc_listen, rpc, &closing).await?,
     ];
     tracing::info!(
         indexer = config.indexer, revision = %config.identity.revision(), module = config.identity.module_sha256,
         network = %config.identity.network, rpc = config.rpc_listen, ops = config.ops_listen, "starting"
     );
-    stop_on_signal(&control)?;
+    stop_on_signal(&control, &report)?;
     let process = Process {
         config,
         credentials,
@@ -108,11 +113,12 @@ async fn serve_and_index(launch: Launch, bar: ProgressBar) -> Result<()> {
     };
     let ended = index_on_a_thread(process).await;
     report.update(|status| status.phase = Phase::Stopping);
-    control.stop();
-    for server in servers {
-        // Past the drain time what is still open is cut off by the end of the process.
-        let _ = tokio::time::timeout(DRAIN, server).await;
+    if control.stop_token().is_cancelled() && !one_shot {
+        tokio::time::sleep(LINGER).await;
     }
+    closing.cancel();
+    // Past the drain time what is still open is cut off by the end of the process.
+    let _ = tokio::time::timeout(DRAIN, futures::future::join_all(servers)).await;
     ended
 }
 
@@ -164,7 +170,9 @@ fn index(process: &Process, runtime: &Handle) -> Result<()> {
     let finished = Pipeline::new(Arc::new(source), shared, executor, runtime.clone()).run();
     progress.finish();
     match finished {
+        Finished::Stopped if config.exit_at.is_some() => Err(anyhow!("stopped before the height given by --exit-at")),
         Finished::Stopped | Finished::ReachedExit => Ok(()),
+        Finished::StoreFailed(fault) => Err(anyhow!("the store failed, start again: {fault}")),
         Finished::Halted(halt) => Err(anyhow!("halted below block {}: {}", halt.height, halt.message)),
     }
 }
@@ -193,13 +201,20 @@ fn usable_module(process: &Process, runtime: &Handle, engine: &Engine) -> Result
             tracing::error!(reason = unusable.reason, error = unusable.message, "the module cannot be used, will look again");
             told = Some(unusable);
         }
+        // Bytes with the declared digest stay what they are: compiling them again would fail again.
+        let is_final = told.as_ref().is_some_and(|check| !is_worth_another_look(check));
+        let look_again = if is_final { Duration::MAX } else { MODULE_LOOK_EVERY };
         let stopped = runtime.block_on(async {
-            tokio::time::timeout(MODULE_LOOK_EVERY, process.control.stop_token().cancelled()).await.is_ok()
+            tokio::time::timeout(look_again, process.control.stop_token().cancelled()).await.is_ok()
         });
         if stopped {
             return Ok(None);
         }
     }
+}
+
+fn is_worth_another_look(check: &Check) -> bool {
+    matches!(check.reason.as_str(), module_reasons::NOT_FOUND | module_reasons::DIGEST_MISMATCH)
 }
 
 fn load_module(config: &Config, engine: &Engine) -> Result<Module, Check> {
@@ -237,27 +252,28 @@ async fn measure_store(store: Store, metrics: Arc<Metrics>, control: Arc<Control
     }
 }
 
-async fn serve(what: &'static str, listen: &str, router: Router, control: &Control) -> Result<JoinHandle<()>> {
+async fn serve(what: &'static str, listen: &str, router: Router, closing: &CancellationToken) -> Result<JoinHandle<()>> {
     let listener = TcpListener::bind(listen).await.with_context(|| format!("listen for {what} on {listen}"))?;
-    let stop = control.stop_token().clone();
+    let closing = closing.clone();
     Ok(tokio::spawn(async move {
         let server = axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>());
-        if let Err(error) = server.with_graceful_shutdown(stop.cancelled_owned()).await {
+        if let Err(error) = server.with_graceful_shutdown(closing.cancelled_owned()).await {
             tracing::error!(what, %error, "server ended");
         }
     }))
 }
 
-fn stop_on_signal(control: &Arc<Control>) -> Result<()> {
+fn stop_on_signal(control: &Arc<Control>, report: &Arc<Report>) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let control = control.clone();
+    let (control, report) = (control.clone(), report.clone());
     tokio::spawn(async move {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
         tracing::info!("asked to stop: finishing what is under way");
+        report.update(|status| status.phase = Phase::Stopping);
         control.stop();
     });
     Ok(())

@@ -3,18 +3,20 @@
 use std::{sync::mpsc::Receiver, time::Instant};
 
 use super::{Shared, execute::Executed, show_tip};
-use crate::{fault::Fault, store::Durability};
+use crate::{fault::Fault, state::Digest, store::Durability};
 
 /// Writes what was executed into the store.
 pub struct Committer {
     shared: Shared,
+    /// The digest of the last block committed.
+    digest: Digest,
 }
 
 impl Committer {
-    /// A committer of one session.
+    /// A committer that goes on from `digest`, that of the store's tip.
     #[must_use]
-    pub fn new(shared: &Shared) -> Self {
-        Self { shared: shared.clone() }
+    pub fn new(shared: &Shared, digest: Digest) -> Self {
+        Self { shared: shared.clone(), digest }
     }
 
     /// Commits blocks in the order in which they come, until no more come.
@@ -24,13 +26,14 @@ impl Committer {
     ///
     /// # Errors
     /// The first failure of the store. Nothing of that block is in the store then, nor of those after it.
-    pub fn run(&self, blocks: &Receiver<Executed>) -> Result<(), Fault> {
+    pub fn run(mut self, blocks: &Receiver<Executed>) -> Result<(), Fault> {
         let mut lazy = false;
-        for Executed { at, writes, digest, permit } in blocks {
+        for Executed { at, writes, permit } in blocks {
             let started = Instant::now();
             let durability = self.durability(at.height.0);
             lazy = durability == Durability::Lazy;
-            self.shared.store.commit(at, &writes, digest, durability)?;
+            self.digest = self.digest.next(at.height, at.hash, writes.hash());
+            self.shared.store.commit(at, &writes, self.digest, durability)?;
             drop(permit);
             self.shared.metrics.committed(writes.pairs().len(), writes.bytes());
             self.shared.metrics.stage("commit", started.elapsed());

@@ -13,13 +13,14 @@ use tokio::{
     runtime::Handle,
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
 };
+use tokio_util::sync::CancellationToken;
 
 use super::{COMMIT_BUDGET_KIB, Shared, fetch::Fetched};
 use crate::{
     chain::{Block, BlockRef, Height},
     fault::{Fault, Remedy},
     guest::{Indexing, refresh},
-    state::{Digest, Layered, Overlay, WriteSet},
+    state::{Layered, Overlay, WriteSet},
 };
 
 /// The longest text of a guest's failure that is kept, in characters.
@@ -31,8 +32,6 @@ pub struct Executed {
     pub at: BlockRef,
     /// What it wrote.
     pub writes: Arc<WriteSet>,
-    /// The digest after it.
-    pub digest: Digest,
     /// Its share of the bytes that may wait; given back once it is committed.
     pub permit: OwnedSemaphorePermit,
 }
@@ -61,6 +60,8 @@ pub struct Executor {
     request: Option<String>,
     /// Linear memory at the end of the last block.
     last_bytes: Option<u64>,
+    /// The last block the guest ran to its end.
+    last_block: Option<BlockRef>,
 }
 
 enum Next {
@@ -74,33 +75,38 @@ impl Executor {
     /// An executor without an instance; the first block makes one.
     #[must_use]
     pub fn new(guest: Indexing) -> Self {
-        Self { guest, pending: None, request: None, last_bytes: None }
+        Self { guest, pending: None, request: None, last_bytes: None, last_block: None }
     }
 
-    /// Blocks were undone: what the instance remembers of them must not reach the next block.
-    pub fn unwound(&mut self) {
-        self.want(RefreshReason::Unwind);
+    /// Makes sure that the guest remembers nothing the index does not hold: blocks that were undone, or that were
+    /// executed and could not be committed.
+    pub fn continue_from(&mut self, tip: Option<BlockRef>) {
+        if self.last_block.is_some() && self.last_block != tip {
+            self.want(RefreshReason::Unwind);
+            self.last_block = None;
+        }
     }
 
     /// Runs blocks in the order in which they come, until there are no more or one of them cannot be run.
     ///
-    /// `digest` is that of the store's tip. Every block sent on was executed on exactly the state its predecessor left.
+    /// Every block sent on was executed on exactly the state its predecessor left. `done` says that nobody commits any
+    /// more.
     pub fn run(
         &mut self,
         shared: &Shared,
         runtime: &Handle,
-        mut digest: Digest,
         mut blocks: mpsc::Receiver<Fetched>,
         out: &SyncSender<Executed>,
-        budget: &Arc<Semaphore>,
+        done: &CancellationToken,
     ) -> End {
+        let budget = Arc::new(Semaphore::new(COMMIT_BUDGET_KIB));
         let mut overlay = Overlay::default();
         loop {
             if shared.settings.exit_at.is_some_and(|end| next_height(shared, &overlay) >= end) {
                 return End::ReachedExit;
             }
             let waited = Instant::now();
-            let fetched = match runtime.block_on(next(shared, &mut blocks)) {
+            let fetched = match runtime.block_on(next(shared, &mut blocks, done)) {
                 Next::Block(fetched) => fetched,
                 Next::Refresh => {
                     self.refresh_on_request(shared, next_height(shared, &overlay));
@@ -116,13 +122,12 @@ impl Executor {
                 Err(end) => return end,
             };
             let at = fetched.block.at;
-            digest = digest.next(at.height, at.hash, writes.hash());
             shared.metrics.stage("execute", started.elapsed());
             drop(fetched);
             overlay.push(at.height, writes.clone());
-            let Some(permit) = reserve(runtime, budget, writes.bytes()) else { return End::Drained };
+            let Some(permit) = reserve(runtime, &budget, writes.bytes()) else { return End::Drained };
             // The commit stage ends early only with a fault, which the session reports.
-            if out.send(Executed { at, writes, digest, permit }).is_err() {
+            if out.send(Executed { at, writes, permit }).is_err() {
                 return End::Drained;
             }
             if let Some(tip) = shared.store.tip() {
@@ -136,10 +141,14 @@ impl Executor {
         let mut runs = 0;
         loop {
             self.take_request(shared);
-            self.refresh_if_due(shared, block.at.height).map_err(End::Failed)?;
             runs += 1;
-            match self.run_once(shared, overlay, block) {
-                Ok(writes) => return Ok(writes),
+            // A fresh instance runs the module's start section, so making one can fail as running the block can.
+            let ran = self.refresh_if_due(shared, block.at.height).and_then(|()| self.run_once(shared, overlay, block));
+            match ran {
+                Ok(writes) => {
+                    self.last_block = Some(block.at);
+                    return Ok(writes);
+                }
                 Err(_) if shared.control.stop_token().is_cancelled() => return Err(End::Stopped),
                 Err(fault) => {
                     self.last_bytes = None;
@@ -166,6 +175,10 @@ impl Executor {
         self.last_bytes = Some(bytes);
         let threshold = shared.settings.threshold_bytes;
         shared.report.update(|status| note_memory(&mut status.memory, bytes, threshold, height));
+        if shared.settings.refresh == RefreshPolicy::EveryBlock {
+            // It will never run again: its memory need not wait for the next block.
+            self.guest.drop_instance();
+        }
         Ok(writes)
     }
 
@@ -210,7 +223,7 @@ impl Executor {
     }
 
     /// Acts on a request at once, also while no block comes.
-    fn refresh_on_request(&mut self, shared: &Shared, height: Height) {
+    pub(super) fn refresh_on_request(&mut self, shared: &Shared, height: Height) {
         self.take_request(shared);
         if self.pending.is_none() {
             return;
@@ -243,9 +256,10 @@ impl Executor {
     }
 }
 
-async fn next(shared: &Shared, blocks: &mut mpsc::Receiver<Fetched>) -> Next {
+async fn next(shared: &Shared, blocks: &mut mpsc::Receiver<Fetched>, done: &CancellationToken) -> Next {
     tokio::select! {
         biased;
+        () = done.cancelled() => Next::Drained,
         () = shared.control.stop_token().cancelled() => Next::Stopped,
         () = shared.control.refresh_requested() => Next::Refresh,
         block = blocks.recv() => block.map_or(Next::Drained, Next::Block),

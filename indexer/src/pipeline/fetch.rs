@@ -65,7 +65,11 @@ pub async fn run<S: BlockSource>(
     budget: Arc<Semaphore>,
     report: &Report,
 ) -> End {
-    let tip = match source.tip().await {
+    let first = tokio::select! {
+        tip = source.tip() => tip,
+        () = tx.closed() => return End::Closed,
+    };
+    let tip = match first {
         Ok(tip) => tip,
         Err(error) => return End::Failed(error),
     };

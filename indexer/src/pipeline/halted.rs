@@ -23,14 +23,18 @@ pub(super) enum Wait {
 /// Waits until the block that failed left the chain, somebody asks for a refresh, or the process ends.
 pub(super) async fn wait<S: BlockSource>(source: &S, shared: &Shared, halt: &Halt) -> Wait {
     loop {
-        tokio::select! {
+        let look = async {
+            tokio::time::sleep(LOOK_EVERY).await;
+            chain_moved(source, shared, halt).await
+        };
+        let moved = tokio::select! {
             biased;
             () = shared.control.stop_token().cancelled() => return Wait::Stopped,
-            // The request itself stays for the executor, which takes it before its next block.
+            // The request itself stays for the executor.
             () = shared.control.refresh_requested() => return Wait::GoOn("a refresh was requested"),
-            () = tokio::time::sleep(LOOK_EVERY) => {}
-        }
-        match chain_moved(source, shared, halt).await {
+            moved = look => moved,
+        };
+        match moved {
             Ok(Some(why)) => return Wait::GoOn(why),
             Ok(None) => {}
             Err(error) => {
