@@ -95,11 +95,26 @@ mod tests {
     fn every_field_counts() {
         let base = identity();
         let others = [
-            Identity { module_sha256: "cd".repeat(32), ..base.clone() },
-            Identity { network: Network::Mainnet, ..base.clone() },
-            Identity { start_height: 1, ..base.clone() },
-            Identity { memory_limit_bytes: 1 << 30, ..base.clone() },
-            Identity { store_format: 2, ..base.clone() },
+            Identity {
+                module_sha256: "cd".repeat(32),
+                ..base.clone()
+            },
+            Identity {
+                network: Network::Mainnet,
+                ..base.clone()
+            },
+            Identity {
+                start_height: 1,
+                ..base.clone()
+            },
+            Identity {
+                memory_limit_bytes: 1 << 30,
+                ..base.clone()
+            },
+            Identity {
+                store_format: 2,
+                ..base.clone()
+            },
         ];
         for other in others {
             assert_ne!(other.revision(), base.revision(), "{other:?}");

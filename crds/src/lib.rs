@@ -48,9 +48,11 @@ pub fn crd() -> CustomResourceDefinition {
             .and_then(|s| s.properties.as_mut())
             .and_then(|p| p.get_mut("status"))
             .expect("the kind has a status");
-        status.default = Some(k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::JSON(
-            serde_json::json!({ "observedGeneration": -1 }),
-        ));
+        status.default = Some(
+            k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::JSON(
+                serde_json::json!({ "observedGeneration": -1 }),
+            ),
+        );
     }
     crd
 }

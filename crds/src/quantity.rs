@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 /// The text is kept as written, so that a resource read back equals the one applied.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
-pub struct ByteSize(#[schemars(length(max = 32), regex(pattern = r"^[0-9]+(\.[0-9]+)?(Ki|Mi|Gi|Ti|k|M|G|T)?$"))] pub String);
+pub struct ByteSize(
+    #[schemars(length(max = 32), regex(pattern = r"^[0-9]+(\.[0-9]+)?(Ki|Mi|Gi|Ti|k|M|G|T)?$"))] pub String,
+);
 
 /// A time span: a whole number and one of `ms`, `s`, `m`, `h`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -37,14 +39,19 @@ impl ByteSize {
     /// # Errors
     /// If the text is no quantity of this form, or above 2^64 - 1.
     pub fn bytes(&self) -> Result<u64, ParseError> {
-        parse_bytes(&self.0).ok_or_else(|| ParseError { text: self.0.clone(), wanted: "a size such as 64Mi or 4Gi" })
+        parse_bytes(&self.0).ok_or_else(|| ParseError {
+            text: self.0.clone(),
+            wanted: "a size such as 64Mi or 4Gi",
+        })
     }
 }
 
 /// `DIGITS[.DIGITS][UNIT]`, in whole numbers throughout: a float would lose bytes, and the crates for Kubernetes'
 /// quantities drop the fraction before they apply the unit.
 fn parse_bytes(text: &str) -> Option<u64> {
-    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let end = text
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(text.len());
     let (number, unit) = text.split_at(end);
     let unit_bytes: u128 = match unit {
         "" => 1,
@@ -58,7 +65,9 @@ fn parse_bytes(text: &str) -> Option<u64> {
         "T" => 1_000_000_000_000,
         _ => return None,
     };
-    let (whole, fraction) = number.split_once('.').map_or((number, None), |(whole, fraction)| (whole, Some(fraction)));
+    let (whole, fraction) = number
+        .split_once('.')
+        .map_or((number, None), |(whole, fraction)| (whole, Some(fraction)));
     let whole = digits(whole)?.checked_mul(unit_bytes)?;
     let part = match fraction {
         None => 0,
@@ -82,7 +91,10 @@ impl TimeSpan {
     /// # Errors
     /// If the text is no span, or its milliseconds exceed 64 bits.
     pub fn duration(&self) -> Result<Duration, ParseError> {
-        let error = || ParseError { text: self.0.clone(), wanted: "a time span such as 500ms, 10s or 5m" };
+        let error = || ParseError {
+            text: self.0.clone(),
+            wanted: "a time span such as 500ms, 10s or 5m",
+        };
         let digits = self.0.find(|c: char| !c.is_ascii_digit()).ok_or_else(error)?;
         let (number, unit) = self.0.split_at(digits);
         let ms_per_unit = match unit {
@@ -93,7 +105,10 @@ impl TimeSpan {
             _ => return Err(error()),
         };
         let number: u64 = number.parse().map_err(|_| error())?;
-        number.checked_mul(ms_per_unit).map(Duration::from_millis).ok_or_else(error)
+        number
+            .checked_mul(ms_per_unit)
+            .map(Duration::from_millis)
+            .ok_or_else(error)
     }
 }
 
@@ -109,11 +124,31 @@ mod tests {
 
     #[test]
     fn sizes_are_read_as_kubernetes_reads_them() {
-        let cases = [("64Mi", 64 << 20), ("4Gi", 4 << 30), ("1792Mi", 1_879_048_192), ("500M", 500_000_000), ("0", 0), ("1.5Gi", 3 << 29), ("0.5", 1), ("16777215Ti", 16_777_215 << 40)];
+        let cases = [
+            ("64Mi", 64 << 20),
+            ("4Gi", 4 << 30),
+            ("1792Mi", 1_879_048_192),
+            ("500M", 500_000_000),
+            ("0", 0),
+            ("1.5Gi", 3 << 29),
+            ("0.5", 1),
+            ("16777215Ti", 16_777_215 << 40),
+        ];
         for (text, bytes) in cases {
             assert_eq!(ByteSize(text.into()).bytes(), Ok(bytes), "{text}");
         }
-        for text in ["", "abc", "-1Mi", "64MiB", ".5Gi", "1.Gi", "1.2.3", "1e3", "99999999999999999999Ti", "16777216Ti"] {
+        for text in [
+            "",
+            "abc",
+            "-1Mi",
+            "64MiB",
+            ".5Gi",
+            "1.Gi",
+            "1.2.3",
+            "1e3",
+            "99999999999999999999Ti",
+            "16777216Ti",
+        ] {
             assert!(ByteSize(text.into()).bytes().is_err(), "{text}");
         }
     }
@@ -122,9 +157,22 @@ mod tests {
     fn spans_need_a_unit() {
         let cases = [("250ms", 250), ("10s", 10_000), ("2m", 120_000), ("1h", 3_600_000)];
         for (text, ms) in cases {
-            assert_eq!(TimeSpan(text.into()).duration(), Ok(Duration::from_millis(ms)), "{text}");
+            assert_eq!(
+                TimeSpan(text.into()).duration(),
+                Ok(Duration::from_millis(ms)),
+                "{text}"
+            );
         }
-        for text in ["", "10", "s", "1.5s", "-1s", "10 s", "99999999999999999999s", "18446744073709551615h"] {
+        for text in [
+            "",
+            "10",
+            "s",
+            "1.5s",
+            "-1s",
+            "10 s",
+            "99999999999999999999s",
+            "18446744073709551615h",
+        ] {
             assert!(TimeSpan(text.into()).duration().is_err(), "{text}");
         }
     }

@@ -46,7 +46,10 @@ pub fn resolve(spec: &IndexerSpec) -> Result<Resolved, Vec<Problem>> {
     let mut problems = Vec::new();
     let mut value = |field, parsed: Result<u64, ParseError>| {
         parsed.unwrap_or_else(|e| {
-            problems.push(Problem { field, message: e.to_string() });
+            problems.push(Problem {
+                field,
+                message: e.to_string(),
+            });
             0
         })
     };
@@ -57,7 +60,10 @@ pub fn resolve(spec: &IndexerSpec) -> Result<Resolved, Vec<Problem>> {
         max_concurrent: spec.views.max_concurrent,
         timeout_ms: value(
             "views.timeout",
-            spec.views.timeout.duration().map(|d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX)),
+            spec.views
+                .timeout
+                .duration()
+                .map(|d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX)),
         ),
         memory_limit_bytes: value("views.memoryLimit", spec.views.memory_limit.bytes()),
         max_request_bytes: value("views.maxRequestBytes", spec.views.max_request_bytes.bytes()),
@@ -70,16 +76,34 @@ pub fn resolve(spec: &IndexerSpec) -> Result<Resolved, Vec<Problem>> {
         });
     }
     if memory_limit_bytes > 4 << 30 {
-        problems.push(Problem { field: "memory.limit", message: "a 32-bit guest cannot address more than 4Gi".into() });
+        problems.push(Problem {
+            field: "memory.limit",
+            message: "a 32-bit guest cannot address more than 4Gi".into(),
+        });
     }
     if spec.module.config_map.is_some() == spec.module.path.is_some() {
-        problems.push(Problem { field: "module", message: "exactly one of configMap and path must be given".into() });
+        problems.push(Problem {
+            field: "module",
+            message: "exactly one of configMap and path must be given".into(),
+        });
     }
-    if spec.module.sha256.len() != 64 || !spec.module.sha256.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
-        problems.push(Problem { field: "module.sha256", message: "must be 64 lowercase hex digits".into() });
+    if spec.module.sha256.len() != 64
+        || !spec
+            .module
+            .sha256
+            .bytes()
+            .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+    {
+        problems.push(Problem {
+            field: "module.sha256",
+            message: "must be 64 lowercase hex digits".into(),
+        });
     }
     if spec.chain.source.bitcoind.urls.is_empty() {
-        problems.push(Problem { field: "chain.source.bitcoind.urls", message: "at least one url is needed".into() });
+        problems.push(Problem {
+            field: "chain.source.bitcoind.urls",
+            message: "at least one url is needed".into(),
+        });
     }
     if !problems.is_empty() {
         return Err(problems);
@@ -91,5 +115,10 @@ pub fn resolve(spec: &IndexerSpec) -> Result<Resolved, Vec<Problem>> {
         memory_limit_bytes,
         store_format: STORE_FORMAT,
     };
-    Ok(Resolved { identity, threshold_bytes, views, storage_bytes })
+    Ok(Resolved {
+        identity,
+        threshold_bytes,
+        views,
+        storage_bytes,
+    })
 }

@@ -232,7 +232,10 @@ pub struct StorageSpec {
     #[serde(default = "StorageSpec::default_size")]
     pub size: ByteSize,
     /// Its storage class; the default is the cluster's own.
-    #[serde(default = "StorageSpec::default_storage_class_name", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default = "StorageSpec::default_storage_class_name",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schemars(length(min = 1, max = 253))]
     pub storage_class_name: Option<String>,
     /// What happens to the volumes when the Indexer, or the revision they belong to, is deleted.

@@ -199,7 +199,11 @@ impl LastRefresh {
     /// A refresh of this moment.
     #[must_use]
     pub fn now(reason: RefreshReason, height: u32) -> Self {
-        Self { reason, height, time: Time(k8s_openapi::jiff::Timestamp::now()) }
+        Self {
+            reason,
+            height,
+            time: Time(k8s_openapi::jiff::Timestamp::now()),
+        }
     }
 }
 

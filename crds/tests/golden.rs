@@ -26,7 +26,10 @@ fn definition_fits_into_an_annotation() {
 fn newborn_is_not_taken_for_a_finished_one() {
     let crd = serde_json::to_value(crds::crd()).unwrap();
     let schema = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
-    assert_eq!(schema["properties"]["status"]["default"], serde_json::json!({ "observedGeneration": -1 }));
+    assert_eq!(
+        schema["properties"]["status"]["default"],
+        serde_json::json!({ "observedGeneration": -1 })
+    );
     let generation = &schema["properties"]["status"]["properties"]["observedGeneration"];
     assert_eq!(generation["type"], "integer");
     assert!(generation.get("minimum").is_none(), "-1 must be allowed");
@@ -46,7 +49,12 @@ fn every_rule_has_a_message() {
 fn collect<'a>(value: &'a serde_json::Value, rules: &mut Vec<&'a serde_json::Value>) {
     match value {
         serde_json::Value::Object(map) => {
-            rules.extend(map.get("x-kubernetes-validations").and_then(|v| v.as_array()).into_iter().flatten());
+            rules.extend(
+                map.get("x-kubernetes-validations")
+                    .and_then(|v| v.as_array())
+                    .into_iter()
+                    .flatten(),
+            );
             map.values().for_each(|v| collect(v, rules));
         }
         serde_json::Value::Array(items) => items.iter().for_each(|v| collect(v, rules)),

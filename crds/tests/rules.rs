@@ -31,7 +31,10 @@ fn refused(indexer: &Indexer, words: &str) {
 
 #[track_caller]
 fn update_refused(new: &Indexer, words: &str) {
-    let error = new.validate_cel_update(&plain()).expect_err("must be refused").to_string();
+    let error = new
+        .validate_cel_update(&plain())
+        .expect_err("must be refused")
+        .to_string();
     assert!(error.contains(words), "{error:?} does not say {words:?}");
 }
 
@@ -50,14 +53,22 @@ fn module_has_exactly_one_source() {
     accepted(&indexer("x", |spec| {
         spec["module"] = json!({ "sha256": "ab".repeat(32), "path": "./guest.wasm" });
     }));
-    refused(&indexer("x", |spec| spec["module"]["path"] = json!("./guest.wasm")), "exactly one of");
-    refused(&indexer("x", |spec| spec["module"] = json!({ "sha256": "ab".repeat(32) })), "exactly one of");
+    refused(
+        &indexer("x", |spec| spec["module"]["path"] = json!("./guest.wasm")),
+        "exactly one of",
+    );
+    refused(
+        &indexer("x", |spec| spec["module"] = json!({ "sha256": "ab".repeat(32) })),
+        "exactly one of",
+    );
 }
 
 #[test]
 fn threshold_stays_within_the_limit() {
     let memory = |threshold: &str, limit: &str| {
-        indexer("x", |spec| spec["memory"] = json!({ "threshold": threshold, "limit": limit }))
+        indexer("x", |spec| {
+            spec["memory"] = json!({ "threshold": threshold, "limit": limit })
+        })
     };
     accepted(&memory("64Mi", "64Mi"));
     accepted(&memory("1.5Gi", "2Gi"));
@@ -71,7 +82,13 @@ fn threshold_stays_within_the_limit() {
 fn urls_are_plain_and_without_credentials() {
     let urls = |urls: Value| indexer("x", |spec| spec["chain"]["source"]["bitcoind"]["urls"] = urls);
     accepted(&urls(json!(["http://a:8332", "https://b/"])));
-    for bad in ["ftp://a", "a:8332", "http://user:password@a:8332", "http://a/path", "http://a?x=1"] {
+    for bad in [
+        "ftp://a",
+        "a:8332",
+        "http://user:password@a:8332",
+        "http://a/path",
+        "http://a?x=1",
+    ] {
         refused(&urls(json!(["http://a:8332", bad])), "each url must read");
     }
 }
@@ -91,13 +108,28 @@ fn sizes_have_sensible_bounds() {
 
 #[test]
 fn network_cannot_change() {
-    indexer("outpoints", |spec| spec["replicas"] = json!(2)).validate_cel_update(&plain()).unwrap();
-    update_refused(&indexer("outpoints", |spec| spec["chain"]["network"] = json!("signet")), "chain.network cannot change");
+    indexer("outpoints", |spec| spec["replicas"] = json!(2))
+        .validate_cel_update(&plain())
+        .unwrap();
+    update_refused(
+        &indexer("outpoints", |spec| spec["chain"]["network"] = json!("signet")),
+        "chain.network cannot change",
+    );
 }
 
 #[test]
 fn volumes_cannot_change() {
-    indexer("outpoints", |spec| spec["storage"] = json!({ "retention": "Delete" })).validate_cel_update(&plain()).unwrap();
-    update_refused(&indexer("outpoints", |spec| spec["storage"] = json!({ "size": "60Gi" })), "cannot change");
-    update_refused(&indexer("outpoints", |spec| spec["storage"] = json!({ "storageClassName": "fast" })), "cannot change");
+    indexer("outpoints", |spec| spec["storage"] = json!({ "retention": "Delete" }))
+        .validate_cel_update(&plain())
+        .unwrap();
+    update_refused(
+        &indexer("outpoints", |spec| spec["storage"] = json!({ "size": "60Gi" })),
+        "cannot change",
+    );
+    update_refused(
+        &indexer("outpoints", |spec| {
+            spec["storage"] = json!({ "storageClassName": "fast" })
+        }),
+        "cannot change",
+    );
 }

@@ -27,17 +27,26 @@ pub enum Remedy {
 impl Fault {
     /// A failure of the guest's own making.
     pub fn guest(message: impl Into<String>) -> Self {
-        Self { class: FaultClass::Guest, message: message.into() }
+        Self {
+            class: FaultClass::Guest,
+            message: message.into(),
+        }
     }
 
     /// A failure of this machine.
     pub fn host(message: impl Into<String>) -> Self {
-        Self { class: FaultClass::Host, message: message.into() }
+        Self {
+            class: FaultClass::Host,
+            message: message.into(),
+        }
     }
 
     /// A failure of the chain source.
     pub fn source(message: impl Into<String>) -> Self {
-        Self { class: FaultClass::Source, message: message.into() }
+        Self {
+            class: FaultClass::Source,
+            message: message.into(),
+        }
     }
 
     /// What to do.

@@ -13,7 +13,11 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Where a run's lines go, its last one goes too; the other commands log nothing.
-            if tracing::dispatcher::has_been_set() { tracing::error!("{error:#}") } else { eprintln!("error: {error:#}") }
+            if tracing::dispatcher::has_been_set() {
+                tracing::error!("{error:#}")
+            } else {
+                eprintln!("error: {error:#}")
+            }
             ExitCode::FAILURE
         }
     }
@@ -35,5 +39,8 @@ fn execute(cli: Cli) -> anyhow::Result<()> {
 
 /// For one question, one thread suffices.
 fn waiting<T>(answer: impl Future<Output = T>) -> io::Result<T> {
-    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(answer))
+    Ok(tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(answer))
 }

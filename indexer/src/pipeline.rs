@@ -20,10 +20,7 @@ use std::{
     time::Duration,
 };
 
-use crds::{
-    Identity, Phase,
-    pod::Halt,
-};
+use crds::{Identity, Phase, pod::Halt};
 use tokio::{
     runtime::Handle,
     sync::{Semaphore, mpsc},
@@ -135,7 +132,12 @@ pub(crate) enum End {
 impl<S: BlockSource> Pipeline<S> {
     /// A pipeline that continues where the store ends.
     pub fn new(source: Arc<S>, shared: Shared, executor: Executor, runtime: Handle) -> Self {
-        Self { source, shared, executor, runtime }
+        Self {
+            source,
+            shared,
+            executor,
+            runtime,
+        }
     }
 
     /// Indexes until it is told to stop, or reaches the height it was given as its end. Blocks the calling thread.
@@ -196,7 +198,9 @@ impl<S: BlockSource> Pipeline<S> {
                 let _tell = tell;
                 committer.run(&executed_rx)
             });
-            let executed = self.executor.run(&self.shared, &self.runtime, fetched_rx, &executed_tx, &done);
+            let executed = self
+                .executor
+                .run(&self.shared, &self.runtime, fetched_rx, &executed_tx, &done);
             drop(executed_tx);
             (executed, commit.join())
         });
@@ -228,7 +232,11 @@ impl<S: BlockSource> Pipeline<S> {
         out: mpsc::Sender<Fetched>,
         unreadable: Arc<OnceLock<Fault>>,
     ) -> JoinHandle<fetch::End> {
-        let (source, store, report) = (self.source.clone(), self.shared.store.clone(), self.shared.report.clone());
+        let (source, store, report) = (
+            self.source.clone(),
+            self.shared.store.clone(),
+            self.shared.report.clone(),
+        );
         let start = Height(self.shared.settings.identity.start_height);
         self.runtime.spawn(async move {
             let known = |height| {
@@ -282,7 +290,9 @@ impl<S: BlockSource> Pipeline<S> {
         if self.shared.settings.exit_at.is_some() {
             return Some(Finished::Halted(halt));
         }
-        let waited = self.runtime.block_on(halted::wait(self.source.as_ref(), &self.shared, &halt));
+        let waited = self
+            .runtime
+            .block_on(halted::wait(self.source.as_ref(), &self.shared, &halt));
         match waited {
             halted::Wait::Stopped => Some(Finished::Stopped),
             halted::Wait::GoOn(why) => {
@@ -298,7 +308,11 @@ impl<S: BlockSource> Pipeline<S> {
     }
 
     fn source_failed(&self, error: &source::Error) {
-        tracing::warn!(reason = error.reason(), error = error.message(), "the chain source cannot be used, will try again");
+        tracing::warn!(
+            reason = error.reason(),
+            error = error.message(),
+            "the chain source cannot be used, will try again"
+        );
         self.shared.metrics.source_error(error.reason());
         self.shared.report.source_failed(error.reason(), error.message());
     }
@@ -340,3 +354,6 @@ pub(crate) fn show_tip(shared: &Shared) {
         status.digest = tip.map(|t| t.digest.to_string());
     });
 }
+
+#[cfg(test)]
+mod tests;

@@ -32,7 +32,11 @@ impl Report {
     /// A board of a process that has just started.
     #[must_use]
     pub fn new(config: &Config) -> Self {
-        let pending = |reason: &str| Check { ok: None, reason: reason.into(), message: String::new() };
+        let pending = |reason: &str| Check {
+            ok: None,
+            reason: reason.into(),
+            message: String::new(),
+        };
         let status = Status {
             version: env!("CARGO_PKG_VERSION").into(),
             indexer: config.indexer.clone(),
@@ -55,7 +59,13 @@ impl Report {
             halt: None,
             last_refresh_request: None,
         };
-        Self { board: Mutex::new(Board { status, source_heard_at: None }), max_behind: config.max_behind }
+        Self {
+            board: Mutex::new(Board {
+                status,
+                source_heard_at: None,
+            }),
+            max_behind: config.max_behind,
+        }
     }
 
     /// Changes the board. `ready`, `behind` and resident memory are not for writing: they are derived when read.
@@ -68,13 +78,20 @@ impl Report {
         let mut board = self.lock();
         board.source_heard_at = Some(Instant::now());
         board.status.tip = Some(tip);
-        board.status.source =
-            Check { ok: Some(true), reason: source_reasons::FOLLOWING.into(), message: String::new() };
+        board.status.source = Check {
+            ok: Some(true),
+            reason: source_reasons::FOLLOWING.into(),
+            message: String::new(),
+        };
     }
 
     /// The chain source cannot be used.
     pub fn source_failed(&self, reason: &str, message: String) {
-        self.lock().status.source = Check { ok: Some(false), reason: reason.into(), message };
+        self.lock().status.source = Check {
+            ok: Some(false),
+            reason: reason.into(),
+            message,
+        };
     }
 
     /// The tip the chain source last told.
@@ -92,7 +109,10 @@ impl Report {
             let board = self.lock();
             (board.status.clone(), board.source_heard_at)
         };
-        status.behind = status.tip.zip(status.height).map(|(tip, height)| tip.saturating_sub(height));
+        status.behind = status
+            .tip
+            .zip(status.height)
+            .map(|(tip, height)| tip.saturating_sub(height));
         let fresh = heard_at.is_some_and(|at| at.elapsed() < TIP_FRESH);
         let caught_up = status.behind.is_some_and(|behind| behind <= self.max_behind);
         if status.phase == Phase::Syncing {
@@ -143,7 +163,10 @@ mod tests {
                 store_format: 1,
             },
             module_path: PathBuf::new(),
-            source: pod::Source { urls: Vec::new(), credentials_dir: None },
+            source: pod::Source {
+                urls: Vec::new(),
+                credentials_dir: None,
+            },
             max_reorg_depth: 100,
             max_behind: 2,
             threshold_bytes: 1 << 20,

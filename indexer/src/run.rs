@@ -1,13 +1,6 @@
 //! The wiring of one process: ports, signals, the module, the store, the pipeline, and the order in which they end.
 
-use std::{
-    fs,
-    net::SocketAddr,
-    path::Path,
-    sync::Arc,
-    thread,
-    time::Duration,
-};
+use std::{fs, net::SocketAddr, path::Path, sync::Arc, thread, time::Duration};
 
 use anyhow::{Context, Result, anyhow, bail};
 use axum::Router;
@@ -81,7 +74,12 @@ pub fn run(launch: Launch, bar: ProgressBar) -> Result<()> {
 }
 
 async fn serve_and_index(launch: Launch, bar: ProgressBar) -> Result<()> {
-    let Launch { config, credentials, notices, one_shot } = launch;
+    let Launch {
+        config,
+        credentials,
+        notices,
+        one_shot,
+    } = launch;
     for notice in notices {
         tracing::info!("{notice}");
     }
@@ -89,8 +87,17 @@ async fn serve_and_index(launch: Launch, bar: ProgressBar) -> Result<()> {
     let metrics = Arc::new(Metrics::new(&config)?);
     let control = Arc::new(Control::default());
     let serving = Serving::new(config.views.max_response_bytes);
-    let ops = ops::router(Ops { report: report.clone(), metrics: metrics.clone(), control: control.clone() });
-    let rpc = rpc::router(serving.clone(), metrics.clone(), &config.views, config.cors_origin.as_deref())?;
+    let ops = ops::router(Ops {
+        report: report.clone(),
+        metrics: metrics.clone(),
+        control: control.clone(),
+    });
+    let rpc = rpc::router(
+        serving.clone(),
+        metrics.clone(),
+        &config.views,
+        config.cors_origin.as_deref(),
+    )?;
     let closing = CancellationToken::new();
     let servers = [
         serve("ops", &config.ops_listen, ops, &closing).await?,
@@ -126,9 +133,12 @@ async fn serve_and_index(launch: Launch, bar: ProgressBar) -> Result<()> {
 async fn index_on_a_thread(process: Process) -> Result<()> {
     let (ended_tx, ended) = tokio::sync::oneshot::channel();
     let runtime = Handle::current();
-    let thread = thread::Builder::new().name("execute".into()).stack_size(STACK_BYTES).spawn(move || {
-        let _ = ended_tx.send(index(&process, &runtime));
-    })?;
+    let thread = thread::Builder::new()
+        .name("execute".into())
+        .stack_size(STACK_BYTES)
+        .spawn(move || {
+            let _ = ended_tx.send(index(&process, &runtime));
+        })?;
     let ended = ended.await;
     if thread.join().is_err() {
         bail!("the indexing thread panicked");
@@ -137,18 +147,31 @@ async fn index_on_a_thread(process: Process) -> Result<()> {
 }
 
 fn index(process: &Process, runtime: &Handle) -> Result<()> {
-    let Process { config, report, metrics, control, progress, serving, .. } = process;
+    let Process {
+        config,
+        report,
+        metrics,
+        control,
+        progress,
+        serving,
+        ..
+    } = process;
     let engine = Engine::new(&EngineConfig {
         limit_bytes: config.identity.memory_limit_bytes,
         view_memory_limit_bytes: config.views.memory_limit_bytes,
         max_views: config.views.max_concurrent,
         cache_dir: Some(config.data_dir.join("compiled")),
     })?;
-    let Some(module) = usable_module(process, runtime, &engine)? else { return Ok(()) };
+    let Some(module) = usable_module(process, runtime, &engine)? else {
+        return Ok(());
+    };
     let store = Store::open(&config.data_dir.join("store"), &config.identity, config.max_reorg_depth)?;
     serving.open(store.clone(), module.clone());
     runtime.spawn(measure_store(store.clone(), metrics.clone(), control.clone()));
-    let login = process.credentials.clone().map(|c| Login { username: c.username, password: c.password });
+    let login = process.credentials.clone().map(|c| Login {
+        username: c.username,
+        password: c.password,
+    });
     let source = Bitcoind::with_login(&config.source, config.identity.network, login)?;
     let settings = Settings {
         identity: config.identity.clone(),
@@ -183,11 +206,19 @@ fn usable_module(process: &Process, runtime: &Handle, engine: &Engine) -> Result
     loop {
         let found = load_module(&process.config, engine);
         let check = match &found {
-            Ok(_) => Check { ok: Some(true), reason: module_reasons::VERIFIED.into(), message: String::new() },
+            Ok(_) => Check {
+                ok: Some(true),
+                reason: module_reasons::VERIFIED.into(),
+                message: String::new(),
+            },
             Err(unusable) => unusable.clone(),
         };
         process.report.update(|status| {
-            status.phase = if check.ok == Some(true) { Phase::Starting } else { Phase::ModuleInvalid };
+            status.phase = if check.ok == Some(true) {
+                Phase::Starting
+            } else {
+                Phase::ModuleInvalid
+            };
             status.module = check.clone();
         });
         let unusable = match found {
@@ -198,14 +229,20 @@ fn usable_module(process: &Process, runtime: &Handle, engine: &Engine) -> Result
             bail!("{}", unusable.message);
         }
         if told.as_ref() != Some(&unusable) {
-            tracing::error!(reason = unusable.reason, error = unusable.message, "the module cannot be used, will look again");
+            tracing::error!(
+                reason = unusable.reason,
+                error = unusable.message,
+                "the module cannot be used, will look again"
+            );
             told = Some(unusable);
         }
         // Bytes with the declared digest stay what they are: compiling them again would fail again.
         let is_final = told.as_ref().is_some_and(|check| !is_worth_another_look(check));
         let look_again = if is_final { Duration::MAX } else { MODULE_LOOK_EVERY };
         let stopped = runtime.block_on(async {
-            tokio::time::timeout(look_again, process.control.stop_token().cancelled()).await.is_ok()
+            tokio::time::timeout(look_again, process.control.stop_token().cancelled())
+                .await
+                .is_ok()
         });
         if stopped {
             return Ok(None);
@@ -214,16 +251,25 @@ fn usable_module(process: &Process, runtime: &Handle, engine: &Engine) -> Result
 }
 
 fn is_worth_another_look(check: &Check) -> bool {
-    matches!(check.reason.as_str(), module_reasons::NOT_FOUND | module_reasons::DIGEST_MISMATCH)
+    matches!(
+        check.reason.as_str(),
+        module_reasons::NOT_FOUND | module_reasons::DIGEST_MISMATCH
+    )
 }
 
 fn load_module(config: &Config, engine: &Engine) -> Result<Module, Check> {
-    let unusable = |reason: &str, message: String| Check { ok: Some(false), reason: reason.into(), message };
+    let unusable = |reason: &str, message: String| Check {
+        ok: Some(false),
+        reason: reason.into(),
+        message,
+    };
     let bytes = read_module(&config.module_path).map_err(|e| unusable(module_reasons::NOT_FOUND, format!("{e:#}")))?;
     let found = hex::encode(Sha256::digest(&bytes));
     let wanted = &config.identity.module_sha256;
     if &found != wanted {
-        let message = format!("module has sha256 {found}, but {wanted} is declared: give the bytes or the digest that belong together");
+        let message = format!(
+            "module has sha256 {found}, but {wanted} is declared: give the bytes or the digest that belong together"
+        );
         return Err(unusable(module_reasons::DIGEST_MISMATCH, message));
     }
     Module::load(engine, &bytes).map_err(|e| {
@@ -233,9 +279,14 @@ fn load_module(config: &Config, engine: &Engine) -> Result<Module, Check> {
 }
 
 fn read_module(path: &Path) -> Result<Vec<u8>> {
-    let bytes = fs::metadata(path).with_context(|| format!("module file {} cannot be found", path.display()))?.len();
+    let bytes = fs::metadata(path)
+        .with_context(|| format!("module file {} cannot be found", path.display()))?
+        .len();
     if bytes > MODULE_BYTES_MAX {
-        bail!("module file {} has {bytes} bytes, more than the {MODULE_BYTES_MAX} a module may have", path.display());
+        bail!(
+            "module file {} has {bytes} bytes, more than the {MODULE_BYTES_MAX} a module may have",
+            path.display()
+        );
     }
     fs::read(path).with_context(|| format!("read module file {}", path.display()))
 }
@@ -252,8 +303,15 @@ async fn measure_store(store: Store, metrics: Arc<Metrics>, control: Arc<Control
     }
 }
 
-async fn serve(what: &'static str, listen: &str, router: Router, closing: &CancellationToken) -> Result<JoinHandle<()>> {
-    let listener = TcpListener::bind(listen).await.with_context(|| format!("listen for {what} on {listen}"))?;
+async fn serve(
+    what: &'static str,
+    listen: &str,
+    router: Router,
+    closing: &CancellationToken,
+) -> Result<JoinHandle<()>> {
+    let listener = TcpListener::bind(listen)
+        .await
+        .with_context(|| format!("listen for {what} on {listen}"))?;
     let closing = closing.clone();
     Ok(tokio::spawn(async move {
         let server = axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>());

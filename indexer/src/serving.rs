@@ -27,7 +27,10 @@ impl Serving {
     /// Nothing to serve yet.
     #[must_use]
     pub fn new(max_response_bytes: u64) -> Arc<Self> {
-        Arc::new(Self { opened: OnceLock::new(), max_response_bytes })
+        Arc::new(Self {
+            opened: OnceLock::new(),
+            max_response_bytes,
+        })
     }
 
     /// From here on queries are answered. A second call changes nothing.
@@ -42,7 +45,10 @@ impl Serving {
 
 impl Index for Serving {
     fn unavailable(&self) -> Option<String> {
-        self.opened.get().is_none().then(|| "the index is not open yet: see /status on the ops port".into())
+        self.opened
+            .get()
+            .is_none()
+            .then(|| "the index is not open yet: see /status on the ops port".into())
     }
 
     fn tip(&self) -> Option<BlockRef> {
@@ -51,7 +57,10 @@ impl Index for Serving {
 
     fn block(&self, height: Height) -> Result<Option<IndexedBlock>, Fault> {
         let Some(store) = self.store() else { return Ok(None) };
-        Ok(store.block(height)?.map(|row| IndexedBlock { hash: row.hash, digest: row.digest }))
+        Ok(store.block(height)?.map(|row| IndexedBlock {
+            hash: row.hash,
+            digest: row.digest,
+        }))
     }
 
     fn has_view(&self, function: &str) -> bool {
@@ -72,14 +81,25 @@ impl Index for Serving {
         let (tip, snapshot) = store.view_reader();
         let tip = tip.map_or(Height(0), |tip| tip.at.height);
         let height = height.map_or(tip, |height| height.min(tip));
-        let limits = ViewLimits { deadline, max_response_bytes: self.max_response_bytes };
+        let limits = ViewLimits {
+            deadline,
+            max_response_bytes: self.max_response_bytes,
+        };
         module.view(function, height, input, Box::new(snapshot.at(height)), limits, cancel)
     }
 
     fn sizes(&self) -> Result<Sizes, Fault> {
-        let Some(store) = self.store() else { return Ok(Sizes::default()) };
+        let Some(store) = self.store() else {
+            return Ok(Sizes::default());
+        };
         let stats = store.stats();
-        let blocks = store.tip().map_or(0, |tip| u64::from(tip.at.height.above(store.start())) + 1);
-        Ok(Sizes { entries: stats.entries, bytes_on_disk: stats.disk_bytes, blocks })
+        let blocks = store
+            .tip()
+            .map_or(0, |tip| u64::from(tip.at.height.above(store.start())) + 1);
+        Ok(Sizes {
+            entries: stats.entries,
+            bytes_on_disk: stats.disk_bytes,
+            blocks,
+        })
     }
 }

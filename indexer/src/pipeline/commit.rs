@@ -16,7 +16,10 @@ impl Committer {
     /// A committer that goes on from `digest`, that of the store's tip.
     #[must_use]
     pub fn new(shared: &Shared, digest: Digest) -> Self {
-        Self { shared: shared.clone(), digest }
+        Self {
+            shared: shared.clone(),
+            digest,
+        }
     }
 
     /// Commits blocks in the order in which they come, until no more come.

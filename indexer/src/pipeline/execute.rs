@@ -75,7 +75,13 @@ impl Executor {
     /// An executor without an instance; the first block makes one.
     #[must_use]
     pub fn new(guest: Indexing) -> Self {
-        Self { guest, pending: None, request: None, last_bytes: None, last_block: None }
+        Self {
+            guest,
+            pending: None,
+            request: None,
+            last_bytes: None,
+            last_block: None,
+        }
     }
 
     /// Makes sure that the guest remembers nothing the index does not hold: blocks that were undone, or that were
@@ -102,7 +108,11 @@ impl Executor {
         let budget = Arc::new(Semaphore::new(COMMIT_BUDGET_KIB));
         let mut overlay = Overlay::default();
         loop {
-            if shared.settings.exit_at.is_some_and(|end| next_height(shared, &overlay) >= end) {
+            if shared
+                .settings
+                .exit_at
+                .is_some_and(|end| next_height(shared, &overlay) >= end)
+            {
                 return End::ReachedExit;
             }
             let waited = Instant::now();
@@ -125,7 +135,9 @@ impl Executor {
             shared.metrics.stage("execute", started.elapsed());
             drop(fetched);
             overlay.push(at.height, writes.clone());
-            let Some(permit) = reserve(runtime, &budget, writes.bytes()) else { return End::Drained };
+            let Some(permit) = reserve(runtime, &budget, writes.bytes()) else {
+                return End::Drained;
+            };
             // The commit stage ends early only with a fault, which the session reports.
             if out.send(Executed { at, writes, permit }).is_err() {
                 return End::Drained;
@@ -143,7 +155,9 @@ impl Executor {
             self.take_request(shared);
             runs += 1;
             // A fresh instance runs the module's start section, so making one can fail as running the block can.
-            let ran = self.refresh_if_due(shared, block.at.height).and_then(|()| self.run_once(shared, overlay, block));
+            let ran = self
+                .refresh_if_due(shared, block.at.height)
+                .and_then(|()| self.run_once(shared, overlay, block));
             match ran {
                 Ok(writes) => {
                     self.last_block = Some(block.at);
@@ -170,11 +184,15 @@ impl Executor {
         let overlay = overlay.clone();
         let below = shared.store.reader(height.prev().unwrap_or(Height(0)));
         let state = Box::new(Layered::new(overlay, below));
-        let writes = self.guest.run(height, block.bytes.clone(), state, shared.control.stop_flag())?;
+        let writes = self
+            .guest
+            .run(height, block.bytes.clone(), state, shared.control.stop_flag())?;
         let bytes = self.guest.guest_bytes();
         self.last_bytes = Some(bytes);
         let threshold = shared.settings.threshold_bytes;
-        shared.report.update(|status| note_memory(&mut status.memory, bytes, threshold, height));
+        shared
+            .report
+            .update(|status| note_memory(&mut status.memory, bytes, threshold, height));
         if shared.settings.refresh == RefreshPolicy::EveryBlock {
             // It will never run again: its memory need not wait for the next block.
             self.guest.drop_instance();
@@ -195,7 +213,12 @@ impl Executor {
     /// When it cannot be made and the block must not run on the old one.
     fn refresh_if_due(&mut self, shared: &Shared, height: Height) -> Result<(), Fault> {
         let settings = &shared.settings;
-        let due = refresh::decide(settings.refresh, settings.threshold_bytes, self.last_bytes, self.pending);
+        let due = refresh::decide(
+            settings.refresh,
+            settings.threshold_bytes,
+            self.last_bytes,
+            self.pending,
+        );
         let Some(reason) = due else { return Ok(()) };
         match self.guest.refresh() {
             Ok(()) => {

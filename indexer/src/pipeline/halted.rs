@@ -57,5 +57,7 @@ async fn chain_moved<S: BlockSource>(
         return Ok(same.then_some("the chain came back to the indexed one"));
     }
     let now = source.hash_at(Height(halt.height)).await?;
-    Ok(now.is_some_and(|hash| hash.to_string() != halt.block_hash).then_some("another block took the place of the one that failed"))
+    Ok(now
+        .is_some_and(|hash| hash.to_string() != halt.block_hash)
+        .then_some("another block took the place of the one that failed"))
 }

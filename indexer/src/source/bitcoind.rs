@@ -53,7 +53,13 @@ impl Bitcoind {
         }
         let client = http::client(http::ANSWER_TIMEOUT)?;
         let node = |(url, position): (&String, usize)| {
-            let endpoint = Endpoint::new(url, position, source.credentials_dir.clone(), login.clone(), client.clone())?;
+            let endpoint = Endpoint::new(
+                url,
+                position,
+                source.credentials_dir.clone(),
+                login.clone(),
+                client.clone(),
+            )?;
             Ok(Node::new(endpoint, network))
         };
         let nodes = source.urls.iter().zip(1..).map(node).collect::<Result<_, _>>()?;
