@@ -172,7 +172,7 @@ fn index(process: &Process, runtime: &Handle) -> Result<()> {
         username: c.username,
         password: c.password,
     });
-    let source = Bitcoind::with_login(&config.source, config.identity.network, login)?;
+    let source = Bitcoind::with_login(&config.source, config.identity.network, login.as_ref())?;
     let settings = Settings {
         identity: config.identity.clone(),
         refresh: config.refresh,

@@ -1,4 +1,5 @@
 //! The store on a real RocksDB in temporary folders.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)] // helpers of tests fail like tests
 
 #[path = "store/crash.rs"]
 mod crash;

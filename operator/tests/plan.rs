@@ -1,5 +1,6 @@
 //! Whole plans as plain YAML: `tests/golden/CASE/in.yaml` is an Indexer, `out.yaml` what is applied for it.
 //! `EXPECTORATE=overwrite cargo test -p operator --test plan` accepts a change; its diff is what is reviewed.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)] // helpers of tests fail like tests
 
 use std::path::{Path, PathBuf};
 

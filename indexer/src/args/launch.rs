@@ -204,7 +204,12 @@ impl Launch {
         }
         spec.chain.start_height = start_block.unwrap_or(spec.chain.start_height);
         spec.chain.max_reorg_depth = max_reorg_depth.unwrap_or(spec.chain.max_reorg_depth);
-        let credentials = reach_node(&mut spec.chain.source.bitcoind, daemon_rpc_url, auth, &mut notices)?;
+        let credentials = reach_node(
+            &mut spec.chain.source.bitcoind,
+            daemon_rpc_url,
+            auth.as_deref(),
+            &mut notices,
+        )?;
         if reorg_check_threshold.is_some() {
             notices.push("--reorg-check-threshold changes nothing: every block is checked against its parent".into());
         }
@@ -266,10 +271,10 @@ impl fmt::Debug for Credentials {
 fn reach_node(
     node: &mut BitcoindSpec,
     url: Option<String>,
-    auth: Option<String>,
+    auth: Option<&str>,
     notices: &mut Vec<String>,
 ) -> Result<Option<Credentials>, Error> {
-    let credentials = auth.as_deref().map(Credentials::parse).transpose()?;
+    let credentials = auth.map(Credentials::parse).transpose()?;
     let Some(url) = url else {
         if let (Some(secret), None) = (&node.auth_secret_ref, &credentials) {
             notices.push(format!(

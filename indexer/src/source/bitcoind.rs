@@ -47,7 +47,7 @@ impl Bitcoind {
     ///
     /// # Errors
     /// When an address cannot be used.
-    pub fn with_login(source: &pod::Source, network: Network, login: Option<Login>) -> Result<Self, AddressError> {
+    pub fn with_login(source: &pod::Source, network: Network, login: Option<&Login>) -> Result<Self, AddressError> {
         if source.urls.is_empty() {
             return Err(AddressError::Missing);
         }
@@ -57,7 +57,7 @@ impl Bitcoind {
                 url,
                 position,
                 source.credentials_dir.clone(),
-                login.clone(),
+                login.cloned(),
                 client.clone(),
             )?;
             Ok(Node::new(endpoint, network))
