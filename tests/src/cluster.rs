@@ -109,15 +109,14 @@ impl Cluster {
         Ok(text)
     }
 
-    /// Changes the number of operator pods, and waits until so many run. Gives the number there was.
+    /// Changes the number of operator pods, and waits until so many run.
     ///
     /// # Errors
     /// If that does not happen in two minutes.
-    pub async fn scale_operator(&self, replicas: i32) -> Result<i32> {
+    pub async fn scale_operator(&self, replicas: i32) -> Result<()> {
         let api: Api<Deployment> = Api::namespaced(self.client.clone(), &self.operator_namespace);
         let found = api.list(&ListParams::default().labels(OPERATOR)).await?;
         let deployment = found.items.first().context("the operator's Deployment is missing")?;
-        let before = deployment.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
         let name = deployment.metadata.name.as_deref().context("a Deployment has a name")?;
         let patch = json!({"spec": {"replicas": replicas}});
         api.patch_scale(name, &PatchParams::default(), &Patch::Merge(&patch))
@@ -132,8 +131,7 @@ impl Cluster {
             );
             Ok(())
         })
-        .await?;
-        Ok(before)
+        .await
     }
 
     async fn operator_pods(&self) -> Result<Vec<Pod>> {

@@ -75,6 +75,29 @@ impl Index {
             .await
     }
 
+    /// Waits until the container of its pod runs. Volume, scheduling and sandbox are the cluster's time: what an operator
+    /// promises begins here.
+    ///
+    /// # Errors
+    /// If it never runs.
+    pub async fn starts(&self) -> Result<()> {
+        wait::until(
+            &format!("{}: a running container", self.name),
+            wait::PATIENCE,
+            async || {
+                let status = self.pod().await?.status.unwrap_or_default();
+                let is_running = status
+                    .container_statuses
+                    .iter()
+                    .flatten()
+                    .any(|container| container.state.as_ref().is_some_and(|state| state.running.is_some()));
+                ensure!(is_running, "not yet");
+                Ok(())
+            },
+        )
+        .await
+    }
+
     /// Changes fields of the spec.
     ///
     /// # Errors

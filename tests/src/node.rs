@@ -187,7 +187,7 @@ fn pod(image: &str) -> Value {
             "imagePullPolicy": "IfNotPresent",
             "args": arguments(),
             "ports": [{"name": "rpc", "containerPort": PORT}],
-            "readinessProbe": {"httpGet": {"path": "/rest/chaininfo.json", "port": PORT}, "periodSeconds": 1},
+            "readinessProbe": {"httpGet": {"path": "/rest/chaininfo.json", "port": PORT}, "periodSeconds": 1, "timeoutSeconds": 5},
             "securityContext": {
                 "allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true, "capabilities": {"drop": ["ALL"]},
             },

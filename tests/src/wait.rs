@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result};
-use tokio::time::{Instant, sleep};
+use anyhow::{Context, Result, anyhow};
+use tokio::time::{Instant, sleep, timeout};
 
 /// What a slow machine with four tests at once needs for anything that is not itself promised to be fast.
 pub const PATIENCE: Duration = Duration::from_secs(180);
 const PAUSE: Duration = Duration::from_millis(500);
+/// Every probe gets this long at least, also the last one.
+const PROBE_MIN: Duration = Duration::from_secs(5);
 
 /// Probes until it succeeds. An error means "not yet" and says what was seen instead.
 ///
@@ -16,7 +18,12 @@ const PAUSE: Duration = Duration::from_millis(500);
 pub async fn until<T>(what: &str, within: Duration, mut probe: impl AsyncFnMut() -> Result<T>) -> Result<T> {
     let end = Instant::now() + within;
     loop {
-        match probe().await {
+        // A question that hangs must not outlast the wait.
+        let left = end.saturating_duration_since(Instant::now()).max(PROBE_MIN);
+        let outcome = timeout(left, probe())
+            .await
+            .unwrap_or_else(|_| Err(anyhow!("no answer in {left:?}")));
+        match outcome {
             Ok(found) => return Ok(found),
             Err(last) if Instant::now() >= end => {
                 return Err(last).with_context(|| format!("waited {} s in vain: {what}", within.as_secs()));

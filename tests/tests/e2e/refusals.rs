@@ -16,6 +16,7 @@ use e2e::{
 use futures::try_join;
 use serde_json::{Value, json};
 
+/// From the start of the container. Before that a busy cluster needs as long as it needs for the volume.
 const PROMISED: Duration = Duration::from_secs(15);
 
 #[tokio::test]
@@ -93,6 +94,7 @@ async fn a_missing_secret_is_named_in_a_condition() -> Result<()> {
             .with("chain", "source", source)
             .apply(namespace)
             .await?;
+        index.starts().await?;
         let missing = |i: &crds::Indexer| i.is_false(types::CHAIN_SOURCE_READY, source_reasons::CREDENTIALS_MISSING);
         index.wait_within(PROMISED, "ChainSourceReady=False", missing).await?;
         ensure!(node.rpc.tip().await?.height == 5, "the node itself is well");
@@ -110,6 +112,7 @@ fn no_wasm() -> Manifest {
 }
 
 async fn condemned(index: &Index, reason: &str) -> Result<()> {
+    index.starts().await?;
     let what = format!("ModuleVerified=False, {reason}");
     let named = index
         .wait_within(PROMISED, &what, |i| i.is_false(types::MODULE_VERIFIED, reason))
