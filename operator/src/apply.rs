@@ -61,13 +61,22 @@ impl Error {
     }
 }
 
-/// Brings the objects in line with the plan. Returns whether anything was changed.
+/// What bringing the objects in line with the plan took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Done {
+    /// Whether anything was changed.
+    pub changed: bool,
+    /// Whether a `StatefulSet` was written, so that pods may be outdated.
+    pub sets_changed: bool,
+}
+
+/// Brings the objects in line with the plan.
 ///
 /// # Errors
 /// The first call that fails. The pass that follows goes on where this one stopped.
-pub async fn apply(client: &Client, key: &Key, plan: &Plan, observed: &Observed) -> Result<bool, Error> {
+pub async fn apply(client: &Client, key: &Key, plan: &Plan, observed: &Observed) -> Result<Done, Error> {
     let changes = plan.changes(observed);
-    let mut changed = false;
+    let mut done = Done::default();
     for child in changes.apply {
         let error = |source| Error::new("apply", child.kind, &child.name, source);
         let params = PatchParams::apply(MANAGER).force();
@@ -77,18 +86,21 @@ pub async fn apply(client: &Client, key: &Key, plan: &Plan, observed: &Observed)
         // The server rewrites some values, `1000m` to `1` say. Applying those again changes nothing there.
         let live = observed.children.get(&(child.kind, child.name.clone()));
         let before = live.and_then(|live| live["metadata"]["resourceVersion"].as_str());
-        changed |= patched.map_err(error)?.metadata.resource_version.as_deref() != before;
+        if patched.map_err(error)?.metadata.resource_version.as_deref() != before {
+            done.changed = true;
+            done.sets_changed |= child.kind == ChildKind::StatefulSet;
+        }
     }
     for (kind, name, uid) in changes.prune {
         match api(client, key, kind).delete(&name, &only(uid)).await {
-            Ok(_) => changed = true,
+            Ok(_) => done.changed = true,
             Err(source) => match Error::new("delete", kind, &name, source) {
                 gone if gone.class() == Class::Gone => {}
                 error => return Err(error),
             },
         }
     }
-    Ok(changed)
+    Ok(done)
 }
 
 /// Deletes a pod so that its `StatefulSet` makes it anew. A pod that is gone already, or is another one by now, is fine.

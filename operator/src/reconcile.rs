@@ -18,7 +18,7 @@ mod history;
 pub use history::History;
 
 use crate::{
-    apply::{self, Class},
+    apply::{self, Class, Done},
     metrics::Metrics,
     observe::{Observed, Stores, observe},
     plan::plan,
@@ -132,7 +132,7 @@ async fn pass(watched: &Watched, context: &Context) -> Result<Action, Error> {
     };
     let applied = match &outcome {
         Ok(valid) => carry_out(valid, &observed, previous.as_ref(), &key, context).await, // [I/O]
-        Err(_) => Ok(false),
+        Err(_) => Ok(Done::default()),
     };
     let inputs = Inputs {
         namespace: &key.namespace,
@@ -155,25 +155,28 @@ async fn pass(watched: &Watched, context: &Context) -> Result<Action, Error> {
     })
 }
 
-/// Plans and applies. Returns whether anything was changed.
+/// Plans and applies.
 async fn carry_out(
     valid: &ValidIndexer,
     observed: &Observed,
     previous: Option<&IndexerStatus>,
     key: &Key,
     context: &Context,
-) -> Result<bool, apply::Error> {
+) -> Result<Done, apply::Error> {
     if observed.has_leftovers {
-        // Kubernetes is deleting them, and each one that goes wakes another pass.
-        return Ok(true);
+        // Kubernetes is deleting them, and each one that goes wakes another pass. The pods may be theirs.
+        return Ok(Done {
+            changed: true,
+            sets_changed: true,
+        });
     }
     let rollout = rollout(valid, observed); // [pure]
     let plan = plan(valid, &rollout); // [pure]
-    let mut changed = apply::apply(&context.client, key, &plan, observed).await?; // [I/O]
+    let mut done = apply::apply(&context.client, key, &plan, observed).await?; // [I/O]
     if let Some(pod) = next_replacement(valid, &rollout, observed) {
         apply::replace(&context.client, key, pod).await?; // [I/O]
         tracing::info!(indexer = %key, pod = pod.name, "replaced a pod with an outdated template");
-        changed = true;
+        done.changed = true;
     }
     if let Some(request) = refresh::pending(valid, previous) {
         for target in refresh::targets(valid, observed, request) {
@@ -182,7 +185,7 @@ async fn carry_out(
             }
         }
     }
-    Ok(changed)
+    Ok(done)
 }
 
 /// Writes the status if it differs in substance, and tells of conditions that turned.
@@ -222,18 +225,19 @@ async fn previous(watched: &Watched, key: &Key, uid: &str, context: &Context) ->
     }
 }
 
-fn told(applied: &Result<bool, apply::Error>) -> Applied {
+fn told(applied: &Result<Done, apply::Error>) -> Applied {
     match applied {
-        Ok(changed) => Applied {
+        Ok(done) => Applied {
             failure: None,
-            changed: *changed,
+            changed: done.changed,
+            sets_changed: done.sets_changed,
         },
         Err(error) => Applied {
             failure: Some(Failure {
                 message: error.told(),
                 needs_change: error.class() == Class::AwaitChange,
             }),
-            changed: false,
+            ..Applied::default()
         },
     }
 }
