@@ -188,8 +188,8 @@ pub(crate) fn condition(type_: &str, status: &str, reason: &str, message: &str) 
 /// A call as `METHOD path`, and its body.
 pub(crate) type Call = (String, Value);
 
-/// An API server that stores nothing: it answers a write with the object written, or what `refuse` says, and keeps
-/// a list of the calls.
+/// An API server that stores nothing: it answers a write with the object written, a list with an empty one, or
+/// what `refuse` says, and keeps a list of the calls.
 pub(crate) fn api_server(refuse: fn(&str) -> Option<Value>) -> (Client, Arc<Mutex<Vec<Call>>>) {
     let calls = Arc::new(Mutex::new(Vec::new()));
     let (service, mut handle) = tower_test::mock::pair::<Request<Body>, Response<Body>>();
@@ -204,6 +204,7 @@ pub(crate) fn api_server(refuse: fn(&str) -> Option<Value>) -> (Client, Arc<Mute
                     StatusCode::from_u16(status["code"].as_u64().unwrap() as u16).unwrap(),
                     status,
                 ),
+                None if call.starts_with("GET ") => (StatusCode::OK, json!({"metadata": {}, "items": []})),
                 None => (StatusCode::OK, answered(&body)),
             };
             seen.lock().unwrap().push((call, body));

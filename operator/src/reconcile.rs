@@ -18,7 +18,7 @@ mod history;
 pub use history::History;
 
 use crate::{
-    apply::{self, Class, Done},
+    apply::{self, CALL_TIMEOUT, Class, Done},
     metrics::Metrics,
     observe::{Observed, Stores, observe},
     plan::plan,
@@ -35,6 +35,10 @@ pub type Watched = DeserializeGuard<Indexer>;
 
 /// A request to refresh is repeated this often until every pod has echoed it.
 const REFRESH_AGAIN: Duration = Duration::from_secs(5);
+/// A call refused for good is made again after this long: a webhook or an object in the way may have been mended
+/// without a change that is watched.
+const REFUSED_AGAIN: Duration = Duration::from_mins(5);
+
 /// What passes share.
 pub struct Context {
     /// Writes to the API server.
@@ -107,7 +111,8 @@ pub async fn reconcile(watched: Arc<Watched>, context: Arc<Context>) -> Result<A
 pub fn error_policy(watched: Arc<Watched>, error: &Error, context: Arc<Context>) -> Action {
     match error.class() {
         Class::RetryLater => Action::requeue(context.history.note_failure(&key(watched.meta()))),
-        Class::AwaitChange | Class::Gone => Action::await_change(),
+        Class::AwaitChange => Action::requeue(REFUSED_AGAIN),
+        Class::Gone => Action::await_change(),
     }
 }
 
@@ -199,16 +204,20 @@ async fn write(
     if previous.is_some_and(|previous| !status::differs(previous, next)) {
         return Ok(());
     }
-    apply::status(&context.client, key, next).await.map_err(Error::Status)?;
+    let uid = watched.uid().unwrap_or_default();
+    let written = apply::status(&context.client, key, &uid, next).await;
+    written.map_err(Error::Status)?;
     context.metrics.status_written();
-    context
-        .history
-        .note_written(key, &watched.uid().unwrap_or_default(), next.clone());
+    context.history.note_written(key, &uid, next.clone());
     let regarding: ObjectReference = watched.object_ref(&());
     for event in transitions(previous, next) {
         // The condition is the truth; an event is a courtesy, so a lost one fails nothing.
-        if let Err(error) = context.recorder.publish(&event, &regarding).await {
-            tracing::warn!(indexer = %key, reason = event.reason, %error, "could not publish an event");
+        match tokio::time::timeout(CALL_TIMEOUT, context.recorder.publish(&event, &regarding)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(indexer = %key, reason = event.reason, %error, "could not publish an event");
+            }
+            Err(_) => tracing::warn!(indexer = %key, reason = event.reason, "no answer to an event"),
         }
     }
     Ok(())
