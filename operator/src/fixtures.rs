@@ -116,6 +116,7 @@ pub(crate) fn observed_pod(name: &str) -> ObservedPod {
         terminating: false,
         restarts: 0,
         trouble: None,
+        last_words: None,
         target: Some(target(name)),
         sample: Sample::NotRunning,
     }

@@ -135,6 +135,10 @@ async fn pass(watched: &Watched, context: &Context) -> Result<Action, Error> {
             problems: vec![broken.error.clone()],
         }),
     };
+    let complaint = refresh::requested(meta).err().map(|error| error.to_string());
+    if context.history.note_complaint(&key, complaint.as_deref()) {
+        tracing::warn!(indexer = %key, complaint, "a request to refresh cannot be passed on");
+    }
     let applied = match &outcome {
         Ok(valid) => carry_out(valid, &observed, previous.as_ref(), &key, context).await, // [I/O]
         Err(_) => Ok(Done::default()),

@@ -299,6 +299,15 @@ fn a_halt_names_the_height_and_the_guests_words() {
 }
 
 #[test]
+fn the_end_of_a_log_is_told_of_the_pod_only() {
+    let mut situation = Situation::default();
+    (situation.pod().trouble, situation.pod().last_words) = (Some("exit code 1".into()), Some("out of disk".into()));
+    let status = situation.status();
+    assert_eq!(find(&status, "Ready").message, "one-0: exit code 1");
+    assert_eq!(status.pods[0].message.as_deref(), Some("exit code 1: out of disk"));
+}
+
+#[test]
 fn jitter_of_resident_memory_is_no_difference_and_a_step_is() {
     let before = Situation::default().status();
     let mut situation = Situation {
