@@ -59,6 +59,8 @@ pub mod reasons {
     pub const REORG_TOO_DEEP: &str = "ReorgTooDeep";
     /// `spec.suspend` is true.
     pub const SUSPENDED: &str = "Suspended";
+    /// `spec.replicas` is 0: no pods are wanted.
+    pub const SCALED_TO_ZERO: &str = "ScaledToZero";
     /// `spec.suspend` is false.
     pub const NOT_SUSPENDED: &str = "NotSuspended";
     /// The guest's memory reached the threshold.

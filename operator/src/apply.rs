@@ -1,19 +1,25 @@
 //! [I/O] Every write to the API server: objects, pods to be replaced, statuses.
 
+use std::{future::Future, time::Duration};
+
 use crds::{Indexer, IndexerStatus};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
-    Api, Client, Resource,
-    api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, Preconditions},
+    Api, Client, Resource, ResourceExt,
+    api::{ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, Preconditions},
 };
 use serde_json::json;
 
 use crate::{
-    names::MANAGER,
-    observe::{Observed, ObservedPod},
-    plan::{ChildKind, Plan},
+    names::{LABEL_INDEXER, MANAGER},
+    observe::{Observed, ObservedPod, Owner, owner},
+    plan::{Child, ChildKind, Plan},
     sampler::Key,
 };
+
+/// The longest wait for one answer, above what the API server itself allows a webhook (30 s at most, 10 s by default).
+/// A call that hangs must not keep one of the few places for passes.
+pub const CALL_TIMEOUT: Duration = Duration::from_secs(35);
 
 /// A refused or lost API call.
 #[derive(Debug, thiserror::Error)]
@@ -22,7 +28,17 @@ pub struct Error {
     action: &'static str,
     object: String,
     #[source]
-    source: Box<kube::Error>,
+    cause: Cause,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Cause {
+    #[error(transparent)]
+    Call(Box<kube::Error>),
+    #[error("no answer within {} s", CALL_TIMEOUT.as_secs())]
+    Timeout,
+    #[error("it exists and is not this Indexer's")]
+    Foreign,
 }
 
 /// What a failed pass waits for.
@@ -41,54 +57,101 @@ impl Error {
     /// missing right may be granted later.
     #[must_use]
     pub fn class(&self) -> Class {
-        match self.source.as_ref() {
-            kube::Error::Api(status) => match status.code {
-                400 | 422 => Class::AwaitChange,
-                404 => Class::Gone,
+        match &self.cause {
+            Cause::Call(error) => match error.as_ref() {
+                kube::Error::Api(status) => match status.code {
+                    400 | 422 => Class::AwaitChange,
+                    404 => Class::Gone,
+                    _ => Class::RetryLater,
+                },
                 _ => Class::RetryLater,
             },
-            _ => Class::RetryLater,
+            Cause::Timeout => Class::RetryLater,
+            Cause::Foreign => Class::AwaitChange,
         }
     }
 
     /// For a condition: what was tried, and the server's own words.
     #[must_use]
     pub fn told(&self) -> String {
-        match self.source.as_ref() {
-            kube::Error::Api(status) => format!("{self}: {}", status.message),
-            other => format!("{self}: {other}"),
+        match &self.cause {
+            Cause::Foreign => format!("{} exists and is not this Indexer's", self.object),
+            Cause::Call(error) => match error.as_ref() {
+                kube::Error::Api(status) => format!("{self}: {}", status.message),
+                other => format!("{self}: {other}"),
+            },
+            Cause::Timeout => format!("{self}: {}", self.cause),
         }
     }
 }
 
-/// Brings the objects in line with the plan. Returns whether anything was changed.
+/// What bringing the objects in line with the plan took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Done {
+    /// Whether anything was changed.
+    pub changed: bool,
+    /// Whether a `StatefulSet` was written, so that pods may be outdated.
+    pub sets_changed: bool,
+}
+
+/// Brings the objects in line with the plan.
 ///
 /// # Errors
 /// The first call that fails. The pass that follows goes on where this one stopped.
-pub async fn apply(client: &Client, key: &Key, plan: &Plan, observed: &Observed) -> Result<bool, Error> {
+pub async fn apply(client: &Client, key: &Key, plan: &Plan, observed: &Observed) -> Result<Done, Error> {
     let changes = plan.changes(observed);
-    let mut changed = false;
+    let mut done = Done::default();
     for child in changes.apply {
-        let error = |source| Error::new("apply", child.kind, &child.name, source);
-        let params = PatchParams::apply(MANAGER).force();
-        let patched = api(client, key, child.kind)
-            .patch(&child.name, &params, &Patch::Apply(&child.body))
-            .await;
-        // The server rewrites some values, `1000m` to `1` say. Applying those again changes nothing there.
         let live = observed.children.get(&(child.kind, child.name.clone()));
+        if live.is_none() {
+            refuse_foreign(client, key, child).await?;
+        }
+        let params = PatchParams::apply(MANAGER).force();
+        let api = api(client, key, child.kind);
+        let patched = bounded(api.patch(&child.name, &params, &Patch::Apply(&child.body))).await;
+        let patched = patched.map_err(|cause| Error::new("apply", child.kind, &child.name, cause))?;
+        // The server rewrites some values, `1000m` to `1` say. Applying those again changes nothing there.
         let before = live.and_then(|live| live["metadata"]["resourceVersion"].as_str());
-        changed |= patched.map_err(error)?.metadata.resource_version.as_deref() != before;
+        if patched.metadata.resource_version.as_deref() != before {
+            done.changed = true;
+            done.sets_changed |= child.kind == ChildKind::StatefulSet;
+        }
     }
     for (kind, name, uid) in changes.prune {
-        match api(client, key, kind).delete(&name, &only(uid)).await {
-            Ok(_) => changed = true,
-            Err(source) => match Error::new("delete", kind, &name, source) {
+        match bounded(api(client, key, kind).delete(&name, &only(uid))).await {
+            Ok(_) => done.changed = true,
+            Err(cause) => match Error::new("delete", kind, &name, cause) {
                 gone if gone.class() == Class::Gone => {}
                 error => return Err(error),
             },
         }
     }
-    Ok(changed)
+    Ok(done)
+}
+
+/// Refuses to apply over an object somebody else made under the planned name. The caches hold what carries our labels
+/// only, so the server is asked; and not by a plain create, since fields of an object made that way could never be
+/// taken out again by applying.
+async fn refuse_foreign(client: &Client, key: &Key, child: &Child) -> Result<(), Error> {
+    let error = |cause| Error::new("look for", child.kind, &child.name, cause);
+    // By field, because the right to list is there anyway.
+    let params = ListParams::default().fields(&format!("metadata.name={}", child.name));
+    let found = bounded(api(client, key, child.kind).list(&params))
+        .await
+        .map_err(error)?;
+    let uid = child.body["metadata"]["ownerReferences"][0]["uid"]
+        .as_str()
+        .unwrap_or_default();
+    let is_foreign = |object: &DynamicObject| match owner(&object.metadata, uid) {
+        Owner::This => false,
+        // What `kubectl delete --cascade=orphan` left of an earlier Indexer of this name is taken over.
+        Owner::Nobody => object.labels().get(LABEL_INDEXER) != Some(&key.name),
+        Owner::Another => true,
+    };
+    if found.items.iter().any(is_foreign) {
+        return Err(error(Cause::Foreign));
+    }
+    Ok(())
 }
 
 /// Deletes a pod so that its `StatefulSet` makes it anew. A pod that is gone already, or is another one by now, is fine.
@@ -97,35 +160,39 @@ pub async fn apply(client: &Client, key: &Key, plan: &Plan, observed: &Observed)
 /// If the call fails in another way.
 pub async fn replace(client: &Client, key: &Key, pod: &ObservedPod) -> Result<(), Error> {
     let pods: Api<Pod> = Api::namespaced(client.clone(), &key.namespace);
-    match pods.delete(&pod.name, &only(pod.uid.clone())).await {
-        Ok(_) => Ok(()),
-        Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Ok(()),
-        Err(source) => Err(Error {
-            action: "replace",
-            object: format!("Pod {}", pod.name),
-            source: Box::new(source),
-        }),
+    let cause = match bounded(pods.delete(&pod.name, &only(pod.uid.clone()))).await {
+        Ok(_) => return Ok(()),
+        Err(cause) => cause,
+    };
+    if let Cause::Call(error) = &cause
+        && matches!(error.as_ref(), kube::Error::Api(status) if matches!(status.code, 404 | 409))
+    {
+        return Ok(());
     }
+    Err(Error {
+        action: "replace",
+        object: format!("Pod {}", pod.name),
+        cause,
+    })
 }
 
-/// Writes a status.
+/// Writes a status to the resource with this unique id.
 ///
 /// # Errors
 /// If the call fails; with [`Class::Gone`] if the resource was deleted meanwhile.
-pub async fn status(client: &Client, key: &Key, status: &IndexerStatus) -> Result<(), Error> {
+pub async fn status(client: &Client, key: &Key, uid: &str, status: &IndexerStatus) -> Result<(), Error> {
     let body = json!({
         "apiVersion": Indexer::api_version(&()),
         "kind": Indexer::kind(&()),
-        "metadata": { "name": key.name },
+        "metadata": { "name": key.name, "uid": uid },
         "status": status,
     });
     let params = PatchParams::apply(MANAGER).force();
-    let written = indexers(client, key)
-        .patch_status(&key.name, &params, &Patch::Apply(&body))
-        .await;
+    let indexers = indexers(client, key);
+    let written = bounded(indexers.patch_status(&key.name, &params, &Patch::Apply(&body))).await;
     written
         .map(drop)
-        .map_err(|source| Error::of_indexer("write the status of", key, source))
+        .map_err(|cause| Error::of_indexer("write the status of", key, cause))
 }
 
 /// Reads the status of a resource whose spec cannot be read.
@@ -133,8 +200,8 @@ pub async fn status(client: &Client, key: &Key, status: &IndexerStatus) -> Resul
 /// # Errors
 /// If the call fails.
 pub async fn read_status(client: &Client, key: &Key) -> Result<Option<IndexerStatus>, Error> {
-    let read = indexers(client, key).get(&key.name).await;
-    let object = read.map_err(|source| Error::of_indexer("read", key, source))?;
+    let read = bounded(indexers(client, key).get(&key.name)).await;
+    let object = read.map_err(|cause| Error::of_indexer("read", key, cause))?;
     // A status of an older schema counts as none: it is replaced as a whole.
     Ok(object
         .data
@@ -144,20 +211,27 @@ pub async fn read_status(client: &Client, key: &Key) -> Result<Option<IndexerSta
 }
 
 impl Error {
-    fn new(action: &'static str, kind: ChildKind, name: &str, source: kube::Error) -> Self {
+    fn new(action: &'static str, kind: ChildKind, name: &str, cause: Cause) -> Self {
         Self {
             action,
             object: format!("{} {name}", kind.api_resource().kind),
-            source: Box::new(source),
+            cause,
         }
     }
 
-    fn of_indexer(action: &'static str, key: &Key, source: kube::Error) -> Self {
+    fn of_indexer(action: &'static str, key: &Key, cause: Cause) -> Self {
         Self {
             action,
             object: format!("Indexer {}", key.name),
-            source: Box::new(source),
+            cause,
         }
+    }
+}
+
+async fn bounded<T>(call: impl Future<Output = kube::Result<T>>) -> Result<T, Cause> {
+    match tokio::time::timeout(CALL_TIMEOUT, call).await {
+        Ok(answered) => answered.map_err(|error| Cause::Call(Box::new(error))),
+        Err(_) => Err(Cause::Timeout),
     }
 }
 

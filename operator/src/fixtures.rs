@@ -116,6 +116,7 @@ pub(crate) fn observed_pod(name: &str) -> ObservedPod {
         terminating: false,
         restarts: 0,
         trouble: None,
+        last_words: None,
         target: Some(target(name)),
         sample: Sample::NotRunning,
     }
@@ -188,8 +189,8 @@ pub(crate) fn condition(type_: &str, status: &str, reason: &str, message: &str) 
 /// A call as `METHOD path`, and its body.
 pub(crate) type Call = (String, Value);
 
-/// An API server that stores nothing: it answers a write with the object written, or what `refuse` says, and keeps
-/// a list of the calls.
+/// An API server that stores nothing: it answers a write with the object written, a list with an empty one, or
+/// what `refuse` says, and keeps a list of the calls.
 pub(crate) fn api_server(refuse: fn(&str) -> Option<Value>) -> (Client, Arc<Mutex<Vec<Call>>>) {
     let calls = Arc::new(Mutex::new(Vec::new()));
     let (service, mut handle) = tower_test::mock::pair::<Request<Body>, Response<Body>>();
@@ -204,6 +205,7 @@ pub(crate) fn api_server(refuse: fn(&str) -> Option<Value>) -> (Client, Arc<Mute
                     StatusCode::from_u16(status["code"].as_u64().unwrap() as u16).unwrap(),
                     status,
                 ),
+                None if call.starts_with("GET ") => (StatusCode::OK, json!({"metadata": {}, "items": []})),
                 None => (StatusCode::OK, answered(&body)),
             };
             seen.lock().unwrap().push((call, body));

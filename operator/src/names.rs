@@ -6,6 +6,8 @@ use crds::Revision;
 
 /// Field manager of every write, and value of `app.kubernetes.io/managed-by`.
 pub const MANAGER: &str = "shrewd-operator";
+/// The container of a pod that runs the indexer. Others may stand beside it, put there by an admission webhook.
+pub const CONTAINER: &str = "indexer";
 /// Label: the Indexer an object belongs to.
 pub const LABEL_INDEXER: &str = "shrewd.dev/indexer";
 /// Label: the revision an object belongs to; absent where it serves all of them.

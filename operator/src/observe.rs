@@ -104,7 +104,7 @@ pub async fn observe(stores: &Stores, sampler: &Sampler, key: &Key, uid: &str) -
     }
     let stateful_sets = stateful_sets
         .iter()
-        .filter(|set| is_owned_by(set.meta(), uid))
+        .filter(|set| owner(set.meta(), uid) == Owner::This)
         .map(|set| (**set).clone());
     Observed {
         children,
@@ -149,18 +149,40 @@ fn collect<K: Resource + Serialize>(
 ) -> bool {
     let mut has_leftovers = false;
     for object in objects {
-        if is_owned_by(object.meta(), uid) {
+        match owner(object.meta(), uid) {
             // Types of the API turn into JSON without exception; one that did not would be applied anew, not lost.
-            if let Ok(body) = serde_json::to_value(&**object) {
-                children.insert((kind, object.name_any()), body);
+            Owner::This => {
+                if let Ok(body) = serde_json::to_value(&**object) {
+                    children.insert((kind, object.name_any()), body);
+                }
             }
-        } else {
-            has_leftovers |= !object.owner_references().is_empty();
+            Owner::Another => has_leftovers = true,
+            Owner::Nobody => {}
         }
     }
     has_leftovers
 }
 
-fn is_owned_by(meta: &ObjectMeta, uid: &str) -> bool {
-    meta.owner_references.iter().flatten().any(|owner| owner.uid == uid)
+/// Whose an object is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// The Indexer with the id asked for.
+    This,
+    /// Something else.
+    Another,
+    /// It carries no owner reference.
+    Nobody,
+}
+
+/// Whose an object is, seen from the Indexer with this unique id.
+#[must_use]
+pub fn owner(meta: &ObjectMeta, uid: &str) -> Owner {
+    let owners = meta.owner_references.as_deref().unwrap_or_default();
+    if owners.iter().any(|owner| owner.uid == uid) {
+        Owner::This
+    } else if owners.is_empty() {
+        Owner::Nobody
+    } else {
+        Owner::Another
+    }
 }

@@ -18,7 +18,7 @@ mod history;
 pub use history::History;
 
 use crate::{
-    apply::{self, Class},
+    apply::{self, CALL_TIMEOUT, Class, Done},
     metrics::Metrics,
     observe::{Observed, Stores, observe},
     plan::plan,
@@ -35,6 +35,10 @@ pub type Watched = DeserializeGuard<Indexer>;
 
 /// A request to refresh is repeated this often until every pod has echoed it.
 const REFRESH_AGAIN: Duration = Duration::from_secs(5);
+/// A call refused for good is made again after this long: a webhook or an object in the way may have been mended
+/// without a change that is watched.
+const REFUSED_AGAIN: Duration = Duration::from_mins(5);
+
 /// What passes share.
 pub struct Context {
     /// Writes to the API server.
@@ -107,7 +111,8 @@ pub async fn reconcile(watched: Arc<Watched>, context: Arc<Context>) -> Result<A
 pub fn error_policy(watched: Arc<Watched>, error: &Error, context: Arc<Context>) -> Action {
     match error.class() {
         Class::RetryLater => Action::requeue(context.history.note_failure(&key(watched.meta()))),
-        Class::AwaitChange | Class::Gone => Action::await_change(),
+        Class::AwaitChange => Action::requeue(REFUSED_AGAIN),
+        Class::Gone => Action::await_change(),
     }
 }
 
@@ -130,9 +135,13 @@ async fn pass(watched: &Watched, context: &Context) -> Result<Action, Error> {
             problems: vec![broken.error.clone()],
         }),
     };
+    let complaint = refresh::requested(meta).err().map(|error| error.to_string());
+    if context.history.note_complaint(&key, complaint.as_deref()) {
+        tracing::warn!(indexer = %key, complaint, "a request to refresh cannot be passed on");
+    }
     let applied = match &outcome {
         Ok(valid) => carry_out(valid, &observed, previous.as_ref(), &key, context).await, // [I/O]
-        Err(_) => Ok(false),
+        Err(_) => Ok(Done::default()),
     };
     let inputs = Inputs {
         namespace: &key.namespace,
@@ -155,25 +164,28 @@ async fn pass(watched: &Watched, context: &Context) -> Result<Action, Error> {
     })
 }
 
-/// Plans and applies. Returns whether anything was changed.
+/// Plans and applies.
 async fn carry_out(
     valid: &ValidIndexer,
     observed: &Observed,
     previous: Option<&IndexerStatus>,
     key: &Key,
     context: &Context,
-) -> Result<bool, apply::Error> {
+) -> Result<Done, apply::Error> {
     if observed.has_leftovers {
-        // Kubernetes is deleting them, and each one that goes wakes another pass.
-        return Ok(true);
+        // Kubernetes is deleting them, and each one that goes wakes another pass. The pods may be theirs.
+        return Ok(Done {
+            changed: true,
+            sets_changed: true,
+        });
     }
     let rollout = rollout(valid, observed); // [pure]
     let plan = plan(valid, &rollout); // [pure]
-    let mut changed = apply::apply(&context.client, key, &plan, observed).await?; // [I/O]
+    let mut done = apply::apply(&context.client, key, &plan, observed).await?; // [I/O]
     if let Some(pod) = next_replacement(valid, &rollout, observed) {
         apply::replace(&context.client, key, pod).await?; // [I/O]
         tracing::info!(indexer = %key, pod = pod.name, "replaced a pod with an outdated template");
-        changed = true;
+        done.changed = true;
     }
     if let Some(request) = refresh::pending(valid, previous) {
         for target in refresh::targets(valid, observed, request) {
@@ -182,7 +194,7 @@ async fn carry_out(
             }
         }
     }
-    Ok(changed)
+    Ok(done)
 }
 
 /// Writes the status if it differs in substance, and tells of conditions that turned.
@@ -196,16 +208,20 @@ async fn write(
     if previous.is_some_and(|previous| !status::differs(previous, next)) {
         return Ok(());
     }
-    apply::status(&context.client, key, next).await.map_err(Error::Status)?;
+    let uid = watched.uid().unwrap_or_default();
+    let written = apply::status(&context.client, key, &uid, next).await;
+    written.map_err(Error::Status)?;
     context.metrics.status_written();
-    context
-        .history
-        .note_written(key, &watched.uid().unwrap_or_default(), next.clone());
+    context.history.note_written(key, &uid, next.clone());
     let regarding: ObjectReference = watched.object_ref(&());
     for event in transitions(previous, next) {
         // The condition is the truth; an event is a courtesy, so a lost one fails nothing.
-        if let Err(error) = context.recorder.publish(&event, &regarding).await {
-            tracing::warn!(indexer = %key, reason = event.reason, %error, "could not publish an event");
+        match tokio::time::timeout(CALL_TIMEOUT, context.recorder.publish(&event, &regarding)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(indexer = %key, reason = event.reason, %error, "could not publish an event");
+            }
+            Err(_) => tracing::warn!(indexer = %key, reason = event.reason, "no answer to an event"),
         }
     }
     Ok(())
@@ -222,18 +238,19 @@ async fn previous(watched: &Watched, key: &Key, uid: &str, context: &Context) ->
     }
 }
 
-fn told(applied: &Result<bool, apply::Error>) -> Applied {
+fn told(applied: &Result<Done, apply::Error>) -> Applied {
     match applied {
-        Ok(changed) => Applied {
+        Ok(done) => Applied {
             failure: None,
-            changed: *changed,
+            changed: done.changed,
+            sets_changed: done.sets_changed,
         },
         Err(error) => Applied {
             failure: Some(Failure {
                 message: error.told(),
                 needs_change: error.class() == Class::AwaitChange,
             }),
-            changed: false,
+            ..Applied::default()
         },
     }
 }

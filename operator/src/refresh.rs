@@ -1,8 +1,35 @@
 //! [pure] A refresh a person asked for by annotation: who still has to act on it, and when it is done.
 
 use crds::IndexerStatus;
+use kube::core::ObjectMeta;
 
-use crate::{observe::Observed, sampler::Target, validate::ValidIndexer};
+use crate::{names, observe::Observed, sampler::Target, validate::ValidIndexer};
+
+/// The longest refresh request a pod takes, in bytes (see `crds::pod::RefreshRequest`).
+pub const REQUEST_BYTES_MAX: usize = 256;
+
+/// A request that no pod takes. It is ignored: an annotation must not stop what the spec asks for.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the annotation {} has {bytes} bytes and is ignored; at most {REQUEST_BYTES_MAX} are taken",
+    names::ANNOTATION_REFRESH
+)]
+pub struct TooLong {
+    bytes: usize,
+}
+
+/// The request in the annotations of an Indexer; an empty one is none.
+///
+/// # Errors
+/// If it is too long.
+pub fn requested(meta: &ObjectMeta) -> Result<Option<String>, TooLong> {
+    let annotations = meta.annotations.as_ref();
+    let request = annotations.and_then(|all| all.get(names::ANNOTATION_REFRESH));
+    match request.filter(|id| !id.is_empty()) {
+        Some(id) if id.len() > REQUEST_BYTES_MAX => Err(TooLong { bytes: id.len() }),
+        request => Ok(request.cloned()),
+    }
+}
 
 /// The request every pod must act on; none if there is none, or if it was handled before.
 #[must_use]
@@ -49,9 +76,23 @@ pub fn handled(valid: &ValidIndexer, observed: &Observed, previous: Option<&Inde
 mod tests {
     use super::*;
     use crate::{
-        fixtures::{answering_pod, following, valid},
+        fixtures::{answering_pod, following, indexer_asking_for_refresh, valid},
         sampler::Sample,
     };
+
+    #[test]
+    fn an_empty_request_is_none_and_a_long_one_is_refused() {
+        let long = "x".repeat(256);
+        let cases = [
+            (String::new(), Ok(None)),
+            (long.clone(), Ok(Some(long.clone()))),
+            (format!("{long}x"), Err(TooLong { bytes: 257 })),
+        ];
+        for (id, expected) in cases {
+            let meta = indexer_asking_for_refresh(&id).metadata;
+            assert_eq!(requested(&meta), expected, "{} bytes", id.len());
+        }
+    }
 
     fn observed(echoes: &[Option<&str>]) -> Observed {
         let pods = echoes.iter().enumerate().map(|(i, echo)| {

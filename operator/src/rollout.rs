@@ -55,9 +55,7 @@ pub fn next_replacement<'a>(
     rollout: &Rollout,
     observed: &'a Observed,
 ) -> Option<&'a ObservedPod> {
-    let name = names::of_revision(&valid.name, &rollout.serving);
-    let set = observed.stateful_sets.iter().find(|set| set.name_any() == name)?;
-    let template = current_template(set)?;
+    let template = current_template(set_of(&valid.name, &rollout.serving, observed)?)?;
     let pods: Vec<&ObservedPod> = observed.pods_of(&rollout.serving).collect();
     if pods.iter().any(|pod| pod.terminating) {
         return None;
@@ -73,6 +71,27 @@ pub fn next_replacement<'a>(
     let wanted = usize::try_from(valid.replicas).unwrap_or(0);
     let all_ready = pods.len() >= wanted && pods.iter().all(|pod| pod.ready);
     outdated().next().filter(|_| all_ready)
+}
+
+/// Whether the `StatefulSet` of a revision has a spec its controller has not looked at: which of its pods are outdated
+/// is not known then.
+#[must_use]
+pub fn is_template_unknown(indexer: &str, revision: &Revision, observed: &Observed) -> bool {
+    set_of(indexer, revision, observed).is_some_and(|set| current_template(set).is_none())
+}
+
+/// Whether a pod runs, or may run, another template than the newest one. A set that does not exist outdates nobody.
+#[must_use]
+pub fn is_outdated(indexer: &str, pod: &ObservedPod, observed: &Observed) -> bool {
+    let Some(set) = set_of(indexer, &pod.revision, observed) else {
+        return false;
+    };
+    current_template(set).is_none_or(|newest| pod.template.as_deref().is_some_and(|template| template != newest))
+}
+
+fn set_of<'a>(indexer: &str, revision: &Revision, observed: &'a Observed) -> Option<&'a StatefulSet> {
+    let name = names::of_revision(indexer, revision);
+    observed.stateful_sets.iter().find(|set| set.name_any() == name)
 }
 
 /// The template revision new pods get; none while the `StatefulSet` controller has not seen the newest spec.

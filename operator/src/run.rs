@@ -30,6 +30,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     admin::{self, Readiness},
+    apply::CALL_TIMEOUT,
     args::RunArgs,
     metrics::Metrics,
     names,
@@ -165,9 +166,18 @@ async fn run_scope(scope: Option<String>, shared: Shared) {
 async fn crd_served(scope: Option<&str>, client: &Client) {
     let indexers: Api<Watched> = api(client, scope);
     let mut told = false;
-    while let Err(error) = indexers.list(&ListParams::default().limit(1)).await {
+    loop {
+        let listed = tokio::time::timeout(CALL_TIMEOUT, indexers.list(&ListParams::default().limit(1))).await;
+        let error = match listed {
+            Ok(Ok(_)) => return,
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "no answer".to_owned(),
+        };
         if !told {
-            tracing::warn!(%error, "cannot list Indexers; waiting for the custom resource definition and the right to");
+            tracing::warn!(
+                error,
+                "cannot list Indexers; waiting for the custom resource definition and the right to"
+            );
             told = true;
         }
         tokio::time::sleep(CRD_POLL).await;

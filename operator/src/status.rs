@@ -24,6 +24,8 @@ pub struct Applied {
     pub failure: Option<Failure>,
     /// Whether anything was applied, pruned or replaced, so that more is to come.
     pub changed: bool,
+    /// Whether a `StatefulSet` is among it: no pod is known to run the newest template then.
+    pub sets_changed: bool,
 }
 
 /// A refused API call.

@@ -3,10 +3,7 @@
 use crds::{Identity, Indexer, RefreshPolicy, Revision, StorageSpec, conditions::reasons, pod::Views, resolve};
 use k8s_openapi::api::core::v1::ResourceRequirements;
 
-use crate::{names, resources};
-
-/// The longest refresh request a pod takes, in bytes (see `crds::pod::RefreshRequest`).
-const REFRESH_REQUEST_BYTES_MAX: usize = 256;
+use crate::{refresh, resources};
 
 /// An Indexer whose values were all checked: the API server has no reason to refuse what is built from it.
 #[derive(Clone, Debug, PartialEq)]
@@ -76,21 +73,6 @@ pub fn validate(indexer: &Indexer, default_image: &str) -> Result<ValidIndexer, 
     let name = metadata("name", &indexer.metadata.name);
     let namespace = metadata("namespace", &indexer.metadata.namespace);
     let uid = metadata("uid", &indexer.metadata.uid);
-    let refresh_request = indexer
-        .metadata
-        .annotations
-        .as_ref()
-        .and_then(|a| a.get(names::ANNOTATION_REFRESH))
-        .cloned();
-    if refresh_request
-        .as_ref()
-        .is_some_and(|id| id.len() > REFRESH_REQUEST_BYTES_MAX)
-    {
-        problems.push(format!(
-            "metadata.annotations[{}]: must be at most {REFRESH_REQUEST_BYTES_MAX} bytes",
-            names::ANNOTATION_REFRESH
-        ));
-    }
     let resolved = resolve(spec).map_err(|found| problems.extend(found.iter().map(ToString::to_string)));
     if let (true, Some(_)) = (problems.is_empty(), &spec.module.path) {
         let problem = "spec.module.path: names a file of one machine, which no pod has; \
@@ -124,7 +106,7 @@ pub fn validate(indexer: &Indexer, default_image: &str) -> Result<ValidIndexer, 
         replicas: if spec.suspend { 0 } else { spec.replicas },
         suspended: spec.suspend,
         resources: spec.resources.clone().unwrap_or_else(|| resources::derive(&resolved)),
-        refresh_request,
+        refresh_request: refresh::requested(&indexer.metadata).ok().flatten(),
         identity: resolved.identity,
         views: resolved.views,
     })
@@ -176,13 +158,5 @@ mod tests {
         indexer.spec.suspend = true;
         indexer.spec.replicas = 3;
         assert_eq!(validate(&indexer, "img:1").unwrap().replicas, 0);
-    }
-
-    #[test]
-    fn refresh_requests_have_a_longest_length() {
-        for (length, fits) in [(256, true), (257, false)] {
-            let indexer = fixtures::indexer_asking_for_refresh(&"x".repeat(length));
-            assert_eq!(validate(&indexer, "img:1").is_ok(), fits, "{length}");
-        }
     }
 }

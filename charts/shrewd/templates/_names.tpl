@@ -2,6 +2,11 @@
 {{- if contains "shrewd" .Release.Name }}{{ .Release.Name | trunc 50 | trimSuffix "-" }}{{ else }}{{ printf "%s-shrewd" .Release.Name | trunc 50 | trimSuffix "-" }}{{ end }}
 {{- end }}
 
+{{- /* Of objects without a namespace: two releases of one name live in two namespaces. */ -}}
+{{- define "shrewd.clusterName" -}}
+{{ include "shrewd.name" . }}-{{ .Release.Namespace }}
+{{- end }}
+
 {{- define "shrewd.serviceAccount" -}}
 {{ .Values.serviceAccount.name | default (include "shrewd.name" .) }}
 {{- end }}

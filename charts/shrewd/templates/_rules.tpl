@@ -13,7 +13,7 @@
   resources: [indexers/finalizers]
   verbs: [update]
 # Configuration of the pods: apply, watch for edits, and delete that of an earlier revision. Server-side apply creates
-# what is missing, for which the API server asks for create beside patch.
+# what is missing, for which the API server asks for create beside patch, once a list has shown that the name is free.
 - apiGroups: [""]
   resources: [configmaps]
   verbs: [list, watch, create, patch, delete]

@@ -1,7 +1,7 @@
 //! [pure] What matters of a pod, as Kubernetes has it.
 
 use crds::Revision;
-use k8s_openapi::api::core::v1::{ContainerState, ContainerStateTerminated, ContainerStatus, Pod};
+use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, Pod};
 use kube::ResourceExt;
 use serde::{
     Deserialize,
@@ -32,6 +32,9 @@ pub struct ObservedPod {
     pub restarts: i32,
     /// Why Kubernetes cannot run it, in Kubernetes' words.
     pub trouble: Option<String>,
+    /// The end of the log of the process whose end is the trouble, where Kubernetes kept it. It differs from end to
+    /// end, so it stays out of conditions.
+    pub last_words: Option<String>,
     /// Where to ask it, while its container runs.
     pub target: Option<Target>,
     /// What it said last.
@@ -46,7 +49,7 @@ impl ObservedPod {
         let status = pod.status.as_ref();
         let container = status
             .and_then(|s| s.container_statuses.as_ref())
-            .and_then(|c| c.first());
+            .and_then(|all| all.iter().find(|c| c.name == names::CONTAINER));
         let uid = pod.uid()?;
         let restarts = container.map_or(0, |c| c.restart_count);
         let is_running = container
@@ -74,6 +77,7 @@ impl ObservedPod {
                 .and_then(container_trouble)
                 .or_else(|| unschedulable(pod))
                 .or_else(|| failed(pod)),
+            last_words: container.and_then(failed_end).and_then(last_words),
             target,
             sample: Sample::NotRunning,
         })
@@ -117,47 +121,46 @@ fn failed(pod: &Pod) -> Option<String> {
 /// Words for a container that cannot start or ended. The same trouble always gets the same words, although Kubernetes
 /// alternates between two states of it and counts the seconds to the next try.
 fn container_trouble(container: &ContainerStatus) -> Option<String> {
-    let state = container.state.as_ref()?;
-    if let Some(ended) = state.terminated.as_ref() {
-        return exit(ended);
-    }
-    let ended_before = container
-        .last_state
-        .as_ref()
-        .and_then(|s: &ContainerState| s.terminated.as_ref());
-    let Some(waiting) = state.waiting.as_ref() else {
-        return if container.ready {
-            None
-        } else {
-            ended_before.and_then(exit)
-        };
-    };
-    let message = waiting.message.as_deref().unwrap_or_default();
-    match waiting.reason.as_deref().unwrap_or_default() {
-        "" | "ContainerCreating" | "PodInitializing" => None,
+    let waiting = container.state.as_ref()?.waiting.as_ref();
+    let message = waiting.and_then(|w| w.message.as_deref()).unwrap_or_default();
+    match waiting.and_then(|w| w.reason.as_deref()).unwrap_or_default() {
         "ErrImagePull" | "ImagePullBackOff" => {
             let (_, cause) = message.split_once("ErrImagePull: ").unwrap_or(("", message));
             Some(format!("ImagePullBackOff: {cause}"))
         }
-        "CrashLoopBackOff" => ended_before.and_then(exit).or_else(|| Some("CrashLoopBackOff".into())),
+        "CrashLoopBackOff" => failed_end(container)
+            .map(exit)
+            .or_else(|| Some("CrashLoopBackOff".into())),
+        "" | "ContainerCreating" | "PodInitializing" => failed_end(container).map(exit),
         reason => Some(format!("{reason}: {message}")),
     }
 }
 
-fn exit(ended: &ContainerStateTerminated) -> Option<String> {
-    if ended.exit_code == 0 {
-        return None;
+/// The failed end that keeps a container from running: that of now, or the last one while it is not well again.
+fn failed_end(container: &ContainerStatus) -> Option<&ContainerStateTerminated> {
+    let state = container.state.as_ref()?;
+    let before = container.last_state.as_ref();
+    let crashes = |reason: &str| reason == "CrashLoopBackOff";
+    let ended = match (&state.terminated, &state.waiting) {
+        (Some(ended), _) => Some(ended),
+        (None, Some(waiting)) if !waiting.reason.as_deref().is_some_and(crashes) => None,
+        (None, _) if container.ready => None,
+        (None, _) => before.and_then(|state| state.terminated.as_ref()),
+    };
+    ended.filter(|ended| ended.exit_code != 0)
+}
+
+fn exit(ended: &ContainerStateTerminated) -> String {
+    let code = ended.exit_code;
+    match ended.reason.as_deref() {
+        None | Some("" | "Error") => format!("the container ended with exit code {code}"),
+        Some(reason) => format!("the container ended with exit code {code}: {reason}"),
     }
-    let mut words = format!("the container ended with exit code {}", ended.exit_code);
-    for part in [&ended.reason, &ended.message]
-        .into_iter()
-        .flatten()
-        .filter(|part| *part != "Error")
-    {
-        words.push_str(": ");
-        words.push_str(part.trim());
-    }
-    Some(words)
+}
+
+fn last_words(ended: &ContainerStateTerminated) -> Option<String> {
+    let words = ended.message.as_deref()?.trim();
+    (!words.is_empty()).then(|| words.to_owned())
 }
 
 #[cfg(test)]
@@ -182,7 +185,7 @@ mod tests {
     #[test]
     fn troubles_have_steady_words() {
         let pull = "ImagePullBackOff: not found";
-        let crash = "the container ended with exit code 1: out of disk";
+        let crash = "the container ended with exit code 1";
         let terminated = json!({"exitCode": 1, "reason": "Error", "message": "out of disk\n"});
         let cases = [
             (
@@ -210,7 +213,21 @@ mod tests {
                                    "state": state, "lastState": last});
             let pod = read(json!({"containerStatuses": [container]}));
             assert_eq!(pod.trouble.as_deref(), expected, "{state}");
+            let words = expected.filter(|words| *words == crash).map(|_| "out of disk");
+            assert_eq!(pod.last_words.as_deref(), words, "{state}");
         }
+    }
+
+    #[test]
+    fn a_container_beside_the_indexer_is_not_taken_for_it() {
+        let mut status = fixtures::running_status();
+        let mut beside = status["containerStatuses"][0].clone();
+        beside["name"] = json!("a-proxy");
+        beside["state"] = json!({"terminated": {"exitCode": 1}});
+        status["containerStatuses"].as_array_mut().unwrap().insert(0, beside);
+        let pod = read(status);
+        assert_eq!(pod.trouble, None);
+        assert!(pod.target.is_some());
     }
 
     #[test]

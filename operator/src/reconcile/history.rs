@@ -20,6 +20,8 @@ pub struct History(Mutex<HashMap<Key, Entry>>);
 #[derive(Debug, Default)]
 struct Entry {
     failures: u32,
+    /// What was logged last about the annotations.
+    complaint: Option<String>,
     /// With the unique id of the resource it was written to.
     written: Option<(String, IndexerStatus)>,
 }
@@ -57,6 +59,16 @@ impl History {
         pause
     }
 
+    /// Notes what is wrong with the annotations, if anything. Returns whether that is news.
+    #[must_use]
+    pub fn note_complaint(&self, key: &Key, complaint: Option<&str>) -> bool {
+        let mut entries = self.entries();
+        let last = &mut entries.entry(key.clone()).or_default().complaint;
+        let is_news = complaint.is_some() && last.as_deref() != complaint;
+        *last = complaint.map(str::to_owned);
+        is_news
+    }
+
     /// Drops what is known of an Indexer that is gone.
     pub fn forget(&self, key: &Key) {
         self.entries().remove(key);
@@ -80,6 +92,13 @@ mod tests {
         assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 60, 60]);
         history.note_success(&key());
         assert_eq!(history.note_failure(&key()).as_secs(), 1);
+    }
+
+    #[test]
+    fn a_complaint_is_news_once() {
+        let history = History::default();
+        let news = [Some("long"), Some("long"), None, Some("long")].map(|c| history.note_complaint(&key(), c));
+        assert_eq!(news, [true, false, false, true]);
     }
 
     #[test]

@@ -89,8 +89,11 @@ fn planned() -> Plan {
     plan(&valid, &rollout::rollout(&valid, &Observed::default()))
 }
 
+/// The writes among the calls.
 fn names_of(calls: &Mutex<Vec<Call>>) -> Vec<String> {
-    calls.lock().unwrap().iter().map(|(call, _)| call.clone()).collect()
+    let calls = calls.lock().unwrap();
+    let names = calls.iter().map(|(call, _)| call.clone());
+    names.filter(|call| !call.starts_with("GET ")).collect()
 }
 
 fn last_condition(calls: &Mutex<Vec<Call>>, type_: &str) -> Value {
@@ -129,6 +132,60 @@ async fn a_new_indexer_gets_its_objects_in_order_and_then_a_status() {
         ]
     );
     assert_eq!(last_condition(&calls, "Ready")["reason"], "RollingPods");
+    // A namesake made in the meantime must not get it.
+    assert_eq!(calls.lock().unwrap().last().unwrap().1["metadata"]["uid"], "uid-1");
+}
+
+#[tokio::test]
+async fn an_object_of_somebody_else_is_left_alone_and_looked_at_again() {
+    let (client, calls) = api_server(|call| {
+        let theirs = json!({"metadata": {"name": "one", "labels": {"app": "theirs"}}});
+        (call == "GET /api/v1/namespaces/ns/services").then(|| json!({"code": 200, "metadata": {}, "items": [theirs]}))
+    });
+    let caches = caches(None, vec![]);
+    let context = context(client, &caches);
+    let error = reconcile(watched(), Arc::clone(&context)).await.unwrap_err();
+    assert_eq!(
+        error_policy(watched(), &error, context),
+        Action::requeue(Duration::from_secs(300))
+    );
+    let writes = names_of(&calls);
+    assert!(!writes.iter().any(|call| call.contains("/services/")), "{writes:?}");
+    let stalled = last_condition(&calls, "Stalled");
+    assert_eq!(stalled["reason"], "ApplyFailed");
+    assert_eq!(stalled["message"], "Service one exists and is not this Indexer's");
+}
+
+#[tokio::test]
+async fn what_an_orphaning_delete_left_is_taken_over() {
+    let (client, calls) = api_server(|call| {
+        let orphan = json!({"metadata": {"name": "one", "labels": {"shrewd.dev/indexer": "one"}}});
+        (call == "GET /api/v1/namespaces/ns/services").then(|| json!({"code": 200, "metadata": {}, "items": [orphan]}))
+    });
+    let caches = caches(None, vec![]);
+    reconcile(watched(), context(client, &caches)).await.unwrap();
+    let writes = names_of(&calls);
+    assert!(
+        writes.contains(&"PATCH /api/v1/namespaces/ns/services/one".to_owned()),
+        "{writes:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_without_an_answer_ends() {
+    let (service, _handle) =
+        tower_test::mock::pair::<axum::http::Request<kube::client::Body>, axum::http::Response<kube::client::Body>>();
+    let key = key(watched().meta());
+    let failed = apply::status(
+        &Client::new(service, "default"),
+        &key,
+        "uid-1",
+        &IndexerStatus::default(),
+    )
+    .await;
+    let error = failed.unwrap_err();
+    assert_eq!(error.class(), Class::RetryLater);
+    assert!(error.told().ends_with("no answer within 35 s"), "{}", error.told());
 }
 
 #[tokio::test]

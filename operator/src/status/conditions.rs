@@ -1,17 +1,24 @@
 //! [pure] All conditions of an Indexer. Messages hold no figure that moves by itself: each would be a write.
+//!
+//! Ready says whether all that the spec asks for holds, and only that lets kstatus call a resource Current. So an
+//! Indexer that wants no pods, suspended or scaled to zero, is Ready once they are gone, with a reason of its own;
+//! whether queries are answered is what Available says.
 
 use std::collections::BTreeMap;
 
 use crds::{
     conditions::{reasons, types},
-    pod::{Check, FaultClass, Halt, MAX_BEHIND, Status},
+    pod::{Check, FaultClass, Halt, MAX_BEHIND, Status, module_reasons},
 };
 
 use super::{Inputs, judge::Verdict};
 use crate::{
     observe::ObservedPod,
+    rollout::{is_outdated, is_template_unknown},
     sampler::{Sample, change::is_under_pressure},
 };
+
+const ROLLING: &str = "pods are being created or replaced";
 
 /// One verdict for each of `types::ALL`.
 pub(super) struct Verdicts(BTreeMap<&'static str, Verdict>);
@@ -22,6 +29,8 @@ struct Case<'a> {
     /// Pods of the serving revision.
     pods: &'a [&'a ObservedPod],
     answers: Vec<&'a Status>,
+    /// Those of them that run the newest template and stay: what the spec as it is now has led to.
+    current: Vec<&'a ObservedPod>,
     wanted: usize,
     suspended: bool,
 }
@@ -40,6 +49,7 @@ pub(super) fn judge(inputs: &Inputs<'_>, pods: &[&ObservedPod]) -> Verdicts {
         inputs,
         pods,
         answers: pods.iter().filter_map(|pod| pod.sample.answer()).collect(),
+        current: current(inputs, pods),
         wanted: valid
             .and_then(|v| usize::try_from(v.replicas).ok())
             .unwrap_or(pods.len()),
@@ -67,6 +77,15 @@ pub(super) fn judge(inputs: &Inputs<'_>, pods: &[&ObservedPod]) -> Verdicts {
     ]))
 }
 
+/// The pods whose answers speak of the newest spec. None while it is being applied.
+fn current<'a>(inputs: &Inputs<'_>, pods: &[&'a ObservedPod]) -> Vec<&'a ObservedPod> {
+    if inputs.applied.sets_changed || inputs.applied.failure.is_some() {
+        return Vec::new();
+    }
+    let is_current = |pod: &&&ObservedPod| !pod.terminating && !is_outdated(inputs.name, pod, inputs.observed);
+    pods.iter().filter(is_current).copied().collect()
+}
+
 impl Case<'_> {
     fn ready(&self, stalled: &Verdict, module: &Verdict, source: &Verdict, synced: &Verdict) -> Verdict {
         if stalled.is_true() {
@@ -75,22 +94,14 @@ impl Case<'_> {
         if let Some(failure) = &self.inputs.applied.failure {
             return Verdict::no(reasons::APPLY_FAILED, failure.message.clone());
         }
-        if self.suspended {
-            return Verdict::no(reasons::SUSPENDED, "spec.suspend is true: no pods, their data is kept");
-        }
         if self.wanted == 0 {
-            return Verdict::no(reasons::NO_READY_PODS, "spec.replicas is 0");
+            return self.ready_without_pods();
         }
-        if let Some((pod, trouble)) = self.pods.iter().find_map(|p| Some((p, p.trouble.as_ref()?))) {
+        if let Some((pod, trouble)) = self.current.iter().find_map(|p| Some((p, p.trouble.as_ref()?))) {
             return Verdict::no(reasons::POD_NOT_RUNNING, format!("{}: {trouble}", pod.name));
         }
-        if self.pods.len() < self.wanted
-            || self
-                .pods
-                .iter()
-                .any(|p| p.terminating || p.sample == Sample::NotRunning)
-        {
-            return Verdict::no(reasons::ROLLING, "pods are being created or replaced");
+        if self.is_rolling() || self.pods.iter().any(|p| p.sample == Sample::NotRunning) {
+            return Verdict::no(reasons::ROLLING, ROLLING);
         }
         if let Some(verdict) = self.unreachable() {
             return verdict;
@@ -104,6 +115,25 @@ impl Case<'_> {
             return Verdict::no(reasons::NO_READY_PODS, format!("{} is not ready", pod.name));
         }
         Verdict::yes(reasons::AS_EXPECTED, "every pod follows the chain")
+    }
+
+    /// Nothing is missing where no pods are wanted and none are left.
+    fn ready_without_pods(&self) -> Verdict {
+        if self.inputs.applied.sets_changed || !self.inputs.observed.pods.is_empty() {
+            Verdict::no(reasons::ROLLING, "pods are on their way out")
+        } else if self.suspended {
+            Verdict::yes(reasons::SUSPENDED, "spec.suspend is true: no pods, their data is kept")
+        } else {
+            Verdict::yes(
+                reasons::SCALED_TO_ZERO,
+                "spec.replicas is 0: no pods, their data is kept",
+            )
+        }
+    }
+
+    /// Whether the pods behind the Service are not yet those the spec asks for.
+    fn is_rolling(&self) -> bool {
+        self.pods.len() < self.wanted || self.current.len() < self.pods.len()
     }
 
     /// A pod that runs and does not answer. If Kubernetes still calls it ready, nobody can say what is true.
@@ -175,7 +205,7 @@ impl Case<'_> {
         }
     }
 
-    /// Only what no waiting can mend.
+    /// Only what no waiting can mend. What a pod of an outdated template complains of may be mended already.
     fn stalled(&self) -> Verdict {
         if let Err(invalid) = self.inputs.outcome {
             return Verdict::yes(invalid.reason, invalid.problems.join("; "));
@@ -183,10 +213,13 @@ impl Case<'_> {
         if let Some(failure) = self.inputs.applied.failure.as_ref().filter(|f| f.needs_change) {
             return Verdict::yes(reasons::APPLY_FAILED, failure.message.clone());
         }
-        if let Some(module) = self.answers.iter().map(|s| &s.module).find(|m| m.ok == Some(false)) {
+        let answers = || self.current.iter().filter_map(|pod| pod.sample.answer());
+        // A missing module is no reason to give up: pods look again, and go on once the ConfigMap is there.
+        let refused = |module: &&Check| module.ok == Some(false) && module.reason != module_reasons::NOT_FOUND;
+        if let Some(module) = answers().map(|s| &s.module).find(refused) {
             return Verdict::yes(&module.reason, module.message.clone());
         }
-        if let Some(halt) = self.halt() {
+        if let Some(halt) = answers().find_map(|s| s.halt.as_ref()) {
             return Verdict::yes(
                 halt_reason(halt),
                 format!("stopped below height {}: {}", halt.height, halt.message),
@@ -196,17 +229,19 @@ impl Case<'_> {
     }
 
     fn reconciling(&self, stalled: &Verdict, ready: &Verdict) -> Verdict {
-        let pods = &self.inputs.observed.pods;
-        let is_moving = self.inputs.applied.changed
-            || pods.len() != self.wanted
-            || pods.iter().any(|pod| pod.terminating)
-            || (self.wanted > 0 && !ready.is_true());
-        if is_moving && stalled.is_false() {
-            let (reason, message) = match ready.is_true() || self.wanted == 0 {
-                true => (reasons::ROLLING, "pods are being created or replaced"),
-                false => (ready.reason.as_str(), ready.message.as_str()),
-            };
-            return Verdict::yes(reason, message);
+        if !stalled.is_false() {
+            return Verdict::no(reasons::AS_EXPECTED, "");
+        }
+        if !ready.is_true() {
+            return Verdict::yes(&ready.reason, ready.message.clone());
+        }
+        let observed = self.inputs.observed;
+        let is_set_unseen = self
+            .inputs
+            .outcome
+            .is_ok_and(|valid| is_template_unknown(&valid.name, &valid.revision, observed));
+        if self.inputs.applied.changed || is_set_unseen || observed.pods.len() != self.wanted {
+            return Verdict::yes(reasons::ROLLING, ROLLING);
         }
         Verdict::no(reasons::AS_EXPECTED, "")
     }

@@ -99,7 +99,10 @@ fn row(pod: &ObservedPod) -> PodRow {
 
 fn message(pod: &ObservedPod) -> Option<String> {
     match (&pod.trouble, &pod.sample) {
-        (Some(trouble), _) => Some(trouble.clone()),
+        (Some(trouble), _) => Some(match &pod.last_words {
+            Some(words) => format!("{trouble}: {words}"),
+            None => trouble.clone(),
+        }),
         (None, Sample::NotRunning) => None,
         (None, Sample::Silent(why)) => Some(why.clone()),
         (None, Sample::Answer(status)) => complaint(status),

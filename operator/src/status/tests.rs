@@ -8,7 +8,7 @@ use crds::{
 
 use super::*;
 use crate::{
-    fixtures::{answering_pod, following, observed_pod, valid},
+    fixtures::{answering_pod, following, observed_pod, stateful_set, valid},
     sampler::Sample,
 };
 
@@ -51,6 +51,7 @@ impl Default for Situation {
     fn default() -> Self {
         let observed = Observed {
             pods: vec![answering_pod("one-0")],
+            stateful_sets: vec![stateful_set("new")],
             ..Observed::default()
         };
         Self {
@@ -161,17 +162,34 @@ const SITUATIONS: &[Row] = &[
     ("call refused for good",
         |s| s.applied.failure = Some(Failure { message: "apply StatefulSet: invalid".into(), needs_change: true }),
         FAILED, "False", reasons::APPLY_FAILED, &[("Stalled", "True")]),
-    ("suspended", |s| { s.valid.suspended = true; s.valid.replicas = 0; s.observed.pods.clear(); }, MOVING, "False",
+    ("suspended", |s| { s.valid.suspended = true; s.valid.replicas = 0; s.observed.pods.clear(); }, Kstatus::Current, "True",
         reasons::SUSPENDED, &[("Suspended", "True"), ("Reconciling", "False"), ("Available", "False")]),
     ("is being suspended", |s| { s.valid.suspended = true; s.valid.replicas = 0; }, MOVING, "False",
-        reasons::SUSPENDED, &[("Suspended", "True"), ("Reconciling", "True")]),
-    ("scaled to nothing", |s| { s.valid.replicas = 0; s.observed.pods.clear(); }, MOVING, "False",
-        reasons::NO_READY_PODS, &[("Reconciling", "False"), ("Suspended", "False")]),
+        reasons::ROLLING, &[("Suspended", "True"), ("Reconciling", "True")]),
+    ("scaled to nothing", |s| { s.valid.replicas = 0; s.observed.pods.clear(); }, Kstatus::Current, "True",
+        reasons::SCALED_TO_ZERO, &[("Reconciling", "False"), ("Suspended", "False"), ("Available", "False")]),
     ("a second pod is missing", |s| s.valid.replicas = 2, MOVING, "False", reasons::ROLLING, &[("Available", "True")]),
     ("under pressure", |s| s.says(|p| p.memory.last_crossing_height = Some(99)), Kstatus::Current, "True",
         reasons::AS_EXPECTED, &[("MemoryPressure", "True")]),
-    ("template was changed", |s| s.applied.changed = true, MOVING, "True", reasons::AS_EXPECTED,
+    ("a Service was put right", |s| s.applied.changed = true, MOVING, "True", reasons::AS_EXPECTED,
         &[("Reconciling", "True")]),
+    ("a new template was applied", |s| (s.applied.changed, s.applied.sets_changed) = (true, true), MOVING, "False",
+        reasons::ROLLING, &[("Reconciling", "True"), ("Available", "True")]),
+    ("its controller has not seen it", |s| s.observed.stateful_sets[0].metadata.generation = Some(2), MOVING, "False",
+        reasons::ROLLING, &[("Reconciling", "True")]),
+    ("the pod is of the template before", |s| s.pod().template = Some("old".into()), MOVING, "False", reasons::ROLLING,
+        &[("Reconciling", "True"), ("Available", "True")]),
+    ("the pod of the template before halted",
+        |s| { s.says(|p| p.halt = Some(halt(FaultClass::Guest))); s.pod().template = Some("old".into()); },
+        MOVING, "False", reasons::ROLLING, &[("Stalled", "False")]),
+    ("a halted pod is on its way out", |s| { s.says(|p| p.halt = Some(halt(FaultClass::Guest))); s.pod().terminating = true; },
+        MOVING, "False", reasons::ROLLING, &[("Stalled", "False")]),
+    ("a pod of the template before crashes",
+        |s| { s.pod().template = Some("old".into()); s.pod().trouble = Some("ended".into()); },
+        MOVING, "False", reasons::ROLLING, &[("Stalled", "False")]),
+    ("module is not there yet",
+        |s| s.says(|p| { p.module.ok = Some(false); p.module.reason = "ModuleNotFound".into(); p.ready = false; }),
+        MOVING, "False", "ModuleNotFound", &[("ModuleVerified", "False"), ("Stalled", "False")]),
 ];
 
 #[test]
@@ -278,6 +296,15 @@ fn a_halt_names_the_height_and_the_guests_words() {
     ] {
         assert!(text.contains("101") && text.contains("unreachable executed"), "{text}");
     }
+}
+
+#[test]
+fn the_end_of_a_log_is_told_of_the_pod_only() {
+    let mut situation = Situation::default();
+    (situation.pod().trouble, situation.pod().last_words) = (Some("exit code 1".into()), Some("out of disk".into()));
+    let status = situation.status();
+    assert_eq!(find(&status, "Ready").message, "one-0: exit code 1");
+    assert_eq!(status.pods[0].message.as_deref(), Some("exit code 1: out of disk"));
 }
 
 #[test]

@@ -8,6 +8,7 @@ use k8s_openapi::{
 
 use super::volumes;
 use crate::{
+    names,
     plan::{
         config_map::{CONFIG_DIR, CONFIG_FILE},
         service::{OPS, RPC},
@@ -17,7 +18,7 @@ use crate::{
 
 pub(super) fn build(valid: &ValidIndexer) -> Container {
     Container {
-        name: "indexer".into(),
+        name: names::CONTAINER.into(),
         image: Some(valid.image.clone()),
         // An image loaded into a node by hand has no registry to be pulled from.
         image_pull_policy: Some("IfNotPresent".into()),
