@@ -30,7 +30,7 @@ pub(super) fn build(valid: &ValidIndexer) -> Container {
         ports: Some(vec![port(RPC, RPC_PORT), port(OPS, OPS_PORT)]),
         resources: Some(valid.resources.clone()),
         volume_mounts: Some(volumes::mounts()),
-        // The store may replay its log first: up to five minutes, looked at often so that a quick start is seen at once.
+        // Up within a second on an idle node; a busy one gets five minutes. Looked at often, so a quick start is seen at once.
         startup_probe: Some(probe("/livez", 2, 2, 150)),
         // A minute of silence: a busy node must not get its pods killed for being slow.
         liveness_probe: Some(probe("/livez", 10, 5, 6)),
