@@ -19,12 +19,14 @@ mod resolve;
 mod spec;
 #[allow(unreachable_pub)]
 mod status;
+mod unknown;
 
 pub use identity::{Identity, Revision};
 pub use quantity::{ByteSize, TimeSpan};
 pub use resolve::{Problem, Resolved, resolve};
 pub use spec::*;
 pub use status::*;
+pub use unknown::unknown_fields;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt;

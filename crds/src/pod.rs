@@ -1,4 +1,6 @@
 //! What operator and pods say to each other: [`Config`] down, [`Status`] up. Nothing else passes between them.
+//!
+//! The two may be of different versions, so fields that are not known are skipped, and what a report lacks is unknown.
 
 use std::path::PathBuf;
 
@@ -19,7 +21,7 @@ pub const MAX_BEHIND: u32 = 2;
 
 /// All that one indexer process must know. Written as YAML by the operator, or made from a manifest or flags.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct Config {
     /// `NAMESPACE/NAME` of the resource, or a label of a local run. For logs and `/status` only.
     pub indexer: String,
@@ -57,7 +59,7 @@ pub struct Config {
 
 /// A Bitcoin node, or several tried in order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct Source {
     /// Base URLs, the preferred one first, without credentials.
     pub urls: Vec<String>,
@@ -68,7 +70,7 @@ pub struct Source {
 
 /// Bounds on queries, each as in the spec.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct Views {
     /// Views that run at the same time.
     pub max_concurrent: u32,
@@ -93,36 +95,49 @@ pub struct Status {
     /// The revision it builds.
     pub revision: Revision,
     /// SHA-256 of its module.
+    #[serde(default)]
     pub module_sha256: String,
     /// What it does right now.
+    #[serde(default)]
     pub phase: Phase,
     /// Whether it belongs into the Service: caught up, its view of the tip fresh, not halted.
+    #[serde(default)]
     pub ready: bool,
     /// Height of the last block committed.
+    #[serde(default)]
     pub height: Option<u32>,
     /// Its hash, in display order.
+    #[serde(default)]
     pub block_hash: Option<String>,
     /// Digest of the index at that height, hex.
+    #[serde(default)]
     pub digest: Option<String>,
     /// The node's tip, when it last answered.
+    #[serde(default)]
     pub tip: Option<u32>,
     /// `tip - height`; none until both are known.
+    #[serde(default)]
     pub behind: Option<u32>,
     /// The module's state.
+    #[serde(default)]
     pub module: Check,
     /// The chain source's state.
+    #[serde(default)]
     pub source: Check,
     /// Memory.
+    #[serde(default)]
     pub memory: Memory,
     /// Set while it is halted.
+    #[serde(default)]
     pub halt: Option<Halt>,
     /// The id of the last request to refresh that was carried out.
+    #[serde(default)]
     pub last_refresh_request: Option<String>,
 }
 
 /// Whether a thing is as it must be, and if not, why.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct Check {
     /// True: as it must be. None: not known yet.
     pub ok: Option<bool>,
@@ -134,7 +149,7 @@ pub struct Check {
 
 /// Memory of one process.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", default)]
 pub struct Memory {
     /// Linear memory of the guest at the end of its last block, in bytes.
     pub guest_bytes: u64,
@@ -189,7 +204,7 @@ pub enum FaultClass {
 
 /// Body of `POST /refresh`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct RefreshRequest {
     /// Any text; a request with the id of the last one carried out does nothing. At most 256 bytes.
     pub id: String,

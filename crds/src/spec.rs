@@ -1,4 +1,7 @@
 //! The spec half of the resource. Its rules are part of the schema, so that the API server refuses what cannot work.
+//!
+//! Fields that are not known are skipped when reading: an operator must be able to read what a newer definition allows.
+//! Whoever reads what people write by hand checks it against the schema first, see [`crate::unknown_fields`].
 
 use std::fmt;
 
@@ -53,7 +56,7 @@ use crate::{
         priority = 1
     )
 )]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct IndexerSpec {
     /// The guest's code.
     pub module: ModuleSpec,
@@ -92,7 +95,7 @@ pub struct IndexerSpec {
 /// Where the module's bytes come from: exactly one of `configMap` and `path`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[x_kube(cel, validation = Rule::new("has(self.configMap) != has(self.path)").message("exactly one of module.configMap and module.path must be given"))]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct ModuleSpec {
     /// SHA-256 of the bytes, 64 lowercase hex digits. Bytes with another digest are never run.
     #[schemars(length(max = 64), regex(pattern = r"^[0-9a-f]{64}$"))]
@@ -108,7 +111,6 @@ pub struct ModuleSpec {
 
 /// A key in a `ConfigMap`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct ConfigMapKey {
     /// Name of the `ConfigMap`.
     #[schemars(length(min = 1, max = 253))]
@@ -121,7 +123,7 @@ pub struct ConfigMapKey {
 /// The chain and where its blocks come from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[x_kube(cel)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct ChainSpec {
     /// The network. It cannot change: another network is another index.
     #[x_kube(validation = Rule::new("self == oldSelf").message("chain.network cannot change: create another Indexer"))]
@@ -140,7 +142,7 @@ pub struct ChainSpec {
 
 /// A source of blocks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct SourceSpec {
     /// A Bitcoin node.
     pub bitcoind: BitcoindSpec,
@@ -149,7 +151,7 @@ pub struct SourceSpec {
 /// A Bitcoin node, or several that are tried in order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[x_kube(cel)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct BitcoindSpec {
     /// Base URLs, the preferred one first: `http://bitcoind:8332`. The next one is used while one does not answer.
     #[schemars(length(min = 1, max = 8), inner(length(min = 1, max = 512)))]
@@ -162,7 +164,6 @@ pub struct BitcoindSpec {
 
 /// A Secret by name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct SecretRef {
     /// Its name.
     #[schemars(length(min = 1, max = 253))]
@@ -188,7 +189,7 @@ pub enum Network {
 /// The guest's memory. All figures speak of its linear memory, not of the process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[x_kube(cel, validation = Rule::new("quantity(self.threshold).compareTo(quantity(self.limit)) <= 0").message("memory.threshold must not exceed memory.limit"))]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct MemorySpec {
     /// A guest with this much memory is replaced by a fresh instance before the next block.
     #[x_kube(validation = Rule::new("quantity(self).compareTo(quantity('64Ki')) >= 0").message("memory.threshold must be at least 64Ki, one page"))]
@@ -215,7 +216,7 @@ pub enum RefreshPolicy {
 
 /// What happens after a failed block.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(default)]
 pub struct RetrySpec {
     /// How often a block the guest failed is run again, each time in a fresh instance, before the index halts.
     #[schemars(range(max = 10))]
@@ -225,7 +226,7 @@ pub struct RetrySpec {
 /// The volume of each pod.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[x_kube(cel)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct StorageSpec {
     /// Its size.
     #[x_kube(validation = Rule::new("quantity(self).compareTo(quantity('64Mi')) >= 0").message("storage.size must be at least 64Mi"))]
@@ -256,7 +257,7 @@ pub enum Retention {
 /// Bounds on queries.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[x_kube(cel)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct ViewsSpec {
     /// Views that run at the same time; more wait for a place, within their timeout.
     #[schemars(range(min = 1, max = 256))]

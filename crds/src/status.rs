@@ -60,6 +60,7 @@ pub struct ActiveRevision {
     /// The revision, ten hex digits.
     pub revision: Revision,
     /// SHA-256 of its module.
+    #[serde(default)]
     pub module_sha256: String,
     /// Height of the last block indexed by the pod that is furthest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -80,23 +81,31 @@ pub struct ActiveRevision {
 #[serde(rename_all = "camelCase")]
 pub struct MemoryStatus {
     /// Linear memory of the guest after its last block, in bytes.
+    #[serde(default)]
     pub guest_bytes: u64,
     /// The most linear memory a guest had since the pod started, in bytes.
+    #[serde(default)]
     pub guest_peak_bytes: u64,
     /// The height at which it was reached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub guest_peak_height: Option<u32>,
     /// Resident memory of the whole process, in bytes.
+    #[serde(default)]
     pub resident_bytes: u64,
     /// The threshold in force, in bytes.
+    #[serde(default)]
     pub threshold_bytes: u64,
     /// The limit in force, in bytes.
+    #[serde(default)]
     pub limit_bytes: u64,
     /// Peak and threshold in one short text, for the table view: `61Mi/64Mi`.
+    #[serde(default)]
     pub peak_of_threshold: String,
     /// Refreshes since the pod started, by reason.
+    #[serde(default)]
     pub refreshes: Refreshes,
     /// The sum of them.
+    #[serde(default)]
     pub refreshes_total: u64,
     /// The last refresh.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -141,6 +150,7 @@ pub struct LastRefresh {
     /// Why.
     pub reason: RefreshReason,
     /// The block the fresh instance was made for.
+    #[serde(default)]
     pub height: u32,
     /// When.
     pub time: Time,
@@ -155,6 +165,7 @@ pub struct PodRow {
     /// The revision it runs.
     pub revision: Revision,
     /// What it does, as it says itself; `Unknown` when it does not answer.
+    #[serde(default)]
     pub phase: Phase,
     /// Height of its last block.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -33,9 +33,15 @@ pub enum Error {
     /// It is no YAML.
     #[error("parse manifest as YAML")]
     Yaml(#[source] serde_yaml::Error),
-    /// A document of kind Indexer has fields an Indexer has not, or lacks some.
+    /// A document of kind Indexer lacks fields, or has some of a wrong type.
     #[error("read the document of kind Indexer")]
     Indexer(#[source] serde_yaml::Error),
+    /// A document of kind Indexer has fields an Indexer has not.
+    #[error("an Indexer has no field {}; correct or remove it", .paths.join(", "))]
+    UnknownFields {
+        /// Where they are.
+        paths: Vec<String>,
+    },
     /// It has another API version.
     #[error("apiVersion is {found:?}, this version reads shrewd.dev/v1alpha1")]
     ApiVersion {
@@ -95,6 +101,10 @@ pub fn parse(text: &str) -> Result<Indexer, Error> {
     if version != "shrewd.dev/v1alpha1" {
         return Err(Error::ApiVersion { found: version.into() });
     }
+    let paths = crds::unknown_fields(&serde_yaml::from_value(document.clone()).map_err(Error::Indexer)?);
+    if !paths.is_empty() {
+        return Err(Error::UnknownFields { paths });
+    }
     let indexer: Indexer = serde_yaml::from_value(document).map_err(Error::Indexer)?;
     match &indexer.metadata.name {
         Some(name) if !name.is_empty() => Ok(indexer),
@@ -127,7 +137,9 @@ mod tests {
             (format!("{INDEXER}---\n{INDEXER}"), "2 documents"),
             (with("v1alpha1", "v2"), "apiVersion is \"shrewd.dev/v2\""),
             (with("name: outpoints", "labels: {a: b}"), "metadata.name"),
-            (with("startHeight", "startHight"), "read the document"),
+            (with("startHeight", "startHight"), "no field spec.chain.startHight"),
+            (with("sha256:", "sha: 1 #"), "no field spec.module.sha"),
+            (with("network:", "network: [] #"), "read the document"),
             ("a: b: c".into(), "as YAML"),
         ];
         for (text, expected) in cases {
