@@ -141,7 +141,7 @@ pub(crate) fn stateful_set(template: &str) -> StatefulSet {
 }
 
 /// A pod of `ns/one` as the API server has it.
-pub(crate) fn pod(name: &str, status: Value) -> Pod {
+pub(crate) fn pod(name: &str, status: &Value) -> Pod {
     let mut labels = names::pod_labels("one", &valid().revision);
     labels.insert("controller-revision-hash".into(), "new".into());
     serde_json::from_value(json!({
@@ -202,7 +202,10 @@ pub(crate) fn api_server(refuse: fn(&str) -> Option<Value>) -> (Client, Arc<Mute
             let body: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
             let (code, answer) = match refuse(&call) {
                 Some(status) => (
-                    StatusCode::from_u16(status["code"].as_u64().unwrap() as u16).unwrap(),
+                    u16::try_from(status["code"].as_u64().unwrap())
+                        .ok()
+                        .and_then(|code| StatusCode::from_u16(code).ok())
+                        .unwrap(),
                     status,
                 ),
                 None if call.starts_with("GET ") => (StatusCode::OK, json!({"metadata": {}, "items": []})),

@@ -126,7 +126,9 @@ mod tests {
     #[test]
     fn outdated_pods_go_one_at_a_time() {
         let (ready, broken) = (true, false);
-        let cases: [(&str, i32, &[(&str, bool, bool)], Option<&str>); 8] = [
+        // Name, replicas, pods as (name, outdated, ready), the pod to go.
+        type Case<'a> = (&'a str, i32, &'a [(&'a str, bool, bool)], Option<&'a str>);
+        let cases: [Case<'_>; 8] = [
             (
                 "nothing is outdated",
                 2,

@@ -171,7 +171,7 @@ mod tests {
     use crate::fixtures;
 
     fn read(status: serde_json::Value) -> ObservedPod {
-        ObservedPod::read(&fixtures::pod("one-0", status), &fixtures::key()).unwrap()
+        ObservedPod::read(&fixtures::pod("one-0", &status), &fixtures::key()).unwrap()
     }
 
     #[test]

@@ -277,7 +277,7 @@ async fn a_resource_that_cannot_be_read_is_stalled_and_nothing_of_it_is_touched(
 async fn an_outdated_pod_is_deleted_by_its_id() {
     let (client, calls) = api_server(|_| None);
     let plan = planned();
-    let mut stuck = fixtures::pod("one-0", json!({"phase": "Pending"}));
+    let mut stuck = fixtures::pod("one-0", &json!({"phase": "Pending"}));
     stuck
         .metadata
         .labels
