@@ -170,13 +170,13 @@ mod tests {
     use super::*;
     use crate::fixtures;
 
-    fn read(status: serde_json::Value) -> ObservedPod {
-        ObservedPod::read(&fixtures::pod("one-0", &status), &fixtures::key()).unwrap()
+    fn read(status: &serde_json::Value) -> ObservedPod {
+        ObservedPod::read(&fixtures::pod("one-0", status), &fixtures::key()).unwrap()
     }
 
     #[test]
     fn a_running_pod_can_be_asked_and_has_no_trouble() {
-        let pod = read(fixtures::running_status());
+        let pod = read(&fixtures::running_status());
         assert_eq!(pod.target.unwrap().address.to_string(), "10.0.0.7");
         assert!(pod.ready);
         assert_eq!(pod.trouble, None);
@@ -211,7 +211,7 @@ mod tests {
         for (state, last, expected) in cases {
             let container = json!({"name": "indexer", "image": "i", "imageID": "", "ready": false, "restartCount": 1,
                                    "state": state, "lastState": last});
-            let pod = read(json!({"containerStatuses": [container]}));
+            let pod = read(&json!({"containerStatuses": [container]}));
             assert_eq!(pod.trouble.as_deref(), expected, "{state}");
             let words = expected.filter(|words| *words == crash).map(|_| "out of disk");
             assert_eq!(pod.last_words.as_deref(), words, "{state}");
@@ -234,7 +234,7 @@ mod tests {
     fn a_pod_that_fits_nowhere_says_why() {
         let unschedulable = json!({"type": "PodScheduled", "status": "False", "reason": "Unschedulable",
                                    "message": "0/2 nodes are available: 2 Insufficient memory."});
-        let pod = read(json!({"phase": "Pending", "conditions": [unschedulable]}));
+        let pod = read(&json!({"phase": "Pending", "conditions": [unschedulable]}));
         assert_eq!(
             pod.trouble.unwrap(),
             "Unschedulable: 0/2 nodes are available: 2 Insufficient memory."
