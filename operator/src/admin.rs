@@ -1,4 +1,4 @@
-//! [I/O] The operator's own endpoints: `/livez`, `/readyz`, `/metrics`.
+//! (I/O) The operator's own endpoints: `/livez`, `/readyz`, `/metrics`.
 
 use std::sync::{
     Arc,

@@ -1,4 +1,4 @@
-//! [I/O] Every write to the API server: objects, pods to be replaced, statuses.
+//! (I/O) Every write to the API server: objects, pods to be replaced, statuses.
 
 use std::{future::Future, time::Duration};
 

@@ -1,4 +1,4 @@
-//! [pure] Names, labels and annotations: what ties the objects of one Indexer together.
+//! (pure) Names, labels and annotations: what ties the objects of one Indexer together.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! [I/O] What there is: the objects of one Indexer out of the watch caches, and what its pods say.
+//! (I/O) What there is: the objects of one Indexer out of the watch caches, and what its pods say.
 
 use std::{collections::BTreeMap, sync::Arc};
 

@@ -1,4 +1,4 @@
-//! [pure] A refresh a person asked for by annotation: who still has to act on it, and when it is done.
+//! (pure) A refresh a person asked for by annotation: who still has to act on it, and when it is done.
 
 use crds::IndexerStatus;
 use kube::core::ObjectMeta;

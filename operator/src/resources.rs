@@ -1,4 +1,4 @@
-//! [pure] Container resources derived from the memory limits of a spec: the only place where they are.
+//! (pure) Container resources derived from the memory limits of a spec: the only place where they are.
 
 use std::collections::BTreeMap;
 

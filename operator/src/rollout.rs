@@ -1,4 +1,4 @@
-//! [pure] Which revisions have pods, which one serves, and which pod is replaced next.
+//! (pure) Which revisions have pods, which one serves, and which pod is replaced next.
 //!
 //! One revision at a time: the one the spec names. The objects of others are pruned, their volumes follow
 //! `storage.retention`.

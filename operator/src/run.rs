@@ -1,4 +1,4 @@
-//! [I/O] Wiring: client, watches, one controller for each scope, sampler, admin server, and the order in which they end.
+//! (I/O) Wiring: client, watches, one controller for each scope, sampler, admin server, and the order in which they end.
 
 use std::{future::ready, sync::Arc, time::Duration};
 

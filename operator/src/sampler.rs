@@ -1,4 +1,4 @@
-//! [I/O] Polls `/status` of every pod, keeps the latest answers, and wakes the reconciler when one brings news.
+//! (I/O) Polls `/status` of every pod, keeps the latest answers, and wakes the reconciler when one brings news.
 //!
 //! The reconciler says whom to ask ([`Sampler::observe`]) and is given the latest answers; what it was given is what
 //! later answers are compared with. It never gets "not asked yet": whoever is new is asked on the spot, so that an

@@ -1,4 +1,4 @@
-//! [pure] The status of an Indexer: a function of the spec, of what was observed, and of how applying went.
+//! (pure) The status of an Indexer: a function of the spec, of what was observed, and of how applying went.
 
 use crds::{IndexerStatus, Revision, conditions::types};
 use k8s_openapi::{

@@ -1,4 +1,4 @@
-//! [pure] Events: one for each condition people wait for or are woken by, when it turns, and never otherwise.
+//! (pure) Events: one for each condition people wait for or are woken by, when it turns, and never otherwise.
 
 use crds::{IndexerStatus, conditions::types};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;

@@ -1,4 +1,4 @@
-//! [pure] From a resource as it was written to values nothing can be wrong with, or every problem at once.
+//! (pure) From a resource as it was written to values nothing can be wrong with, or every problem at once.
 
 use crds::{Identity, Indexer, RefreshPolicy, Revision, StorageSpec, conditions::reasons, pod::Views, resolve};
 use k8s_openapi::api::core::v1::ResourceRequirements;

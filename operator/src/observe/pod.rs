@@ -1,4 +1,4 @@
-//! [pure] What matters of a pod, as Kubernetes has it.
+//! (pure) What matters of a pod, as Kubernetes has it.
 
 use crds::Revision;
 use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, Pod};
@@ -225,7 +225,7 @@ mod tests {
         beside["name"] = json!("a-proxy");
         beside["state"] = json!({"terminated": {"exitCode": 1}});
         status["containerStatuses"].as_array_mut().unwrap().insert(0, beside);
-        let pod = read(status);
+        let pod = read(&status);
         assert_eq!(pod.trouble, None);
         assert!(pod.target.is_some());
     }

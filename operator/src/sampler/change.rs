@@ -1,4 +1,4 @@
-//! [pure] Which difference between two samples is worth a pass of the reconciler, and how soon.
+//! (pure) Which difference between two samples is worth a pass of the reconciler, and how soon.
 //!
 //! Memory is measured all the time and rarely means anything new. Without these rules the operator would write each
 //! status every few seconds for ever; with them an idle Indexer causes no write at all.

@@ -1,4 +1,4 @@
-//! [pure] One answer of one pod, and whom to ask.
+//! (pure) One answer of one pod, and whom to ask.
 
 use std::net::IpAddr;
 

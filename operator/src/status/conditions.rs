@@ -1,4 +1,4 @@
-//! [pure] All conditions of an Indexer. Messages hold no figure that moves by itself: each would be a write.
+//! (pure) All conditions of an Indexer. Messages hold no figure that moves by itself: each would be a write.
 //!
 //! Ready says whether all that the spec asks for holds, and only that lets kstatus call a resource Current. So an
 //! Indexer that wants no pods, suspended or scaled to zero, is Ready once they are gone, with a reason of its own;

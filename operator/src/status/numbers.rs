@@ -1,4 +1,4 @@
-//! [pure] The figures of a status.
+//! (pure) The figures of a status.
 
 use crds::{ActiveRevision, IndexerStatus, MemoryStatus, Phase, PodRow, Revision, pod::Status};
 
