@@ -20,7 +20,10 @@ use std::{
     time::Duration,
 };
 
-use crds::{Identity, Phase, pod::Halt};
+use crds::{
+    Identity, Phase,
+    pod::{Config, Halt},
+};
 use tokio::{
     runtime::Handle,
     sync::{Semaphore, mpsc},
@@ -69,6 +72,19 @@ pub struct Settings {
     pub max_behind: u32,
     /// Stop before this height.
     pub exit_at: Option<Height>,
+}
+
+impl From<&Config> for Settings {
+    fn from(config: &Config) -> Self {
+        Self {
+            identity: config.identity.clone(),
+            refresh: config.refresh,
+            threshold_bytes: config.threshold_bytes,
+            retry_attempts: config.retry_attempts,
+            max_behind: config.max_behind,
+            exit_at: config.exit_at.map(Height),
+        }
+    }
 }
 
 /// Everything the stages share. Cheap to clone.

@@ -20,7 +20,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     args::{Credentials, Launch},
-    chain::Height,
     control::Control,
     guest::{Engine, EngineConfig, Indexing, Module},
     metrics::Metrics,
@@ -173,16 +172,8 @@ fn index(process: &Process, runtime: &Handle) -> Result<()> {
         password: c.password,
     });
     let source = Bitcoind::with_login(&config.source, config.identity.network, login.as_ref())?;
-    let settings = Settings {
-        identity: config.identity.clone(),
-        refresh: config.refresh,
-        threshold_bytes: config.threshold_bytes,
-        retry_attempts: config.retry_attempts,
-        max_behind: config.max_behind,
-        exit_at: config.exit_at.map(Height),
-    };
     let shared = Shared {
-        settings: Arc::new(settings),
+        settings: Arc::new(Settings::from(config)),
         store,
         report: report.clone(),
         metrics: metrics.clone(),

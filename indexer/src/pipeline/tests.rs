@@ -82,16 +82,8 @@ impl Process {
             cache_dir: None,
         });
         let module = Module::load(&engine.unwrap(), &wat::parse_str(guest).unwrap()).unwrap();
-        let settings = Settings {
-            identity: config.identity.clone(),
-            refresh: config.refresh,
-            threshold_bytes: config.threshold_bytes,
-            retry_attempts: config.retry_attempts,
-            max_behind: config.max_behind,
-            exit_at: config.exit_at.map(Height),
-        };
         let shared = Shared {
-            settings: Arc::new(settings),
+            settings: Arc::new(Settings::from(&config)),
             store: Store::open(folder.path(), &config.identity, config.max_reorg_depth).unwrap(),
             report: Arc::new(Report::new(&config)),
             metrics: Arc::new(Metrics::new(&config).unwrap()),
