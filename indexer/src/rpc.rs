@@ -48,7 +48,7 @@ const BATCH_OVERHEAD_BYTES: u64 = 256 << 10;
 
 const USAGE: &str = "This is a Shrewd indexer. It answers JSON-RPC 2.0 by POST to this address:\n\n\
     \x20 curl -d '{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"metashrew_height\",\"params\":[]}' http://ADDRESS/\n\n\
-    Methods: metashrew_view, metashrew_height, metashrew_getblockhash, metashrew_stateroot, metashrew_snapshot\n";
+    Methods: metashrew_view, metashrew_preview, metashrew_height, metashrew_getblockhash, metashrew_stateroot, metashrew_snapshot\n";
 
 /// What queries are answered from. Every method may be called from many threads at once.
 pub trait Index: Send + Sync + 'static {
@@ -76,6 +76,22 @@ pub trait Index: Send + Sync + 'static {
         &self,
         function: &str,
         height: Option<Height>,
+        input: Bytes,
+        deadline: Instant,
+        cancel: &CancelFlag,
+    ) -> Result<ViewAnswer, ViewError>;
+
+    /// Applies a block on top of `parent` for nobody but this call, then runs a view at the height of that block.
+    /// Without a parent, or with one above the tip, on top of the tip. Otherwise like [`Self::view`]; the deadline is
+    /// that of both runs together.
+    ///
+    /// # Errors
+    /// As [`Self::view`].
+    fn preview(
+        &self,
+        function: &str,
+        parent: Option<Height>,
+        block: Bytes,
         input: Bytes,
         deadline: Instant,
         cancel: &CancelFlag,

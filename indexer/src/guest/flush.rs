@@ -79,6 +79,11 @@ impl Flushed {
         Ok(None)
     }
 
+    /// What the host holds for it, in bytes.
+    pub(super) fn cost_bytes(&self) -> u64 {
+        self.cost_bytes
+    }
+
     fn charge(&mut self, bytes: u64) -> Result<(), Fault> {
         self.cost_bytes = self.cost_bytes.saturating_add(bytes);
         if self.cost_bytes > FLUSHED_BYTES_MAX {

@@ -5,12 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
 use tokio::{sync::Semaphore, time::timeout_at};
 
 use super::{Index, params::truncated};
 use crate::{
-    chain::Height,
     guest::{CancelFlag, ViewAnswer, ViewError},
     metrics::{Metrics, OTHER_FUNCTION},
 };
@@ -51,7 +49,7 @@ impl Views {
         }
     }
 
-    /// Runs one view on a thread of its own. Dropping the future ends the view soon.
+    /// Runs one view on a thread of its own: `work` is given the index, the function, its deadline and its flag. Dropping the future ends the view soon.
     ///
     /// # Errors
     /// [`Failure`]; [`Failure::Deadline`] also of a view that waited for its place until then.
@@ -60,8 +58,7 @@ impl Views {
         index: &Arc<I>,
         metrics: &Arc<Metrics>,
         function: String,
-        height: Option<Height>,
-        input: Bytes,
+        work: impl FnOnce(&I, &str, Instant, &CancelFlag) -> Result<ViewAnswer, ViewError> + Send + 'static,
     ) -> Result<ViewAnswer, Failure> {
         let mut record = Record::start(
             metrics,
@@ -71,7 +68,7 @@ impl Views {
                 OTHER_FUNCTION
             },
         );
-        let result = self.run_placed(index, function, height, input).await;
+        let result = self.run_placed(index, function, work).await;
         record.outcome = match &result {
             Ok(answer) => {
                 if answer.malformed {
@@ -88,8 +85,7 @@ impl Views {
         &self,
         index: &Arc<I>,
         function: String,
-        height: Option<Height>,
-        input: Bytes,
+        work: impl FnOnce(&I, &str, Instant, &CancelFlag) -> Result<ViewAnswer, ViewError> + Send + 'static,
     ) -> Result<ViewAnswer, Failure> {
         if !index.has_view(&function) {
             return Err(ViewError::UnknownFunction(truncated(&function).to_owned()).into());
@@ -111,7 +107,7 @@ impl Views {
         let view = tokio::task::spawn_blocking(move || {
             // Here, not in the future: a place is free when the thread is, not when the client has left.
             let _places = (present, running);
-            index.view(&function, height, input, deadline, &flag)
+            work(&index, &function, deadline, &flag)
         });
         match timeout_at((deadline + GRACE).into(), view).await {
             Ok(Ok(result)) => Ok(result?),

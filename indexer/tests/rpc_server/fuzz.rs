@@ -7,6 +7,7 @@ use crate::harness::{Server, outcome};
 fn bodies() -> Vec<String> {
     let methods = [
         "metashrew_view",
+        "metashrew_preview",
         "metashrew_height",
         "metashrew_getblockhash",
         "metashrew_stateroot",
@@ -38,6 +39,8 @@ fn bodies() -> Vec<String> {
         &nines,
         "[\"echo\",\"0x\",-9223372036854775808]",
         "[\"_start\",\"0x\"]",
+        "[\"0x\",\"echo\",\"0x\",-1]",
+        "[\"0x\",\"_start\",\"\"]",
         "[\"\\ud800\",\"0x\"]",
     ];
     let mut bodies: Vec<String> = [
