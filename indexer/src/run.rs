@@ -19,7 +19,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    args::{Credentials, Launch},
+    args::{self, Credentials, Launch},
     control::Control,
     guest::{Engine, EngineConfig, Indexing, Module},
     metrics::Metrics,
@@ -164,7 +164,11 @@ fn index(process: &Process, runtime: &Handle) -> Result<()> {
     let Some(module) = usable_module(process, runtime, &engine)? else {
         return Ok(());
     };
-    let store = Store::open(&config.data_dir.join("store"), &config.identity, config.max_reorg_depth)?;
+    let store = Store::open(
+        &args::store_dir(&config.data_dir),
+        &config.identity,
+        config.max_reorg_depth,
+    )?;
     serving.open(store.clone(), module.clone());
     runtime.spawn(measure_store(store.clone(), metrics.clone(), control.clone()));
     let login = process.credentials.clone().map(|c| Login {

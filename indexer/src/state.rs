@@ -28,6 +28,10 @@ pub struct WriteSet {
     pairs: Vec<(Bytes, Bytes)>,
 }
 
+/// The hash of a write set whose pairs come one by one, see [`WriteSet::hash`].
+#[derive(Clone, Debug, Default)]
+pub struct WriteHasher(blake3::Hasher);
+
 /// Commitment to everything written up to a height: equal digests mean equal indexes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Digest(pub [u8; 32]);
@@ -88,15 +92,28 @@ impl WriteSet {
     /// Hash over the pairs in row order, each with its lengths (u32, big-endian) before it.
     #[must_use]
     pub fn hash(&self) -> [u8; 32] {
-        let mut hasher = blake3::Hasher::new();
+        let mut hasher = WriteHasher::default();
         for (key, value) in &self.pairs {
-            hasher
-                .update(&length(key))
-                .update(key)
-                .update(&length(value))
-                .update(value);
+            hasher.push(key, value);
         }
-        *hasher.finalize().as_bytes()
+        hasher.finish()
+    }
+}
+
+impl WriteHasher {
+    /// The next pair in row order.
+    pub fn push(&mut self, key: &[u8], value: &[u8]) {
+        self.0
+            .update(&length(key))
+            .update(key)
+            .update(&length(value))
+            .update(value);
+    }
+
+    /// The hash of all pairs pushed.
+    #[must_use]
+    pub fn finish(&self) -> [u8; 32] {
+        *self.0.finalize().as_bytes()
     }
 }
 

@@ -12,6 +12,7 @@ mod rocks;
 mod schema;
 mod tuning;
 mod undo;
+pub mod verify;
 
 use std::{
     fmt,
@@ -109,15 +110,28 @@ impl Store {
     /// refusals: what is stored stays as it is. [`Error::Damaged`] if what is found contradicts itself; else what failed.
     pub fn open(dir: &Path, identity: &Identity, max_reorg_depth: u32) -> Result<Self, Error> {
         let (database, head) = open::open(dir, identity, max_reorg_depth)?;
-        let start = Height(identity.start_height);
+        Ok(Self::of(database, head, identity, max_reorg_depth))
+    }
+
+    /// Opens the store in a folder, whatever index it holds, and gives what that is. For looking at it and for undoing
+    /// blocks: no undo record is dropped.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] if there is none, else as [`Self::open`].
+    pub fn open_existing(dir: &Path) -> Result<(Self, Identity), Error> {
+        let (database, head, identity) = open::open_existing(dir)?;
+        Ok((Self::of(database, head, &identity, u32::MAX), identity))
+    }
+
+    fn of(database: Arc<Database>, head: Head, identity: &Identity, max_reorg_depth: u32) -> Self {
         let inner = Inner {
             database,
-            start,
+            start: Height(identity.start_height),
             max_reorg_depth,
             writing: Mutex::new(()),
             head: RwLock::new(head),
         };
-        Ok(Self { inner: Arc::new(inner) })
+        Self { inner: Arc::new(inner) }
     }
 
     /// The newest block. No I/O.

@@ -195,7 +195,9 @@ fn flags_that_never_did_anything_are_refused_in_words() {
         "--pipeline-size=5",
         "--snapshot-interval 5",
         "--snapshot-directory=x",
+        "--snapshot-base-url x",
         "--repo x",
+        "--repo=x",
     ] {
         let error = read(&format!("shrewd-indexer run --indexer x {flag}")).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::UnknownArgument);
@@ -223,8 +225,55 @@ fn the_client_commands_have_local_defaults() {
         panic!()
     };
     assert_eq!(status.url, "http://127.0.0.1:9090");
+    let Command::Refresh(refresh) = read("shrewd-indexer refresh").unwrap().command else {
+        panic!()
+    };
+    assert_eq!((refresh.url.as_str(), refresh.timeout), ("http://127.0.0.1:9090", 60));
     assert!(matches!(
         read("shrewd-indexer check a.wat").unwrap().command,
         Command::Check(_)
     ));
+}
+
+#[test]
+fn commands_on_a_folder_find_it_as_a_run_does() {
+    let folder = |line: &str| {
+        let cli = read(&format!("shrewd-indexer verify {line}")).map_err(|e| e.to_string())?;
+        let Command::Verify(flags) = cli.command else { panic!() };
+        flags
+            .store_dir()
+            .map(|dir| dir.display().to_string())
+            .map_err(|e| e.to_string())
+    };
+    let cases = [
+        ("--db-path /index".into(), "/index/store".into()),
+        ("--db-path /index --label x".into(), "/index/x/store".into()),
+        ("--label x".into(), "shrewd-data/x/store".into()),
+        (format!("--manifest {MANIFEST}"), "shrewd-data/outpoints/store".into()),
+        (format!("--manifest {MANIFEST} --label x"), "shrewd-data/x/store".into()),
+        (format!("--manifest {MANIFEST} --db-path /index"), "/index/store".into()),
+        (format!("--config {CONFIG}"), "/data/store".to_owned()),
+    ];
+    for (line, expected) in cases {
+        assert_eq!(folder(&line), Ok(expected), "{line}");
+        if !line.starts_with("--label") && !line.starts_with("--db-path") {
+            let launch = launch(&line).unwrap();
+            let run = indexer::args::store_dir(&launch.config.data_dir);
+            assert_eq!(folder(&line), Ok(run.display().to_string()), "{line}");
+        }
+    }
+    assert!(folder("").unwrap_err().starts_with("which index?"));
+    assert!(
+        folder(&format!("--config {CONFIG} --label x"))
+            .unwrap_err()
+            .contains("cannot be used with")
+    );
+    let Command::Rollback(flags) = read("shrewd-indexer rollback --to 7 --db-path /index").unwrap().command else {
+        panic!()
+    };
+    assert_eq!(flags.to, 7);
+    assert!(
+        read("shrewd-indexer rollback --db-path /index").is_err(),
+        "--to has no default"
+    );
 }

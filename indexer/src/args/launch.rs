@@ -12,7 +12,7 @@ use crds::{
 };
 use sha2::{Digest as _, Sha256};
 
-use super::{KeptFlags, RunFlags, validate::problems};
+use super::{KeptFlags, RunFlags, folder, validate::problems};
 use crate::manifest;
 
 /// As the resource's schema has it by default.
@@ -46,6 +46,9 @@ pub enum Error {
     /// Neither a configuration, nor a manifest, nor a module.
     #[error("nothing to run: give --manifest FILE, or --indexer FILE and --daemon-rpc-url URL, or --config FILE")]
     Nothing,
+    /// No folder.
+    #[error("which index? give --db-path DIR or --label NAME, --manifest FILE, or --config FILE, as the run had them")]
+    NoFolder,
     /// A module without a node.
     #[error("--indexer needs --daemon-rpc-url URL, or a manifest that names the node")]
     NoNode,
@@ -214,11 +217,7 @@ impl Launch {
             notices.push("--reorg-check-threshold changes nothing: every block is checked against its parent".into());
         }
         let resolved = crds::resolve(&spec).map_err(Error::Spec)?;
-        let data_dir = match (db_path, &label) {
-            (Some(path), Some(label)) => path.join(label),
-            (Some(path), None) => path,
-            (None, _) => Path::new("shrewd-data").join(label.as_ref().unwrap_or(&name)),
-        };
+        let data_dir = folder::data_dir(db_path, label.as_deref(), Some(&name)).ok_or(Error::Nothing)?;
         let config = Config {
             indexer: label.unwrap_or(name),
             identity: resolved.identity,

@@ -29,6 +29,12 @@ pub enum Error {
         /// The folder.
         dir: PathBuf,
     },
+    /// There is nothing in the folder, where something is needed.
+    #[error("there is no store in {}: give --db-path, --label, --manifest or --config as the run had them", dir.display())]
+    Missing {
+        /// The folder.
+        dir: PathBuf,
+    },
     /// The store has another layout than this program reads.
     #[error(
         "the store in {} says {found:?}, this program reads {wanted:?}: run the version that wrote it, or give an empty \
@@ -137,6 +143,7 @@ impl Error {
             Self::TooDeep { .. } => FaultClass::Reorg,
             Self::Folder { .. }
             | Self::NotOurs { .. }
+            | Self::Missing { .. }
             | Self::Format { .. }
             | Self::UnknownFormat { .. }
             | Self::Locked { .. }

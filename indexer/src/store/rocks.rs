@@ -16,6 +16,9 @@ use super::{
 };
 use crate::chain::Height;
 
+/// Read ahead by a scan: enough for a disk to be busy with reading instead of seeking.
+const SCAN_READ_BYTES: usize = 2 << 20;
+
 /// An open database. Fields drop in this order: the folder is given up after the database is closed.
 pub(super) struct Database {
     db: DB,
@@ -134,6 +137,16 @@ impl Database {
         let mut options = ReadOptions::default();
         options.set_snapshot(snapshot);
         options.set_prefix_same_as_start(true);
+        self.db.raw_iterator_cf_opt(self.family(family), options)
+    }
+
+    /// An iterator over all of one family as it is now, for reading it once from end to end: what it reads does not push
+    /// anything else out of the cache.
+    pub(super) fn scan(&self, family: &'static str) -> DBRawIterator<'_> {
+        let mut options = ReadOptions::default();
+        options.set_total_order_seek(true);
+        options.fill_cache(false);
+        options.set_readahead_size(SCAN_READ_BYTES);
         self.db.raw_iterator_cf_opt(self.family(family), options)
     }
 

@@ -94,6 +94,13 @@ pub(super) fn write_row_key(out: &mut Vec<u8>, key: &[u8], height: Height) {
     out.extend_from_slice(&(!height.0).to_be_bytes());
 }
 
+/// The guest key and the height of a row's key; none if these bytes are no row key.
+pub(super) fn parse_row_key(mut row_key: &[u8]) -> Option<(&[u8], Height)> {
+    let length = take_length(&mut row_key)?;
+    let (key, inverted) = row_key.split_at_checked(length)?;
+    Some((key, Height(!parse_height(inverted)?.0)))
+}
+
 /// The part of a row's key that all heights of one guest key share; RocksDB's prefix filters are built over it.
 pub(super) fn row_prefix(row_key: &[u8]) -> &[u8] {
     &row_key[..row_key.len().saturating_sub(HEIGHT_BYTES)]
@@ -153,6 +160,14 @@ mod tests {
         ) {
             let wanted = row_order(&a, &b).then(at_b.cmp(&at_a));
             prop_assert_eq!(row_key(&a, at_a).cmp(&row_key(&b, at_b)), wanted);
+        }
+
+        #[test]
+        fn row_keys_survive(key in keys(), at in any::<u32>(), tail in vec(any::<u8>(), 1..6)) {
+            let row = row_key(&key, at);
+            prop_assert_eq!(parse_row_key(&row), Some((&key[..], Height(at))));
+            prop_assert!(parse_row_key(&[&row[..], &tail[..]].concat()).is_none());
+            prop_assert_eq!(parse_row_key(&row[..row.len() - 1]), None);
         }
 
         #[test]

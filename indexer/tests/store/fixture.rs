@@ -49,6 +49,12 @@ pub(crate) fn dump(dir: &Path) -> Dump {
     families.into_iter().map(|name| (name, read(name))).collect()
 }
 
+/// Changes a closed database behind the store's back.
+pub(crate) fn tamper(dir: &Path, change: impl FnOnce(&rocksdb::DB)) {
+    let families = ["rows", "blocks", "undo", "meta"];
+    change(&rocksdb::DB::open_cf(&rocksdb::Options::default(), dir.join("rocksdb"), families).unwrap());
+}
+
 /// A chain of blocks with what each wrote.
 #[derive(Clone)]
 pub(crate) struct Chain {
