@@ -57,6 +57,8 @@ pub mod reasons {
     pub const HALTED: &str = "Halted";
     /// The chain reorganised deeper than `maxReorgDepth`.
     pub const REORG_TOO_DEEP: &str = "ReorgTooDeep";
+    /// An audit found that the guest lets something pass from block to block; indexing stopped below that block.
+    pub const NONDETERMINISM: &str = "Nondeterminism";
     /// `spec.suspend` is true.
     pub const SUSPENDED: &str = "Suspended";
     /// `spec.replicas` is 0: no pods are wanted.

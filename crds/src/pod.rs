@@ -39,6 +39,9 @@ pub struct Config {
     pub threshold_bytes: u64,
     /// When a fresh instance is made.
     pub refresh: RefreshPolicy,
+    /// With `OnThreshold`, every so many blocks one is audited; 0: none.
+    #[serde(default)]
+    pub audit_every: u32,
     /// How often a failed block is run again.
     pub retry_attempts: u32,
     /// Bounds on queries.
@@ -200,6 +203,8 @@ pub enum FaultClass {
     Source,
     /// The chain left the range that can be undone. Halts.
     Reorg,
+    /// A kept instance and a fresh one wrote different things for the same block. Halts.
+    Nondeterminism,
 }
 
 /// Body of `POST /refresh`.

@@ -202,6 +202,11 @@ pub struct MemorySpec {
     #[x_kube(validation = Rule::new("quantity(self).compareTo(quantity('4Gi')) <= 0").message("memory.limit must be at most 4Gi, all that a 32-bit guest can address"))]
     #[serde(default = "MemorySpec::default_limit")]
     pub limit: ByteSize,
+    /// With `OnThreshold`, blocks at heights that this divides run also in a fresh instance and must write the same, else
+    /// the index halts: the guest lets something pass from block to block. 0 means never. `EveryBlock` needs no audit.
+    #[serde(default = "MemorySpec::default_audit_every")]
+    #[schemars(range(max = 1_000_000))]
+    pub audit_every: u32,
 }
 
 /// When a fresh instance of the guest is made.
@@ -299,6 +304,7 @@ defaults!(MemorySpec {
     default_threshold, threshold: ByteSize = ByteSize::mebibytes(1792);
     default_refresh, refresh: RefreshPolicy = RefreshPolicy::EveryBlock;
     default_limit, limit: ByteSize = ByteSize("4Gi".into());
+    default_audit_every, audit_every: u32 = 1000;
 });
 
 defaults!(StorageSpec {

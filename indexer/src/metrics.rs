@@ -32,6 +32,7 @@ pub struct Metrics {
     unwinds: IntCounter,
     reorg_depth: Histogram,
     refresh_failures: IntCounter,
+    audits: IntCounterVec,
     source_errors: IntCounterVec,
     store_bytes: IntGaugeVec,
     views: ViewMetrics,
@@ -114,6 +115,12 @@ impl Metrics {
                 "refresh_failures_total",
                 "Refreshes that failed because the host could not give memory.",
             )?,
+            audits: counters(
+                &registry,
+                "audits_total",
+                "Blocks run also in a fresh instance, by what came out: equal, different, or failed for this machine.",
+                &["outcome"],
+            )?,
             source_errors: counters(
                 &registry,
                 "source_errors_total",
@@ -154,6 +161,11 @@ impl Metrics {
     /// A refresh could not be made, for want of memory: the instance before stays, or the block fails.
     pub fn refresh_failed(&self) {
         self.refresh_failures.inc();
+    }
+
+    /// A block was audited: `equal`, `different` or `failed`.
+    pub fn audited(&self, outcome: &'static str) {
+        self.audits.with_label_values(&[outcome]).inc();
     }
 
     /// The chain source failed; `reason` is one of [`crds::pod::source_reasons`].

@@ -9,6 +9,7 @@
 //! of the end, never at its text, and starts the next session from what the store says. So there is one way to begin,
 //! and no stage ever sees another's half-done work.
 
+mod audit;
 pub mod commit;
 pub mod execute;
 pub mod fetch;
@@ -66,6 +67,8 @@ pub struct Settings {
     pub refresh: crds::RefreshPolicy,
     /// See [`crds::pod::Config::threshold_bytes`].
     pub threshold_bytes: u64,
+    /// See [`crds::pod::Config::audit_every`].
+    pub audit_every: u32,
     /// How often a block the guest failed is run again.
     pub retry_attempts: u32,
     /// Blocks this close to the tip are made durable one by one.
@@ -79,6 +82,7 @@ impl From<&Config> for Settings {
         Self {
             identity: config.identity.clone(),
             refresh: config.refresh,
+            audit_every: config.audit_every,
             threshold_bytes: config.threshold_bytes,
             retry_attempts: config.retry_attempts,
             max_behind: config.max_behind,

@@ -171,6 +171,7 @@ mod tests {
             max_behind: 2,
             threshold_bytes: 1 << 20,
             refresh: RefreshPolicy::EveryBlock,
+            audit_every: 0,
             retry_attempts: 1,
             views: pod::Views {
                 max_concurrent: 1,

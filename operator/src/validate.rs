@@ -32,6 +32,8 @@ pub struct ValidIndexer {
     pub threshold_bytes: u64,
     /// When a fresh instance is made.
     pub refresh: RefreshPolicy,
+    /// Every so many blocks one is audited; 0: none.
+    pub audit_every: u32,
     /// How often a failed block is run again.
     pub retry_attempts: u32,
     /// Bounds on queries.
@@ -101,6 +103,7 @@ pub fn validate(indexer: &Indexer, default_image: &str) -> Result<ValidIndexer, 
         max_reorg_depth: spec.chain.max_reorg_depth,
         threshold_bytes: resolved.threshold_bytes,
         refresh: spec.memory.refresh,
+        audit_every: spec.memory.audit_every,
         retry_attempts: spec.retry.attempts,
         storage: spec.storage.clone(),
         replicas: if spec.suspend { 0 } else { spec.replicas },

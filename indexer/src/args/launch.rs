@@ -230,6 +230,7 @@ impl Launch {
             max_behind: MAX_BEHIND,
             threshold_bytes: resolved.threshold_bytes,
             refresh: spec.memory.refresh,
+            audit_every: spec.memory.audit_every,
             retry_attempts: spec.retry.attempts,
             views: resolved.views,
             data_dir,

@@ -132,7 +132,9 @@ impl From<Failure> for ViewError {
             Failure::Fault(Fault { class, message }) => match class {
                 FaultClass::Guest => Self::Guest(message),
                 FaultClass::Limit => Self::Limit(message),
-                FaultClass::Host | FaultClass::Source | FaultClass::Reorg => Self::Host(message),
+                FaultClass::Host | FaultClass::Source | FaultClass::Reorg | FaultClass::Nondeterminism => {
+                    Self::Host(message)
+                }
             },
         }
     }

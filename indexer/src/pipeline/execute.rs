@@ -15,12 +15,12 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{COMMIT_BUDGET_KIB, Shared, fetch::Fetched};
+use super::{COMMIT_BUDGET_KIB, Shared, audit, fetch::Fetched};
 use crate::{
     chain::{Block, BlockRef, Height},
     fault::{Fault, Remedy},
     guest::{Indexing, refresh},
-    state::{Layered, Overlay, WriteSet},
+    state::{Layered, Overlay, State, WriteSet},
 };
 
 /// The longest text of a guest's failure that is kept, in characters.
@@ -180,10 +180,7 @@ impl Executor {
 
     fn run_once(&mut self, shared: &Shared, overlay: &Overlay, block: &Block) -> Result<WriteSet, Fault> {
         let height = block.at.height;
-        // The overlay is copied before the reader is made: what is committed in between is in both, and equal.
-        let overlay = overlay.clone();
-        let below = shared.store.reader(height.prev().unwrap_or(Height(0)));
-        let state = Box::new(Layered::new(overlay, below));
+        let state = state_below(shared, overlay, height);
         let writes = self
             .guest
             .run(height, block.bytes.clone(), state, shared.control.stop_flag())?;
@@ -193,6 +190,15 @@ impl Executor {
         shared
             .report
             .update(|status| note_memory(&mut status.memory, bytes, threshold, height));
+        if audit::is_due(&shared.settings, height) {
+            audit::audit(
+                shared,
+                &self.guest,
+                block,
+                state_below(shared, overlay, height),
+                &writes,
+            )?;
+        }
         if shared.settings.refresh == RefreshPolicy::EveryBlock {
             // It will never run again: its memory need not wait for the next block.
             self.guest.drop_instance();
@@ -289,6 +295,14 @@ async fn next(shared: &Shared, blocks: &mut mpsc::Receiver<Fetched>, done: &Canc
     }
 }
 
+/// What a block at this height may read.
+fn state_below(shared: &Shared, overlay: &Overlay, height: Height) -> Box<dyn State> {
+    // The overlay is copied before the reader is made: what is committed in between is in both, and equal.
+    let overlay = overlay.clone();
+    let below = shared.store.reader(height.prev().unwrap_or(Height(0)));
+    Box::new(Layered::new(overlay, below))
+}
+
 /// Waits for room. None: the commit stage is gone.
 fn reserve(runtime: &Handle, budget: &Arc<Semaphore>, bytes: usize) -> Option<OwnedSemaphorePermit> {
     // A write set larger than the whole budget passes alone.
@@ -315,7 +329,10 @@ fn note_memory(memory: &mut Memory, bytes: u64, threshold: u64, height: Height) 
 }
 
 fn halt(block: &Block, runs: u32, fault: &Fault) -> Halt {
-    debug_assert!(matches!(fault.class, FaultClass::Guest | FaultClass::Limit));
+    debug_assert!(matches!(
+        fault.class,
+        FaultClass::Guest | FaultClass::Limit | FaultClass::Nondeterminism
+    ));
     Halt {
         class: fault.class,
         height: block.at.height.0,

@@ -13,6 +13,8 @@ use crds::{
 use indicatif::ProgressBar;
 use tempfile::TempDir;
 
+mod audit;
+
 use super::*;
 use crate::{
     guest::{Engine, EngineConfig, Indexing, Module},
@@ -53,6 +55,7 @@ fn config(change: impl FnOnce(&mut Config)) -> Config {
         max_behind: 2,
         threshold_bytes: 32 << 20,
         refresh: RefreshPolicy::EveryBlock,
+        audit_every: 0,
         retry_attempts: 1,
         views: Views {
             max_concurrent: 1,

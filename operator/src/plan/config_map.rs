@@ -57,6 +57,7 @@ fn config(valid: &ValidIndexer) -> Config {
         max_behind: MAX_BEHIND,
         threshold_bytes: valid.threshold_bytes,
         refresh: valid.refresh,
+        audit_every: valid.audit_every,
         retry_attempts: valid.retry_attempts,
         views: valid.views.clone(),
         data_dir: DATA_DIR.into(),

@@ -272,6 +272,7 @@ impl Case<'_> {
 fn halt_reason(halt: &Halt) -> &'static str {
     match halt.class {
         FaultClass::Reorg => reasons::REORG_TOO_DEEP,
+        FaultClass::Nondeterminism => reasons::NONDETERMINISM,
         FaultClass::Guest | FaultClass::Limit | FaultClass::Host | FaultClass::Source => reasons::HALTED,
     }
 }

@@ -144,6 +144,8 @@ const SITUATIONS: &[Row] = &[
         FAILED, "False", reasons::HALTED, &[("Stalled", "True"), ("Reconciling", "False"), ("Synced", "False")]),
     ("reorganised too deep", |s| s.says(|p| p.halt = Some(halt(FaultClass::Reorg))), FAILED, "False",
         reasons::REORG_TOO_DEEP, &[("Stalled", "True")]),
+    ("an audit failed", |s| s.says(|p| p.halt = Some(halt(FaultClass::Nondeterminism))), FAILED, "False",
+        reasons::NONDETERMINISM, &[("Stalled", "True")]),
     ("module has another digest",
         |s| s.says(|p| { p.module.ok = Some(false); p.module.reason = "DigestMismatch".into(); p.ready = false; }),
         FAILED, "False", "DigestMismatch", &[("ModuleVerified", "False"), ("Stalled", "True")]),
