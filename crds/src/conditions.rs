@@ -57,6 +57,8 @@ pub mod reasons {
     pub const HALTED: &str = "Halted";
     /// The chain reorganised deeper than `maxReorgDepth`.
     pub const REORG_TOO_DEEP: &str = "ReorgTooDeep";
+    /// A pod's machine cannot run the guest just now, for want of memory. It tries again by itself.
+    pub const HOST_FAULT: &str = "HostFault";
     /// An audit found that the guest lets something pass from block to block; indexing stopped below that block.
     pub const NONDETERMINISM: &str = "Nondeterminism";
     /// `spec.suspend` is true.

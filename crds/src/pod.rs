@@ -4,6 +4,7 @@
 
 use std::path::PathBuf;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -130,6 +131,9 @@ pub struct Status {
     /// Memory.
     #[serde(default)]
     pub memory: Memory,
+    /// Set while this machine fails to do what a block needs, and it is tried again.
+    #[serde(default)]
+    pub trouble: Option<Trouble>,
     /// Set while it is halted.
     #[serde(default)]
     pub halt: Option<Halt>,
@@ -188,6 +192,30 @@ pub struct Halt {
     pub runs: u32,
     /// The guest's own words, or ours; at most 1,000 characters.
     pub message: String,
+}
+
+/// What a machine fails to do for the guest. Ends with the next block committed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Trouble {
+    /// What kind of failure it is.
+    pub class: FaultClass,
+    /// What failed last; at most 1,000 characters.
+    pub message: String,
+    /// When it failed first.
+    pub since: Time,
+}
+
+impl Trouble {
+    /// One that begins at this moment.
+    #[must_use]
+    pub fn now(class: FaultClass, message: String) -> Self {
+        Self {
+            class,
+            message,
+            since: Time(k8s_openapi::jiff::Timestamp::now()),
+        }
+    }
 }
 
 /// Kinds of failures of a block.

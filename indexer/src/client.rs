@@ -199,6 +199,15 @@ fn shown(status: &Status) -> String {
             )
         }),
     );
+    known(
+        "trouble",
+        status.trouble.as_ref().map(|trouble| {
+            format!(
+                "{:?} failure since {}: {}",
+                trouble.class, trouble.since.0, trouble.message
+            )
+        }),
+    );
     let memory = &status.memory;
     let peak_at = memory
         .guest_peak_height

@@ -194,6 +194,7 @@ impl<S: BlockSource> Pipeline<S> {
                 }
                 End::Failed(fault) => {
                     tracing::error!(class = ?fault.class, error = %fault, "indexing failed, will try again");
+                    self.shared.report.in_trouble(&fault);
                     pause = self.rest(pause);
                 }
             }
@@ -306,6 +307,7 @@ impl<S: BlockSource> Pipeline<S> {
         self.shared.report.update(|status| {
             status.phase = Phase::Halted;
             status.halt = Some(halt.clone());
+            status.trouble = None;
         });
         if self.shared.settings.exit_at.is_some() {
             return Some(Finished::Halted(halt));

@@ -42,6 +42,7 @@ impl Committer {
             self.shared.metrics.stage("commit", started.elapsed());
             // Announced: never before it is written.
             show_tip(&self.shared);
+            self.shared.report.trouble_over();
             self.shared.progress.observe(&self.shared.report);
         }
         if lazy {

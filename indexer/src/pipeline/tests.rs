@@ -14,6 +14,7 @@ use indicatif::ProgressBar;
 use tempfile::TempDir;
 
 mod audit;
+mod trouble;
 
 use super::*;
 use crate::{
@@ -31,6 +32,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 struct Process {
     source: Arc<MemorySource>,
     shared: Shared,
+    module: Module,
     thread: JoinHandle<Finished>,
     _runtime: tokio::runtime::Runtime,
     _folder: TempDir,
@@ -95,7 +97,7 @@ impl Process {
         };
         let source = Arc::new(chain);
         let runtime = tokio::runtime::Runtime::new().unwrap();
-        let executor = Executor::new(Indexing::new(module));
+        let executor = Executor::new(Indexing::new(module.clone()));
         let pipeline = Pipeline::new(source.clone(), shared.clone(), executor, runtime.handle().clone());
         let thread = std::thread::Builder::new()
             .stack_size(4 << 20)
@@ -104,6 +106,7 @@ impl Process {
         Self {
             source,
             shared,
+            module,
             thread,
             _runtime: runtime,
             _folder: folder,

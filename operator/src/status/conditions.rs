@@ -106,6 +106,9 @@ impl Case<'_> {
         if let Some(verdict) = self.unreachable() {
             return verdict;
         }
+        if let Some(trouble) = self.answers.iter().find_map(|s| s.trouble.as_ref()) {
+            return Verdict::no(reasons::HOST_FAULT, trouble.message.clone());
+        }
         for verdict in [module, source, synced] {
             if !verdict.is_true() {
                 return Verdict::no(&verdict.reason, verdict.message.clone());

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use crds::{
     Phase,
     conditions::reasons,
-    pod::{FaultClass, Halt, MAX_BEHIND, Status},
+    pod::{FaultClass, Halt, MAX_BEHIND, Status, Trouble},
 };
 
 use super::*;
@@ -151,6 +151,9 @@ const SITUATIONS: &[Row] = &[
         FAILED, "False", "DigestMismatch", &[("ModuleVerified", "False"), ("Stalled", "True")]),
     ("credentials are missing", |s| s.says(lacks_credentials), MOVING, "False", "CredentialsMissing",
         &[("ChainSourceReady", "False"), ("Stalled", "False"), ("Synced", "Unknown"), ("Reconciling", "True")]),
+    ("the host is short of memory",
+        |s| s.says(|s| s.trouble = Some(Trouble::now(FaultClass::Host, "no memory".into()))), MOVING, "False",
+        reasons::HOST_FAULT, &[("Stalled", "False"), ("Reconciling", "True"), ("Synced", "True")]),
     ("pod is ready and silent", |s| s.pod().sample = Sample::Silent("no answer in time".into()), MOVING, "Unknown",
         reasons::UNREACHABLE, &[("Synced", "Unknown"), ("ChainSourceReady", "Unknown"), ("MemoryPressure", "Unknown")]),
     ("pod is neither ready nor speaks",
