@@ -21,11 +21,17 @@ const FUNCTION_LABELS_MAX: usize = 200;
 /// Label of a function the module does not have, so that clients cannot invent label values.
 pub const OTHER_FUNCTION: &str = "other";
 
+/// Where the time of a block goes.
+const STAGES: [&str; 4] = ["fetch", "wait", "execute", "commit"];
+
 /// Every metric, registered once with a registry of its own: two of these in one process do not meet.
 pub struct Metrics {
     registry: Registry,
     mirror: Mutex<Mirror>,
-    stage_seconds: HistogramVec,
+    /// One for each of [`STAGES`].
+    stage_seconds: Vec<(&'static str, Histogram)>,
+    fetched_waiting: IntGauge,
+    executed_waiting: IntGauge,
     blocks: IntCounter,
     written_pairs: IntCounter,
     written_bytes: IntCounter,
@@ -35,6 +41,7 @@ pub struct Metrics {
     audits: IntCounterVec,
     source_errors: IntCounterVec,
     store_bytes: IntGaugeVec,
+    store_cache: IntGaugeVec,
     views: ViewMetrics,
 }
 
@@ -82,15 +89,38 @@ impl Metrics {
                 revision.as_str(),
             ])
             .set(1);
+        let stage_seconds = HistogramVec::new(
+            seconds(
+                "block_stage_seconds",
+                "Time of one block: fetch is its download, wait is until the guest has it, execute, and commit.",
+            ),
+            &["stage"],
+        )?;
+        let stage_seconds = register(&registry, stage_seconds)?;
+        let queued = gauges(
+            &registry,
+            "queued_blocks",
+            "Blocks that wait for the next stage: fetched ones for the guest, executed ones to be committed.",
+            &["queue"],
+        )?;
+        let audits = counters(
+            &registry,
+            "audits_total",
+            "Blocks run also in a fresh instance, by what came out: equal, different, or failed for this machine.",
+            &["outcome"],
+        )?;
+        for outcome in ["equal", "different", "failed"] {
+            // Shown before the first one, so that a difference is a step from 0.
+            audits.with_label_values(&[outcome]);
+        }
         Ok(Self {
             mirror: Mutex::new(Mirror::new(&registry)?),
-            stage_seconds: register(
-                &registry,
-                HistogramVec::new(
-                    seconds("block_stage_seconds", "Time of one block in one stage."),
-                    &["stage"],
-                )?,
-            )?,
+            stage_seconds: STAGES
+                .map(|stage| (stage, stage_seconds.with_label_values(&[stage])))
+                .into(),
+            fetched_waiting: queued.with_label_values(&["fetched"]),
+            executed_waiting: queued.with_label_values(&["executed"]),
+            audits,
             blocks: counter(
                 &registry,
                 "blocks_total",
@@ -115,12 +145,6 @@ impl Metrics {
                 "refresh_failures_total",
                 "Refreshes that failed because the host could not give memory.",
             )?,
-            audits: counters(
-                &registry,
-                "audits_total",
-                "Blocks run also in a fresh instance, by what came out: equal, different, or failed for this machine.",
-                &["outcome"],
-            )?,
             source_errors: counters(
                 &registry,
                 "source_errors_total",
@@ -133,16 +157,33 @@ impl Metrics {
                 "Bytes on disk, by column family.",
                 &["family"],
             )?,
+            store_cache: gauges(
+                &registry,
+                "store_cache_bytes",
+                "The cache of the store's blocks: what is in it, and what may be.",
+                &["kind"],
+            )?,
             views: ViewMetrics::new(&registry)?,
             registry,
         })
     }
 
-    /// One block spent so long in a stage: `fetch_wait`, `execute` or `commit`.
+    /// One block spent so long in a stage: `fetch`, `wait`, `execute` or `commit`.
     pub fn stage(&self, stage: &'static str, took: Duration) {
-        self.stage_seconds
-            .with_label_values(&[stage])
-            .observe(took.as_secs_f64());
+        // Handles instead of a look-up by label: this is done several times a block.
+        if let Some((_, histogram)) = self.stage_seconds.iter().find(|(name, _)| *name == stage) {
+            histogram.observe(took.as_secs_f64());
+        }
+    }
+
+    /// Blocks fetched and not yet taken by the guest.
+    pub fn fetched_waiting(&self) -> &IntGauge {
+        &self.fetched_waiting
+    }
+
+    /// Blocks executed and not yet taken to be committed; counted up by one stage and down by the other.
+    pub fn executed_waiting(&self) -> &IntGauge {
+        &self.executed_waiting
     }
 
     /// A block was committed with so many pairs and bytes of keys and values.
@@ -177,6 +218,13 @@ impl Metrics {
     pub fn store_occupies<'a>(&self, families: impl IntoIterator<Item = (&'a str, u64)>) {
         for (family, bytes) in families {
             self.store_bytes.with_label_values(&[family]).set(gauge(bytes));
+        }
+    }
+
+    /// So many bytes are in the store's cache, and so many may be.
+    pub fn store_caches(&self, used_bytes: u64, capacity_bytes: u64) {
+        for (kind, bytes) in [("used", used_bytes), ("capacity", capacity_bytes)] {
+            self.store_cache.with_label_values(&[kind]).set(gauge(bytes));
         }
     }
 
@@ -255,7 +303,12 @@ impl Mirror {
                 "Height of the node's tip when it last answered.",
                 &[],
             )?,
-            behind: gauges(registry, "behind_blocks", "Blocks between the two.", &[])?,
+            behind: gauges(
+                registry,
+                "behind_blocks",
+                "Blocks between the last one committed and the node's tip.",
+                &[],
+            )?,
             ready: gauges(
                 registry,
                 "ready",

@@ -227,6 +227,9 @@ impl<S: BlockSource> Pipeline<S> {
         });
         // The fetch stage ends by itself: it has nobody to send to any more.
         let fetched = self.runtime.block_on(fetch);
+        // What was on its way is dropped.
+        self.shared.metrics.fetched_waiting().set(0);
+        self.shared.metrics.executed_waiting().set(0);
         match (committed, executed) {
             (Err(_), _) => End::StoreFailed(Fault::host("the commit stage panicked")),
             (Ok(Err(fault)), _) => End::StoreFailed(fault),

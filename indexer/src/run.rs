@@ -291,6 +291,8 @@ async fn measure_store(store: Store, metrics: Arc<Metrics>, control: Arc<Control
     loop {
         let stats = store.stats();
         metrics.store_occupies(stats.families.iter().map(|family| (family.name, family.disk_bytes)));
+        let (used, capacity) = store.cache_bytes();
+        metrics.store_caches(used, capacity);
         tokio::select! {
             () = control.stop_token().cancelled() => return,
             () = tokio::time::sleep(MEASURE_EVERY) => {}

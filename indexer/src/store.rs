@@ -301,6 +301,12 @@ impl Store {
         }
     }
 
+    /// Bytes in the cache of what was read from disk, and bytes that may be in it. No I/O.
+    #[must_use]
+    pub fn cache_bytes(&self) -> (u64, u64) {
+        self.inner.database.cache_bytes()
+    }
+
     fn head(&self) -> Head {
         self.inner.head.read().unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -32,6 +32,7 @@ impl Committer {
     pub fn run(mut self, blocks: &Receiver<Executed>) -> Result<(), Fault> {
         let mut lazy = false;
         for Executed { at, writes, permit } in blocks {
+            self.shared.metrics.executed_waiting().dec();
             let started = Instant::now();
             let durability = self.durability(at.height.0);
             lazy = durability == Durability::Lazy;

@@ -125,7 +125,9 @@ impl Executor {
                 Next::Drained => return End::Drained,
                 Next::Stopped => return End::Stopped,
             };
-            shared.metrics.stage("fetch_wait", waited.elapsed());
+            shared.metrics.stage("wait", waited.elapsed());
+            shared.metrics.stage("fetch", fetched.took);
+            shared.metrics.fetched_waiting().set(blocks.len() as i64);
             let started = Instant::now();
             let writes = match self.run_block(shared, &overlay, &fetched.block) {
                 Ok(writes) => Arc::new(writes),
@@ -138,6 +140,7 @@ impl Executor {
             let Some(permit) = reserve(runtime, &budget, writes.bytes()) else {
                 return End::Drained;
             };
+            shared.metrics.executed_waiting().inc();
             // The commit stage ends early only with a fault, which the session reports.
             if out.send(Executed { at, writes, permit }).is_err() {
                 return End::Drained;

@@ -251,6 +251,24 @@ fn both_policies_build_the_same_index_and_memory_stays_at_the_threshold() {
 }
 
 #[test]
+fn every_stage_of_every_block_is_timed_and_what_waits_is_counted() {
+    let process = Process::start(LEAKY, MemorySource::up_to(1, 20), |_| {});
+    process.wait_for_tip(1, 20);
+    let (metrics, report) = (process.shared.metrics.clone(), process.shared.report.clone());
+    process.stop();
+    let text = metrics.render(&report.status()).unwrap();
+    let has = |line: String| assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+    for stage in ["fetch", "wait", "execute", "commit"] {
+        has(format!(
+            "shrewd_indexer_block_stage_seconds_count{{stage=\"{stage}\"}} 21"
+        ));
+    }
+    for queue in ["fetched", "executed"] {
+        has(format!("shrewd_indexer_queued_blocks{{queue=\"{queue}\"}} 0"));
+    }
+}
+
+#[test]
 fn a_refresh_on_request_is_carried_out_while_no_block_comes() {
     let process = Process::start(LEAKY, MemorySource::up_to(1, 10), |c| {
         c.refresh = RefreshPolicy::OnThreshold

@@ -150,6 +150,19 @@ impl Database {
         self.db.raw_iterator_cf_opt(self.family(family), options)
     }
 
+    /// Bytes in the block cache, which all families share, and bytes that may be in it.
+    #[allow(clippy::expect_used)]
+    pub(super) fn cache_bytes(&self) -> (u64, u64) {
+        let number = |property| {
+            let value = self.db.property_int_value_cf(self.family(FAMILIES[0]), property);
+            value.ok().flatten().expect("RocksDB has this number for every family")
+        };
+        (
+            number(properties::BLOCK_CACHE_USAGE),
+            number(properties::BLOCK_CACHE_CAPACITY),
+        )
+    }
+
     /// What each family takes.
     #[allow(clippy::expect_used)]
     pub(super) fn stats(&self) -> [FamilyStats; 4] {

@@ -12,6 +12,8 @@ mod harness;
 mod limits;
 /// Every method with every way of writing its parameters.
 mod methods;
+/// The metrics as a whole, and their documentation.
+mod metrics;
 /// The ops port.
 mod ops;
 /// JSON-RPC itself: batches, notifications, what is no request, cross-origin rules.
