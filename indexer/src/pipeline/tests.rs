@@ -157,6 +157,7 @@ fn forked(at: u32, tip: u32) -> MemorySource {
     chain
 }
 
+/// Contract §8.7.
 #[test]
 fn a_reorg_while_blocks_wait_undoes_only_what_left_the_chain() {
     // The guest takes its time, so all 120 blocks wait in the queue when the last three of them are replaced. Judged
@@ -170,6 +171,7 @@ fn a_reorg_while_blocks_wait_undoes_only_what_left_the_chain() {
     assert_eq!(tip, fresh(SLOW, forked(117, 121), (2, 121)));
 }
 
+/// Contract §8.7.
 #[test]
 fn reorgs_of_any_depth_that_can_be_undone_end_as_a_fresh_sync() {
     for (depth, policy) in [(1, RefreshPolicy::EveryBlock), (9, RefreshPolicy::OnThreshold)] {
@@ -186,6 +188,7 @@ fn reorgs_of_any_depth_that_can_be_undone_end_as_a_fresh_sync() {
     }
 }
 
+/// Contract §8.7.
 #[test]
 fn a_reorg_that_cannot_be_undone_halts_until_the_chain_comes_back() {
     let process = Process::start(LEAKY, MemorySource::up_to(1, 50), |_| {});
@@ -203,6 +206,7 @@ fn a_reorg_that_cannot_be_undone_halts_until_the_chain_comes_back() {
     assert_eq!(process.stop().0, Finished::Stopped);
 }
 
+/// Contract §8.3.
 #[test]
 fn a_block_that_fails_twice_halts_below_it_and_is_tried_again_when_replaced() {
     let process = Process::start(TRAP_AT_150, MemorySource::up_to(1, 160), |_| {});
@@ -219,6 +223,7 @@ fn a_block_that_fails_twice_halts_below_it_and_is_tried_again_when_replaced() {
     assert_eq!(process.stop().0, Finished::Stopped);
 }
 
+/// Contract §8.3.
 #[test]
 fn a_one_shot_run_that_halts_ends_with_the_reason() {
     let process = Process::start(TRAP_AT_150, MemorySource::up_to(1, 160), |c| c.exit_at = Some(155));

@@ -105,6 +105,7 @@ fn assert_answered(answer: &Value, body: &str) {
     }
 }
 
+/// Contract §8.17.
 #[tokio::test]
 async fn every_body_is_answered_and_the_server_lives_on() {
     let server = Server::new();
@@ -117,6 +118,7 @@ async fn every_body_is_answered_and_the_server_lives_on() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
+    /// Contract §8.17.
     #[test]
     fn bodies_with_a_part_replaced_are_answered(which in any::<prop::sample::Index>(), at in any::<prop::sample::Index>(), noise in ".{0,6}") {
         let bodies = bodies();

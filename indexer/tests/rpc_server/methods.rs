@@ -193,6 +193,7 @@ async fn a_snapshot_is_json_in_a_string_with_every_field_clients_read() {
     assert_eq!(snapshot, expected);
 }
 
+/// Contract §8.17.
 #[tokio::test]
 async fn missing_and_wrong_parameters_are_named() {
     let server = Server::new();

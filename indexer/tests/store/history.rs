@@ -134,6 +134,7 @@ proptest! {
     }
 }
 
+/// Contract §8.10.
 #[test]
 fn a_block_of_another_height_is_refused_and_leaves_nothing() {
     let dir = tempdir().unwrap();

@@ -26,6 +26,7 @@ fn refusal(dir: &Path, identity: &Identity) -> Error {
     Store::open(dir, identity, DEEP).expect_err("it must be refused")
 }
 
+/// Contract §8.14.
 #[test]
 fn another_index_is_refused_naming_both() {
     let (dir, chain) = indexed();
