@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::{
     Index, IndexedBlock, NOT_AVAILABLE, OVER_LIMIT, Server, VIEW_FAILED,
     params::{At, Params, bad, truncated},
+    places::Client,
     views::Failure,
     wire::Request,
 };
@@ -40,7 +41,11 @@ struct Snapshot {
 ///
 /// # Errors
 /// As the contract assigns codes; the message is for people.
-pub(super) async fn call<I: Index>(server: &Server<I>, request: &Request<'_>) -> Result<String, ErrorObjectOwned> {
+pub(super) async fn call<I: Index>(
+    server: &Server<I>,
+    client: Client,
+    request: &Request<'_>,
+) -> Result<String, ErrorObjectOwned> {
     let params = |max| Params::read(request.params, max);
     let method = request.method.as_ref();
     if !matches!(
@@ -59,8 +64,8 @@ pub(super) async fn call<I: Index>(server: &Server<I>, request: &Request<'_>) ->
         return Err(error(NOT_AVAILABLE, reason));
     }
     match method {
-        "metashrew_view" => view(server, params(3)?).await,
-        "metashrew_preview" => preview(server, params(4)?).await,
+        "metashrew_view" => view(server, client, params(3)?).await,
+        "metashrew_preview" => preview(server, client, params(4)?).await,
         "metashrew_getblockhash" => {
             let block = block(server, params(1)?).await?;
             // Display order: the bytes of the hash backwards, which is what its text form is.
@@ -81,22 +86,30 @@ pub(super) async fn call<I: Index>(server: &Server<I>, request: &Request<'_>) ->
     }
 }
 
-async fn view<I: Index>(server: &Server<I>, mut params: Params<'_>) -> Result<String, ErrorObjectOwned> {
+async fn view<I: Index>(
+    server: &Server<I>,
+    client: Client,
+    mut params: Params<'_>,
+) -> Result<String, ErrorObjectOwned> {
     let function = params.text("function")?.into_owned();
     let input = params.hex("input")?.into();
     let height = params.height_or_tip()?;
-    run(server, function, move |index, function, deadline, cancel| {
+    run(server, client, function, move |index, function, deadline, cancel| {
         index.view(function, height, input, deadline, cancel)
     })
     .await
 }
 
-async fn preview<I: Index>(server: &Server<I>, mut params: Params<'_>) -> Result<String, ErrorObjectOwned> {
+async fn preview<I: Index>(
+    server: &Server<I>,
+    client: Client,
+    mut params: Params<'_>,
+) -> Result<String, ErrorObjectOwned> {
     let block = params.hex("block")?.into();
     let function = params.text("function")?.into_owned();
     let input = params.hex("input")?.into();
     let parent = params.height_or_tip()?;
-    run(server, function, move |index, function, deadline, cancel| {
+    run(server, client, function, move |index, function, deadline, cancel| {
         index.preview(function, parent, block, input, deadline, cancel)
     })
     .await
@@ -105,6 +118,7 @@ async fn preview<I: Index>(server: &Server<I>, mut params: Params<'_>) -> Result
 /// Runs a view, by itself or after a block, and writes its answer as hex.
 async fn run<I: Index>(
     server: &Server<I>,
+    client: Client,
     function: String,
     work: impl FnOnce(&I, &str, Instant, &CancelFlag) -> Result<ViewAnswer, ViewError> + Send + 'static,
 ) -> Result<String, ErrorObjectOwned> {
@@ -113,7 +127,7 @@ async fn run<I: Index>(
     }
     let answer = server
         .views
-        .run(&server.index, &server.metrics, function, work)
+        .run(&server.index, &server.metrics, client, function, work)
         .await
         .map_err(|failure| error(code(&failure), failure.to_string()))?;
     Ok(format!("0x{}", hex::encode(&answer.bytes)))

@@ -5,9 +5,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::{sync::Semaphore, time::timeout_at};
+use tokio::time::timeout_at;
 
-use super::{Index, params::truncated};
+use super::{
+    Index,
+    params::truncated,
+    places::{Client, Full, Places},
+};
 use crate::{
     guest::{CancelFlag, ViewAnswer, ViewError},
     metrics::{Metrics, OTHER_FUNCTION},
@@ -32,8 +36,7 @@ pub(super) enum Failure {
 
 /// The places.
 pub(super) struct Views {
-    running: Arc<Semaphore>,
-    present: Arc<Semaphore>,
+    places: Arc<Places>,
     max_concurrent: usize,
     timeout: Duration,
 }
@@ -42,8 +45,7 @@ impl Views {
     pub(super) fn new(max_concurrent: u32, timeout: Duration) -> Self {
         let max_concurrent = usize::try_from(max_concurrent).unwrap_or(usize::MAX);
         Self {
-            running: Arc::new(Semaphore::new(max_concurrent)),
-            present: Arc::new(Semaphore::new(max_concurrent.saturating_mul(1 + WAITING_PER_PLACE))),
+            places: Places::new(max_concurrent, max_concurrent.saturating_mul(WAITING_PER_PLACE)),
             max_concurrent,
             timeout,
         }
@@ -57,6 +59,7 @@ impl Views {
         &self,
         index: &Arc<I>,
         metrics: &Arc<Metrics>,
+        client: Client,
         function: String,
         work: impl FnOnce(&I, &str, Instant, &CancelFlag) -> Result<ViewAnswer, ViewError> + Send + 'static,
     ) -> Result<ViewAnswer, Failure> {
@@ -68,7 +71,7 @@ impl Views {
                 OTHER_FUNCTION
             },
         );
-        let result = self.run_placed(index, function, work).await;
+        let result = self.run_placed(index, client, function, work).await;
         record.outcome = match &result {
             Ok(answer) => {
                 if answer.malformed {
@@ -84,6 +87,7 @@ impl Views {
     async fn run_placed<I: Index>(
         &self,
         index: &Arc<I>,
+        client: Client,
         function: String,
         work: impl FnOnce(&I, &str, Instant, &CancelFlag) -> Result<ViewAnswer, ViewError> + Send + 'static,
     ) -> Result<ViewAnswer, Failure> {
@@ -91,22 +95,22 @@ impl Views {
             return Err(ViewError::UnknownFunction(truncated(&function).to_owned()).into());
         }
         let deadline = Instant::now() + self.timeout;
-        let Ok(present) = self.present.clone().try_acquire_owned() else {
-            return Err(Failure::Busy {
-                max_concurrent: self.max_concurrent,
-            });
+        let busy = |Full| Failure::Busy {
+            max_concurrent: self.max_concurrent,
         };
-        let running = match timeout_at(deadline.into(), self.running.clone().acquire_owned()).await {
-            Ok(Ok(permit)) => permit,
-            // The semaphore is never closed: it is the deadline.
-            Ok(Err(_)) | Err(_) => return Err(Failure::Deadline { timeout: self.timeout }),
+        let place = match self.places.enter(client).map_err(busy)? {
+            Ok(place) => place,
+            Err(ticket) => match timeout_at(deadline.into(), ticket.called()).await {
+                Ok(called) => called.map_err(busy)?,
+                Err(_) => return Err(Failure::Deadline { timeout: self.timeout }),
+            },
         };
         let cancel = CancelOnDrop(CancelFlag::default());
         let flag = cancel.0.clone();
         let index = Arc::clone(index);
         let view = tokio::task::spawn_blocking(move || {
             // Here, not in the future: a place is free when the thread is, not when the client has left.
-            let _places = (present, running);
+            let _place = place;
             work(&index, &function, deadline, &flag)
         });
         match timeout_at((deadline + GRACE).into(), view).await {

@@ -6,3 +6,5 @@
 /// A block that is tried out for one query leaves nothing behind.
 mod preview;
 mod stage;
+/// Views and indexing do not get into each other's way.
+mod views;

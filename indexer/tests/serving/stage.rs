@@ -1,6 +1,10 @@
 //! A store, a module and the server over both; blocks are indexed by the test itself.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use axum::{
     Router,
@@ -16,11 +20,12 @@ use crds::{
 };
 use indexer::{
     chain::{BlockRef, Height},
+    fault::Fault,
     guest::{CancelFlag, Engine, EngineConfig, Indexing, Module},
     metrics::Metrics,
     rpc,
     serving::Serving,
-    state::Digest,
+    state::{Digest, WriteSet},
     store::{Durability, Store},
 };
 use serde_json::{Value, json};
@@ -94,18 +99,22 @@ impl Stage {
 
     /// Runs and commits the next block, as the pipeline does.
     pub(crate) fn index(&mut self, height: u32) {
+        let writes = self.run(height, &[0], &CancelFlag::new()).unwrap();
         let at = BlockRef {
             height: Height(height),
             hash: BlockHash::from_byte_array([7; 32]),
         };
-        let state = self.store.reader(Height(height - 1));
-        self.guest.drop_instance();
-        let block = Bytes::from_static(&[0]);
-        let writes = self.guest.run(at.height, block, Box::new(state), &CancelFlag::new());
         let before = self.store.tip().map_or(Digest([0; 32]), |tip| tip.digest);
-        let writes = writes.unwrap();
         let digest = before.next(at.height, at.hash, writes.hash());
         self.store.commit(at, &writes, digest, Durability::Lazy).unwrap();
+    }
+
+    /// Runs a block on a fresh instance and commits nothing.
+    pub(crate) fn run(&mut self, height: u32, block: &[u8], stop: &CancelFlag) -> Result<WriteSet, Fault> {
+        let state = self.store.reader(Height(height - 1));
+        self.guest.drop_instance();
+        self.guest
+            .run(Height(height), Bytes::copy_from_slice(block), Box::new(state), stop)
     }
 
     /// Calls one method; gives its result, or its error's code and message.
@@ -134,6 +143,15 @@ pub(crate) async fn call(router: &Router, method: &str, params: Value) -> Result
             answer["error"]["code"].as_i64().unwrap(),
             answer["error"]["message"].as_str().unwrap().to_owned(),
         )),
+    }
+}
+
+/// Waits until something holds, for a minute at most: the machine may be busy.
+pub(crate) async fn until(what: &str, holds: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !holds() {
+        assert!(Instant::now() < deadline, "still not: {what}");
+        tokio::time::sleep(Duration::from_millis(2)).await;
     }
 }
 
