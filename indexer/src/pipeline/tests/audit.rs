@@ -1,4 +1,7 @@
-use super::*;
+use super::{
+    trouble::{SLOTS, while_taken},
+    *,
+};
 
 const COUNTS_BLOCKS: &str = include_str!("../../../../tests/guests/counts-blocks.wat");
 
@@ -67,4 +70,21 @@ fn nothing_is_audited_with_a_fresh_instance_for_every_block_or_when_it_is_switch
         assert_eq!((audits(&process, "equal"), audits(&process, "different")), (0, 0));
         process.stop();
     }
+}
+
+#[test]
+fn an_audit_that_this_machine_has_no_room_for_holds_up_nothing() {
+    let process = Process::start(LEAKY, MemorySource::up_to(1, 9), |c| {
+        c.refresh = RefreshPolicy::OnThreshold;
+        c.audit_every = 10;
+        c.views.memory_limit_bytes = 16 << 20;
+    });
+    process.wait_for_tip(1, 9);
+    // The kept instance has the one room that is left.
+    while_taken(&process, SLOTS - 1, || {
+        process.source.replace(10, 1, 12);
+        assert!(process.wait_for_tip(1, 12).trouble.is_none());
+    });
+    assert_eq!((audits(&process, "equal"), audits(&process, "failed")), (1, 1));
+    process.stop();
 }

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Guests that a process can have at once that runs one view at a time: see `guest::engine`.
-const SLOTS: usize = 5;
+pub(super) const SLOTS: usize = 5;
 
 /// An index that lets a view wait: first until all of them run, then until they may end.
 struct Waits {
@@ -25,13 +25,18 @@ impl State for Waits {
     }
 }
 
-#[test]
-fn a_machine_without_room_for_the_guest_is_shown_until_the_next_block() {
-    let process = Process::start(LEAKY, MemorySource::up_to(1, 10), |c| {
-        c.views.memory_limit_bytes = 16 << 20;
-    });
-    assert!(process.wait_for_tip(1, 10).trouble.is_none());
-    let (running, done) = (Arc::new(Barrier::new(SLOTS + 1)), Arc::new(Barrier::new(SLOTS + 1)));
+/// Lets the views end, also when a test fails in between.
+struct WaitOnDrop<'a>(&'a Barrier);
+
+impl Drop for WaitOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.wait();
+    }
+}
+
+/// Does something while so many guests are taken by views.
+pub(super) fn while_taken(process: &Process, guests: usize, act: impl FnOnce()) {
+    let (running, done) = (Arc::new(Barrier::new(guests + 1)), Arc::new(Barrier::new(guests + 1)));
     let view = || {
         let limits = ViewLimits {
             deadline: Instant::now() + PATIENCE,
@@ -44,8 +49,23 @@ fn a_machine_without_room_for_the_guest_is_shown_until_the_next_block() {
             .view("get", Height(0), Bytes::new(), state, limits, &CancelFlag::new())
     };
     let views: Vec<_> = std::thread::scope(|scope| {
-        let views: Vec<_> = (0..SLOTS).map(|_| scope.spawn(view)).collect();
+        let views: Vec<_> = (0..guests).map(|_| scope.spawn(view)).collect();
         running.wait();
+        let end = WaitOnDrop(&done);
+        act();
+        drop(end);
+        views.into_iter().map(|view| view.join().unwrap()).collect()
+    });
+    assert!(views.iter().all(Result::is_ok), "{views:?}");
+}
+
+#[test]
+fn a_machine_without_room_for_the_guest_is_shown_until_the_next_block() {
+    let process = Process::start(LEAKY, MemorySource::up_to(1, 10), |c| {
+        c.views.memory_limit_bytes = 16 << 20;
+    });
+    assert!(process.wait_for_tip(1, 10).trouble.is_none());
+    while_taken(&process, SLOTS, || {
         process.source.replace(11, 1, 12);
         let status = process.wait("trouble", |s| s.trouble.is_some());
         let first = status.trouble.unwrap();
@@ -60,10 +80,7 @@ fn a_machine_without_room_for_the_guest_is_shown_until_the_next_block() {
         std::thread::sleep(PAUSES.0 * 3);
         let again = process.shared.report.status().trouble.unwrap();
         assert_eq!(again.since, first.since);
-        done.wait();
-        views.into_iter().map(|view| view.join().unwrap()).collect()
     });
-    assert!(views.iter().all(Result::is_ok), "{views:?}");
     let status = process.wait_for_tip(1, 12);
     assert!(status.trouble.is_none());
     assert_eq!(process.stop().0, Finished::Stopped);
