@@ -110,7 +110,7 @@ impl Indexing {
 
     fn fresh(&self) -> Result<Instance, Fault> {
         let limit_bytes = self.module.engine().limit_bytes;
-        Instance::build(self.module.pre(), limit_bytes, self.interrupt()).map_err(Failure::into_fault)
+        Instance::build(self.module.for_indexing(), limit_bytes, self.interrupt()).map_err(Failure::into_fault)
     }
 
     fn interrupt(&self) -> Interrupt {

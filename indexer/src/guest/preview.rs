@@ -52,7 +52,7 @@ impl Module {
     fn apply(&self, job: Job, interrupt: Interrupt) -> Result<WriteSet, Failure> {
         let engine = self.engine();
         let limits = MemoryLimits::stopped_above(engine.limit_bytes, engine.view_memory_limit_bytes);
-        let mut instance = Instance::build_within(self.pre(), limits, interrupt.clone())?;
+        let mut instance = Instance::build_within(self.for_views(), limits, interrupt.clone())?;
         let job = instance.index(job, interrupt)?;
         let writes = job.into_flushed().into_write_set();
         writes.map_err(|fault| Failure::Fault(instance.explain(fault)))

@@ -91,7 +91,7 @@ impl Module {
             deadline: Some(limits.deadline),
         };
         let memory_limit_bytes = self.engine().view_memory_limit_bytes;
-        let mut instance = Instance::build(self.pre(), memory_limit_bytes, interrupt.clone())?;
+        let mut instance = Instance::build(self.for_views(), memory_limit_bytes, interrupt.clone())?;
         let ptr = instance.view(function, Job::view(height, input, state), interrupt)?;
         answer(instance.memory(), ptr, limits.max_response_bytes)
     }

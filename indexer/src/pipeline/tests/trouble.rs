@@ -1,62 +1,19 @@
-use std::sync::Barrier;
-
-use bytes::Bytes;
-
 use super::*;
-use crate::{
-    guest::{CancelFlag, ViewLimits},
-    state::State,
-};
 
-/// Guests that a process can have at once that runs one view at a time: see `guest::engine`.
-pub(super) const SLOTS: usize = 5;
+/// Guests for blocks that a process can have at once: see `guest::engine`.
+pub(super) const SLOTS: usize = 3;
 
-/// An index that lets a view wait: first until all of them run, then until they may end.
-struct Waits {
-    running: Arc<Barrier>,
-    done: Arc<Barrier>,
-}
-
-impl State for Waits {
-    fn get(&mut self, _key: &[u8]) -> Result<Option<Bytes>, Fault> {
-        self.running.wait();
-        self.done.wait();
-        Ok(None)
-    }
-}
-
-/// Lets the views end, also when a test fails in between.
-struct WaitOnDrop<'a>(&'a Barrier);
-
-impl Drop for WaitOnDrop<'_> {
-    fn drop(&mut self) {
-        self.0.wait();
-    }
-}
-
-/// Does something while so many guests are taken by views.
+/// Does something while so many guests are taken by others.
 pub(super) fn while_taken(process: &Process, guests: usize, act: impl FnOnce()) {
-    let (running, done) = (Arc::new(Barrier::new(guests + 1)), Arc::new(Barrier::new(guests + 1)));
-    let view = || {
-        let limits = ViewLimits {
-            deadline: Instant::now() + PATIENCE,
-            max_response_bytes: 1,
-        };
-        let (running, done) = (running.clone(), done.clone());
-        let state = Box::new(Waits { running, done });
-        process
-            .module
-            .view("get", Height(0), Bytes::new(), state, limits, &CancelFlag::new())
-    };
-    let views: Vec<_> = std::thread::scope(|scope| {
-        let views: Vec<_> = (0..guests).map(|_| scope.spawn(view)).collect();
-        running.wait();
-        let end = WaitOnDrop(&done);
-        act();
-        drop(end);
-        views.into_iter().map(|view| view.join().unwrap()).collect()
-    });
-    assert!(views.iter().all(Result::is_ok), "{views:?}");
+    let taken: Vec<_> = (0..guests)
+        .map(|_| {
+            let mut guest = Indexing::new(process.module.clone());
+            guest.refresh().unwrap();
+            guest
+        })
+        .collect();
+    act();
+    drop(taken);
 }
 
 #[test]
