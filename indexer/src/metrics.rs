@@ -175,7 +175,7 @@ impl Metrics {
     }
 
     /// A block was committed with so many pairs and bytes of keys and values.
-    pub fn committed(&self, pairs: usize, bytes: usize) {
+    pub fn committed(&self, pairs: usize, bytes: u64) {
         self.blocks.inc();
         self.written_pairs.inc_by(pairs as u64);
         self.written_bytes.inc_by(bytes as u64);

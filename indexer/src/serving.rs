@@ -109,7 +109,7 @@ impl Index for Serving {
         let writes = module.preview(height, block, Box::new(snapshot.at(parent)), deadline, cancel)?;
         let mut overlay = Overlay::default();
         overlay.push(height, Arc::new(writes));
-        let state = Layered::new(overlay, snapshot.at(parent));
+        let state = Layered::new(Arc::new(overlay), snapshot.at(parent));
         let limits = ViewLimits {
             deadline,
             max_response_bytes: self.max_response_bytes,

@@ -68,9 +68,9 @@ pub(super) fn audit(
 
 /// The first key, in row order, of which the two do not say the same.
 fn difference(kept: &WriteSet, fresh: &WriteSet) -> Option<String> {
-    let (mut kept, mut fresh) = (kept.pairs().iter().peekable(), fresh.pairs().iter().peekable());
+    let (mut kept, mut fresh) = (kept.pairs().peekable(), fresh.pairs().peekable());
     loop {
-        let (key, in_kept, in_fresh) = match (kept.peek(), fresh.peek()) {
+        let (key, in_kept, in_fresh) = match (kept.peek().copied(), fresh.peek().copied()) {
             (None, None) => return None,
             (Some((key, value)), None) => (key, Some(value), None),
             (None, Some((key, value))) => (key, None, Some(value)),
@@ -84,8 +84,8 @@ fn difference(kept: &WriteSet, fresh: &WriteSet) -> Option<String> {
             return Some(format!(
                 "The first key that differs is {}: the kept instance wrote {}, a fresh one {}",
                 shown(key),
-                in_kept.map_or("nothing".into(), |value| shown(value)),
-                in_fresh.map_or("nothing".into(), |value| shown(value))
+                in_kept.map_or("nothing".into(), shown),
+                in_fresh.map_or("nothing".into(), shown)
             ));
         }
         kept.next();
@@ -104,13 +104,10 @@ fn shown(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-
     use super::*;
 
     fn set(pairs: &[(&[u8], &[u8])]) -> WriteSet {
-        let own = |bytes: &[u8]| Bytes::copy_from_slice(bytes);
-        WriteSet::from_flushed(pairs.iter().map(|(k, v)| (own(k), own(v))).collect())
+        WriteSet::from_flushed(pairs.iter().copied())
     }
 
     #[test]

@@ -106,7 +106,7 @@ impl Executor {
         done: &CancellationToken,
     ) -> End {
         let budget = Arc::new(Semaphore::new(COMMIT_BUDGET_KIB));
-        let mut overlay = Overlay::default();
+        let mut overlay = Arc::<Overlay>::default();
         loop {
             if shared
                 .settings
@@ -136,8 +136,9 @@ impl Executor {
             let at = fetched.block.at;
             shared.metrics.stage("execute", started.elapsed());
             drop(fetched);
-            overlay.push(at.height, writes.clone());
-            let Some(permit) = reserve(runtime, &budget, writes.bytes()) else {
+            // Nobody else holds it between two blocks, so nothing is copied.
+            Arc::make_mut(&mut overlay).push(at.height, writes.clone());
+            let Some(permit) = reserve(runtime, &budget, writes.held_bytes()) else {
                 return End::Drained;
             };
             shared.metrics.executed_waiting().inc();
@@ -146,13 +147,13 @@ impl Executor {
                 return End::Drained;
             }
             if let Some(tip) = shared.store.tip() {
-                overlay.committed(tip.at.height);
+                Arc::make_mut(&mut overlay).committed(tip.at.height);
             }
         }
     }
 
     /// Runs one block, again on a fresh instance after a failure of the guest, as often as the settings say.
-    fn run_block(&mut self, shared: &Shared, overlay: &Overlay, block: &Block) -> Result<WriteSet, End> {
+    fn run_block(&mut self, shared: &Shared, overlay: &Arc<Overlay>, block: &Block) -> Result<WriteSet, End> {
         let mut runs = 0;
         loop {
             self.take_request(shared);
@@ -181,7 +182,7 @@ impl Executor {
         }
     }
 
-    fn run_once(&mut self, shared: &Shared, overlay: &Overlay, block: &Block) -> Result<WriteSet, Fault> {
+    fn run_once(&mut self, shared: &Shared, overlay: &Arc<Overlay>, block: &Block) -> Result<WriteSet, Fault> {
         let height = block.at.height;
         let state = state_below(shared, overlay, height);
         let writes = self
@@ -288,6 +289,7 @@ impl Executor {
     }
 }
 
+/// The next block, or what else there is to do; waits for it.
 async fn next(shared: &Shared, blocks: &mut mpsc::Receiver<Fetched>, done: &CancellationToken) -> Next {
     tokio::select! {
         biased;
@@ -299,9 +301,9 @@ async fn next(shared: &Shared, blocks: &mut mpsc::Receiver<Fetched>, done: &Canc
 }
 
 /// What a block at this height may read.
-fn state_below(shared: &Shared, overlay: &Overlay, height: Height) -> Box<dyn State> {
-    // The overlay is copied before the reader is made: what is committed in between is in both, and equal.
-    let overlay = overlay.clone();
+fn state_below(shared: &Shared, overlay: &Arc<Overlay>, height: Height) -> Box<dyn State> {
+    // What is committed before the reader is made is in both, and equal.
+    let overlay = Arc::clone(overlay);
     let below = shared.store.reader(height.prev().unwrap_or(Height(0)));
     Box::new(Layered::new(overlay, below))
 }
@@ -314,7 +316,7 @@ fn reserve(runtime: &Handle, budget: &Arc<Semaphore>, bytes: usize) -> Option<Ow
     runtime.block_on(budget.clone().acquire_many_owned(kib)).ok()
 }
 
-fn next_height(shared: &Shared, overlay: &Overlay) -> Height {
+fn next_height(shared: &Shared, overlay: &Arc<Overlay>) -> Height {
     let start = Height(shared.settings.identity.start_height);
     let tip = shared.store.tip().map(|t| t.at.height);
     overlay.last().max(tip).map_or(start, Height::next)

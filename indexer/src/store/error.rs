@@ -102,6 +102,9 @@ pub enum Error {
         #[source]
         source: rocksdb::Error,
     },
+    /// A write ended half-way before: what it began is completed when the store is opened.
+    #[error("an earlier write to the store failed: start again, which completes it")]
+    HalfDone,
     /// What is on disk cannot have been written by this program.
     #[error("the store is damaged: {what}; restore it, or delete it to index again")]
     Damaged {
@@ -151,6 +154,7 @@ impl Error {
             | Self::Open { .. }
             | Self::Read { .. }
             | Self::Write { .. }
+            | Self::HalfDone
             | Self::Damaged { .. }
             | Self::OutOfOrder { .. } => FaultClass::Host,
         }

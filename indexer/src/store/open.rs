@@ -9,6 +9,7 @@ use super::{
     Durability, Head,
     error::Error,
     folder::holds_store,
+    ingest,
     reader::SnapshotReader,
     rocks::Database,
     schema::{BLOCKS, IDENTITY, META, TIP, UNDO, height_key, parse_height},
@@ -26,6 +27,7 @@ pub(super) fn open(dir: &Path, identity: &Identity, max_reorg_depth: u32) -> Res
     }
     let database = Arc::new(Database::open(dir)?);
     claim_identity(&database, identity)?;
+    ingest::recover(&database)?;
     let head = read_head(&database)?;
     if let Some(keep_from) = head.tip.and_then(|tip| tip.next().0.checked_sub(max_reorg_depth)) {
         prune_undo(&database, Height(keep_from))?;
@@ -40,6 +42,7 @@ pub(super) fn open_existing(dir: &Path) -> Result<(Arc<Database>, Head, Identity
     }
     let database = Arc::new(Database::open(dir)?);
     let identity = read_identity(&database)?.ok_or_else(|| Error::Missing { dir: dir.into() })?;
+    ingest::recover(&database)?;
     let head = read_head(&database)?;
     Ok((database, head, identity))
 }

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use rocksdb::{
-    ColumnFamily, ColumnFamilyDescriptor, DB, DBPinnableSlice, DBRawIterator, ReadOptions, Snapshot, WriteBatch,
-    WriteOptions, properties,
+    ColumnFamily, ColumnFamilyDescriptor, DB, DBPinnableSlice, DBRawIterator, IngestExternalFileOptions, Options,
+    ReadOptions, Snapshot, WriteBatch, WriteOptions, properties,
 };
 
 use super::{
@@ -22,6 +22,8 @@ const SCAN_READ_BYTES: usize = 2 << 20;
 /// An open database. Fields drop in this order: the folder is given up after the database is closed.
 pub(super) struct Database {
     db: DB,
+    /// How files are written that it can take over.
+    file_options: Options,
     _claim: Claim,
     dir: PathBuf,
 }
@@ -52,6 +54,7 @@ impl Database {
             })?;
         Ok(Self {
             db,
+            file_options: tuning::file(&cache),
             _claim: claim,
             dir: dir.into(),
         })
@@ -75,6 +78,27 @@ impl Database {
         self.db
             .write_opt(batch, &options)
             .map_err(|source| Error::Write { what, source })
+    }
+
+    /// How a file of rows is written.
+    pub(super) fn file_options(&self) -> &Options {
+        &self.file_options
+    }
+
+    /// Takes a file of sorted rows over, all of it or nothing.
+    pub(super) fn ingest(
+        &self,
+        family: &'static str,
+        path: PathBuf,
+        options: &IngestExternalFileOptions,
+    ) -> Result<(), Error> {
+        let taken = self
+            .db
+            .ingest_external_file_cf_opts(self.family(family), options, vec![path]);
+        taken.map_err(|source| Error::Write {
+            what: "a file of rows",
+            source,
+        })
     }
 
     /// Brings everything written so far onto the disk.

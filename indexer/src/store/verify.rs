@@ -201,7 +201,6 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use bitcoin::{BlockHash, hashes::Hash as _};
-    use bytes::Bytes;
     use crds::{Network, identity::STORE_FORMAT};
 
     use super::*;
@@ -220,9 +219,8 @@ mod tests {
         let store = Store::open(folder.path(), &identity, 100).unwrap();
         let mut digest = Digest::seed(identity.hash());
         for height in 5_u32..12 {
-            let pair = |key: &'static str| (Bytes::from_static(key.as_bytes()), height.to_string().into());
-            let writes =
-                WriteSet::from_flushed(vec![pair("a"), pair("long key"), pair(["b", "c"][height as usize % 2])]);
+            let pair = |key: &'static str| (key, height.to_string());
+            let writes = WriteSet::from_flushed([pair("a"), pair("long key"), pair(["b", "c"][height as usize % 2])]);
             let (height, hash) = (Height(height), BlockHash::all_zeros());
             digest = digest.next(height, hash, writes.hash());
             store

@@ -13,7 +13,6 @@ fn flushed(body: &str, block: &[u8], state: Rows) -> Vec<(Vec<u8>, Vec<u8>)> {
     let writes = stage::run_once(&stage::module(body), block, state).unwrap();
     writes
         .pairs()
-        .iter()
         .map(|(key, value)| (key.to_vec(), value.to_vec()))
         .collect()
 }

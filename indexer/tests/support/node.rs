@@ -20,7 +20,9 @@ const PASSWORD: &str = "something";
 
 /// A node. Without other words, one of regtest, with REST, without peers.
 pub(crate) struct Node {
-    folder: TempDir,
+    folder: PathBuf,
+    /// Removed with the node, unless its folder was given.
+    temporary: Option<TempDir>,
     chain: String,
     arguments: Vec<String>,
     port: u16,
@@ -37,9 +39,16 @@ impl Node {
     /// Starts a node with these arguments besides those every one has; without `-chain=` it is one of regtest.
     pub(crate) fn start_with(arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        let mut node = Self::start_in(folder.path(), arguments);
+        node.temporary = Some(folder);
+        node
+    }
+
+    /// Starts a node on a folder that stays.
+    pub(crate) fn start_in(folder: &Path, arguments: &[&str]) -> Self {
         for (name, content) in [("username", USERNAME), ("password", PASSWORD)] {
             // A text editor ends a file with a line break.
-            fs::write(folder.path().join(name), format!("{content}\n")).unwrap();
+            fs::write(folder.join(name), format!("{content}\n")).unwrap();
         }
         let (chain, arguments): (Vec<_>, Vec<_>) = arguments
             .iter()
@@ -47,7 +56,8 @@ impl Node {
             .partition(|argument| argument.starts_with("-chain="));
         let chain = chain.into_iter().next().unwrap_or("-chain=regtest".into());
         let mut node = Self {
-            folder,
+            folder: folder.to_owned(),
+            temporary: None,
             chain,
             arguments,
             port: free_port(),
@@ -94,7 +104,12 @@ impl Node {
 
     /// The folder with the files `username` and `password`.
     pub(crate) fn credentials_dir(&self) -> PathBuf {
-        self.folder.path().to_owned()
+        self.folder.clone()
+    }
+
+    /// User and password.
+    pub(crate) fn credentials(&self) -> (&'static str, &'static str) {
+        (USERNAME, PASSWORD)
     }
 
     /// It as the only source, without credentials: so by REST.
@@ -195,7 +210,7 @@ impl Node {
         let mut command = Command::new(programs().join("bin").join(name));
         command
             .arg(&self.chain)
-            .arg(format!("-datadir={}", self.folder.path().display()))
+            .arg(format!("-datadir={}", self.folder.display()))
             .arg(format!("-rpcport={}", self.port))
             .arg(format!("-rpcuser={USERNAME}"))
             .arg(format!("-rpcpassword={PASSWORD}"));
