@@ -19,6 +19,7 @@ use super::{COMMIT_BUDGET_KIB, Shared, audit, fetch::Fetched};
 use crate::{
     chain::{Block, BlockRef, Height},
     fault::{Fault, Remedy},
+    fault_point,
     guest::{Indexing, refresh},
     state::{Layered, Overlay, State, WriteSet},
 };
@@ -133,6 +134,7 @@ impl Executor {
                 Ok(writes) => Arc::new(writes),
                 Err(end) => return end,
             };
+            fault_point::reach("executed");
             let at = fetched.block.at;
             shared.metrics.stage("execute", started.elapsed());
             drop(fetched);
@@ -230,8 +232,10 @@ impl Executor {
             self.pending,
         );
         let Some(reason) = due else { return Ok(()) };
+        fault_point::reach("before a refresh");
         match self.guest.refresh() {
             Ok(()) => {
+                fault_point::reach("after a refresh");
                 self.refreshed(shared, reason, height);
                 Ok(())
             }
