@@ -31,18 +31,22 @@ pub use schema::BlockRow;
 pub use tuning::MEMORY_BYTES;
 
 use self::{
+    ingest::Change,
     rocks::Database,
     schema::{BLOCKS, META, PENDING, ROWS, TIP, UNDO, height_key, write_row_key},
 };
 use crate::{
     chain::{BlockRef, Height},
     fault_point,
-    state::{Digest, WriteSet},
+    state::{Builder, Digest, WriteSet},
 };
 
 /// Blocks that hold at least so much together are written as a file. Smaller ones are not worth one: each file is
 /// asked at every read until it is merged with others.
-const FILE_BYTES_MIN: usize = 4 << 20;
+/// The tests inside of this crate see files whenever the tip is far, and batches near it.
+const FILE_BYTES_MIN: usize = if cfg!(test) { 1 } else { 4 << 20 };
+/// Blocks are undone together as long as the keys of all but the first take no more than this.
+const UNDONE_BYTES_MAX: usize = 32 << 20;
 /// Undo records that are dropped one by one; more than these are dropped as a range.
 const POINT_DELETIONS_MAX: usize = 16;
 
@@ -224,13 +228,12 @@ impl Store {
         let mut batch = self.batch(&rows);
         self.put_undo(&mut batch, &mut writing, blocks, undo_from)?;
         let rows_bytes: usize = blocks.iter().map(|block| block.writes.held_bytes()).sum();
-        if durability == Durability::Lazy && rows_bytes >= FILE_BYTES_MIN {
-            let file = ingest::write_file(database, blocks)?;
-            ingest::announce(database, &mut batch, &file);
-            database.write(batch, Durability::EachBlock, "blocks")?;
-            writing.half_done = true;
-            ingest::take_over(database, &file)?;
-            writing.half_done = false;
+        // A single block at the tip would be a small file every time.
+        let is_sync = durability == Durability::Lazy || blocks.len() > 1;
+        if is_sync && rows_bytes >= FILE_BYTES_MIN {
+            let sets: Vec<_> = blocks.iter().map(|block| (block.at.height, block.writes)).collect();
+            let file = ingest::write_file(database, Change::Add, &sets, tip.1.digest)?;
+            self.write_with(batch, &file, &mut writing, "blocks")?;
         } else {
             for block in blocks {
                 put_rows(database, &mut batch, block);
@@ -238,6 +241,26 @@ impl Store {
             database.write(batch, durability, "blocks")?;
         }
         self.publish(Some(tip));
+        Ok(())
+    }
+
+    /// Writes a batch and lets the database take a file over, in one step.
+    fn write_with(
+        &self,
+        mut batch: WriteBatch,
+        file: &str,
+        writing: &mut Writing,
+        what: &'static str,
+    ) -> Result<(), Error> {
+        let database = &*self.inner.database;
+        fault_point::reach("file written");
+        ingest::announce(database, &mut batch, file);
+        database.write(batch, Durability::EachBlock, what)?;
+        fault_point::reach("file announced");
+        writing.half_done = true;
+        ingest::take_over(database, file)?;
+        writing.half_done = false;
+        fault_point::reach("file taken over");
         Ok(())
     }
 
@@ -317,14 +340,14 @@ impl Store {
         Ok(())
     }
 
-    /// Undoes every block above `to`, newest first, one batch each; `None`, or a height below the first block, undoes
-    /// everything. Gives the number of blocks undone. A crash in between leaves some of them undone.
+    /// Undoes every block above `to`, newest first; `None`, or a height below the first block, undoes everything. Gives
+    /// the number of blocks undone. They are undone in steps of many; a crash in between leaves some of them undone.
     ///
     /// # Errors
     /// [`Error::TooDeep`] if the records do not reach that far: nothing is undone then. [`Error::Read`],
-    /// [`Error::Write`] and [`Error::Damaged`] can come after some blocks are undone.
+    /// [`Error::Write`], [`Error::Folder`] and [`Error::Damaged`] can come after some blocks are undone.
     pub fn unwind(&self, to: Option<Height>) -> Result<u32, Error> {
-        let writing = self.inner.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut writing = self.inner.writing.lock().unwrap_or_else(PoisonError::into_inner);
         if writing.half_done {
             return Err(Error::HalfDone);
         }
@@ -338,44 +361,82 @@ impl Store {
         if oldest.is_none_or(|oldest| oldest > lowest) {
             return Err(Error::TooDeep { lowest, oldest, tip });
         }
-        for height in (lowest.0..=tip.0).rev() {
-            fault_point::reach("before a block is undone");
-            self.unwind_block(Height(height))?;
+        let mut step = Vec::new();
+        let mut step_bytes = 0;
+        for height in (lowest.0..=tip.0).rev().map(Height) {
+            let keys = self.undo_record(height)?;
+            step_bytes += keys.held_bytes();
+            step.push((height, keys));
+            if step_bytes > UNDONE_BYTES_MAX || height == lowest {
+                step.reverse();
+                self.unwind_step(&step, step_bytes, &mut writing)?;
+                step.clear();
+                step_bytes = 0;
+            }
         }
         Ok(tip.above(lowest) + 1)
     }
 
-    fn unwind_block(&self, height: Height) -> Result<(), Error> {
-        let database = &*self.inner.database;
-        let below = match height.prev().filter(|below| *below >= self.inner.start) {
-            None => None,
-            Some(below) => Some((below, self.block(below)?.ok_or_else(|| Error::no_block_row(below))?)),
-        };
-        let at = height_key(height);
-        let record = database.get(UNDO, &at, "an undo record")?;
-        let record = record.ok_or_else(|| Error::Damaged {
-            what: format!("block {height} has no undo record"),
-        })?;
-        let mut batch = WriteBatch::default();
-        let rows = database.family(ROWS);
-        let mut row_key = Vec::new();
+    /// The keys that a block wrote, as pairs without values.
+    fn undo_record(&self, height: Height) -> Result<WriteSet, Error> {
+        let record = self
+            .inner
+            .database
+            .get(UNDO, &height_key(height), "an undo record")?
+            .ok_or_else(|| Error::Damaged {
+                what: format!("block {height} has no undo record"),
+            })?;
+        let mut keys = Builder::default();
         undo::decode(&record, |key| {
-            write_row_key(&mut row_key, key, height);
-            batch.delete_cf(rows, &row_key);
+            let at = keys.copy(key);
+            let end = at + key.len();
+            keys.pair(at..end, end..end);
         })
         .map_err(|undo::Malformed| Error::Damaged {
             what: format!("the undo record of block {height} is cut"),
         })?;
-        batch.delete_cf(database.family(BLOCKS), at);
-        batch.delete_cf(database.family(UNDO), at);
-        // A file of that name must not become part of the store once its blocks are undone.
-        batch.delete_cf(database.family(META), PENDING);
+        Ok(keys.build())
+    }
+
+    /// Undoes neighbouring blocks, the newest of which is the tip, in one step.
+    fn unwind_step(&self, blocks: &[(Height, WriteSet)], bytes: usize, writing: &mut Writing) -> Result<(), Error> {
+        let Some((lowest, _)) = blocks.first() else {
+            return Ok(());
+        };
+        let database = &*self.inner.database;
+        let below = match lowest.prev().filter(|below| *below >= self.inner.start) {
+            None => None,
+            Some(below) => Some((below, self.block(below)?.ok_or_else(|| Error::no_block_row(below))?)),
+        };
+        let mut batch = WriteBatch::default();
+        for (height, _) in blocks {
+            let at = height_key(*height);
+            batch.delete_cf(database.family(BLOCKS), at);
+            batch.delete_cf(database.family(UNDO), at);
+        }
         match below {
             Some((below, _)) => batch.put_cf(database.family(META), TIP, height_key(below)),
             None => batch.delete_cf(database.family(META), TIP),
         }
-        // Lost to a power cut, it is done again; the next synced commit takes it along.
-        database.write(batch, Durability::Lazy, "the undoing of a block")?;
+        fault_point::reach("before blocks are undone");
+        if bytes >= FILE_BYTES_MIN {
+            let undone = self.head().row.map_or(Digest([0; 32]), |row| row.digest);
+            let sets: Vec<_> = blocks.iter().map(|(height, keys)| (*height, keys)).collect();
+            let file = ingest::write_file(database, Change::Delete, &sets, undone)?;
+            self.write_with(batch, &file, writing, "the undoing of blocks")?;
+        } else {
+            let mut row_key = Vec::new();
+            for (height, keys) in blocks {
+                for (key, _) in keys.pairs() {
+                    write_row_key(&mut row_key, key, *height);
+                    batch.delete_cf(database.family(ROWS), &row_key);
+                }
+            }
+            // A file of that name must not become part of the store once its blocks are undone.
+            batch.delete_cf(database.family(META), PENDING);
+            // Lost to a power cut, it is done again; the next synced commit takes it along.
+            database.write(batch, Durability::Lazy, "the undoing of blocks")?;
+        }
         self.publish(below);
         Ok(())
     }

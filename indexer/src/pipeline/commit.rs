@@ -14,6 +14,7 @@ use super::{Shared, execute::Executed, show_tip};
 use crate::{
     chain::{BlockRef, Height},
     fault::Fault,
+    fault_point,
     state::{Digest, WriteSet},
     store::{Durability, NewBlock},
 };
@@ -103,6 +104,7 @@ impl Committer {
         if self.waiting.is_empty() {
             self.since = started;
         }
+        fault_point::reach("before the digest");
         self.digest = self.digest.next(at.height, at.hash, writes.hash());
         self.waiting_bytes += writes.held_bytes();
         self.waiting.push(Waiting {
@@ -130,8 +132,11 @@ impl Committer {
         } = &self.shared;
         // Blocks this far below the tip are not undone any more.
         let undo_from = report.tip().unwrap_or(0).saturating_sub(store.max_reorg_depth());
+        fault_point::reach("before the batch");
         store.commit_all(&new, Height(undo_from), durability)?;
+        fault_point::reach("after the batch");
         show_tip(&self.shared);
+        fault_point::reach("announced");
         let share = started.elapsed() / blocks;
         metrics.executed_waiting().sub(i64::from(blocks));
         report.trouble_over();

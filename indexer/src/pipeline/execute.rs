@@ -126,6 +126,7 @@ impl Executor {
                 Next::Drained => return End::Drained,
                 Next::Stopped => return End::Stopped,
             };
+            fault_point::reach("fetched");
             shared.metrics.stage("wait", waited.elapsed());
             shared.metrics.stage("fetch", fetched.took);
             shared.metrics.fetched_waiting().set(blocks.len() as i64);

@@ -1,5 +1,5 @@
 //! Many blocks at once, as one sorted file that RocksDB takes over as it is: a sync writes every row once instead of
-//! three times (log, memory, file).
+//! three times (log, memory, file). Blocks are undone in the same way, by a file of deletions.
 //!
 //! ```text
 //! 1  the rows of all blocks, sorted, into a file beside the database; on disk
@@ -20,33 +20,55 @@ use std::{
 use rocksdb::{IngestExternalFileOptions, SstFileWriter, WriteBatch};
 
 use super::{
-    NewBlock,
     error::Error,
     rocks::Database,
     schema::{META, PENDING, ROWS, write_row_key},
 };
-use crate::state::merged;
+use crate::{
+    chain::Height,
+    state::{Digest, WriteSet, merged},
+};
 
 /// How the names of such files begin and end.
 const NAME: (&str, &str) = ("pending-", ".sst");
 
-/// Writes the rows of blocks into a file of their own, in the order of the database's keys; gives its name.
-pub(super) fn write_file(database: &Database, blocks: &[NewBlock<'_>]) -> Result<String, Error> {
+/// What a file does with the rows in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    /// Blocks are committed: the rows are added.
+    Add,
+    /// Blocks are undone: the rows are deleted.
+    Delete,
+}
+
+/// Writes the rows of blocks, oldest block first, into a file of their own, in the order of the database's keys.
+///
+/// `digest` is that of the last of the blocks; with the heights it tells this file from those of other blocks.
+pub(super) fn write_file(
+    database: &Database,
+    change: Change,
+    blocks: &[(Height, &WriteSet)],
+    digest: Digest,
+) -> Result<String, Error> {
     let write = |source| Error::Write {
         what: "a file of rows",
         source,
     };
-    let name = name(blocks);
+    let name = name(change, blocks, digest);
     let path = database.dir().join(&name);
     // One of that name can be left of a process that died while it wrote it.
     remove(&path)?;
     let mut file = SstFileWriter::create(database.file_options());
     file.open(&path).map_err(write)?;
     let mut row_key = Vec::new();
-    let sets: Vec<_> = blocks.iter().map(|block| block.writes).collect();
+    let sets: Vec<_> = blocks.iter().map(|(_, writes)| *writes).collect();
     for (block, key, value) in merged(&sets) {
-        write_row_key(&mut row_key, key, blocks[block].at.height);
-        file.put(&row_key, value).map_err(write)?;
+        write_row_key(&mut row_key, key, blocks[block].0);
+        match change {
+            Change::Add => file.put(&row_key, value),
+            Change::Delete => file.delete(&row_key),
+        }
+        .map_err(write)?;
     }
     // This brings the file onto the disk, but not its name.
     file.finish().map_err(write)?;
@@ -97,13 +119,17 @@ pub(super) fn recover(database: &Database) -> Result<(), Error> {
     Ok(())
 }
 
-/// Another set of blocks has another name.
-fn name(blocks: &[NewBlock<'_>]) -> String {
-    let heights = blocks.first().zip(blocks.last());
-    let (first, last, digest) = heights.map_or((0, 0, String::new()), |(first, last)| {
-        (first.at.height.0, last.at.height.0, last.digest.to_string())
-    });
-    format!("{}{first}-{last}-{digest}{}", NAME.0, NAME.1)
+/// Another change has another name.
+fn name(change: Change, blocks: &[(Height, &WriteSet)], digest: Digest) -> String {
+    let (first, last) = blocks
+        .first()
+        .zip(blocks.last())
+        .map_or((0, 0), |(first, last)| (first.0.0, last.0.0));
+    let change = match change {
+        Change::Add => "add",
+        Change::Delete => "delete",
+    };
+    format!("{}{change}-{first}-{last}-{digest}{}", NAME.0, NAME.1)
 }
 
 fn is_ours(name: &str) -> bool {

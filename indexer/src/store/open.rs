@@ -28,6 +28,7 @@ pub(super) fn open(dir: &Path, identity: &Identity, max_reorg_depth: u32) -> Res
     let database = Arc::new(Database::open(dir)?);
     fault_point::reach("database made");
     claim_identity(&database, identity)?;
+    fault_point::reach("identity written");
     ingest::recover(&database)?;
     let head = read_head(&database)?;
     if let Some(keep_from) = head.tip.and_then(|tip| tip.next().0.checked_sub(max_reorg_depth)) {
