@@ -43,6 +43,8 @@ pub mod reasons {
     pub const INVALID_SPEC: &str = "InvalidSpec";
     /// `module.path` names a file of somebody's own machine, which no pod has.
     pub const MODULE_PATH_NOT_FOR_PODS: &str = "ModulePathNotForPods";
+    /// `chain.source.blockFiles` names a folder of somebody's own machine, which no pod has.
+    pub const BLOCK_FILES_NOT_FOR_PODS: &str = "BlockFilesNotForPods";
     /// No pod has reported yet.
     pub const NO_REPORT: &str = "NoReport";
     /// A pod exists but does not answer.

@@ -61,15 +61,19 @@ pub struct Config {
     pub exit_at: Option<u32>,
 }
 
-/// A Bitcoin node, or several tried in order.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A Bitcoin node, or several tried in order; block files; or both.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Source {
-    /// Base URLs, the preferred one first, without credentials.
+    /// Base URLs of nodes, the preferred one first, without credentials. None: blocks come from files only.
+    #[serde(default)]
     pub urls: Vec<String>,
     /// A folder with the files `username` and `password`, read again whenever the node refuses them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials_dir: Option<PathBuf>,
+    /// A node's folder of `blk*.dat` files. Beside a node it saves the node the work for the blocks that are there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub block_files: Option<PathBuf>,
 }
 
 /// Bounds on queries, each as in the spec.
@@ -281,4 +285,10 @@ pub mod source_reasons {
     pub const BAD_ANSWER: &str = "BadAnswer";
     /// Neither REST nor JSON-RPC can be used: `rest=1` and credentials are both missing.
     pub const NO_INTERFACE: &str = "NoInterface";
+    /// The folder of block files is not there, or has none.
+    pub const BLOCK_FILES_MISSING: &str = "BlockFilesMissing";
+    /// A block file, or the key to it, cannot be read.
+    pub const BLOCK_FILES_UNREADABLE: &str = "BlockFilesUnreadable";
+    /// Blocks between genesis and others are in no block file.
+    pub const BLOCK_FILES_INCOMPLETE: &str = "BlockFilesIncomplete";
 }

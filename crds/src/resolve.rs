@@ -99,10 +99,17 @@ pub fn resolve(spec: &IndexerSpec) -> Result<Resolved, Vec<Problem>> {
             message: "must be 64 lowercase hex digits".into(),
         });
     }
-    if spec.chain.source.bitcoind.urls.is_empty() {
+    let source = &spec.chain.source;
+    if source.bitcoind.as_ref().is_some_and(|node| node.urls.is_empty()) {
         problems.push(Problem {
             field: "chain.source.bitcoind.urls",
             message: "at least one url is needed".into(),
+        });
+    }
+    if source.bitcoind.is_none() && source.block_files.is_none() {
+        problems.push(Problem {
+            field: "chain.source",
+            message: "one of bitcoind and blockFiles must be given".into(),
         });
     }
     if !problems.is_empty() {

@@ -140,12 +140,25 @@ pub struct ChainSpec {
     pub source: SourceSpec,
 }
 
-/// A source of blocks.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// A source of blocks: exactly one of `bitcoind` and `blockFiles`; in a local run both may be given.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[x_kube(cel, validation = Rule::new("has(self.bitcoind) != has(self.blockFiles)").message("exactly one of chain.source.bitcoind and chain.source.blockFiles must be given"))]
 #[serde(rename_all = "camelCase")]
 pub struct SourceSpec {
     /// A Bitcoin node.
-    pub bitcoind: BitcoindSpec,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bitcoind: Option<BitcoindSpec>,
+    /// The files of a node, for `shrewd-indexer run --manifest`. No pod has them: the operator refuses them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub block_files: Option<BlockFilesSpec>,
+}
+
+/// A node's folder of blocks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct BlockFilesSpec {
+    /// The folder with `blk00000.dat` and on, obfuscated (with `xor.dat` beside them) or not.
+    #[schemars(length(min = 1, max = 4096))]
+    pub path: String,
 }
 
 /// A Bitcoin node, or several that are tried in order.

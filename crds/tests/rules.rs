@@ -65,6 +65,19 @@ fn module_has_exactly_one_source() {
 }
 
 #[test]
+fn chain_has_exactly_one_source() {
+    let source = |source: Value| indexer("x", |spec| spec["chain"]["source"] = source);
+    let (node, files) = (json!({ "urls": ["http://a"] }), json!({ "path": "./blocks" }));
+    accepted(&source(json!({ "bitcoind": node })));
+    accepted(&source(json!({ "blockFiles": files })));
+    refused(
+        &source(json!({ "bitcoind": node, "blockFiles": files })),
+        "exactly one of",
+    );
+    refused(&source(json!({})), "exactly one of");
+}
+
+#[test]
 fn threshold_stays_within_the_limit() {
     let memory = |threshold: &str, limit: &str| {
         indexer("x", |spec| {

@@ -188,10 +188,7 @@ mod tests {
                 store_format: 1,
             },
             module_path: PathBuf::new(),
-            source: pod::Source {
-                urls: Vec::new(),
-                credentials_dir: None,
-            },
+            source: pod::Source::default(),
             max_reorg_depth: 100,
             max_behind: 2,
             threshold_bytes: 1 << 20,

@@ -29,7 +29,7 @@ use crate::{
     report::Report,
     rpc,
     serving::Serving,
-    source::{Login, bitcoind::Bitcoind},
+    source::{Login, configured::Configured},
     store::Store,
 };
 
@@ -175,7 +175,7 @@ fn index(process: &Process, runtime: &Handle) -> Result<()> {
         username: c.username,
         password: c.password,
     });
-    let source = Bitcoind::with_login(&config.source, config.identity.network, login.as_ref())?;
+    let source = Configured::new(&config.source, config.identity.network, login.as_ref())?;
     let shared = Shared {
         settings: Arc::new(Settings::from(config)),
         store,

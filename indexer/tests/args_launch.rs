@@ -132,6 +132,29 @@ fn the_flags_of_rockshrew_mono_suffice() {
 }
 
 #[test]
+fn block_files_go_with_a_node_or_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let module = module(folder.path());
+    let alone = launch(&format!("--indexer {module} --block-files blocks"))
+        .unwrap()
+        .config;
+    assert_eq!(alone.source.urls, [""; 0]);
+    assert_eq!(alone.source.block_files.as_deref(), Some(Path::new("blocks")));
+
+    let text = fs::read_to_string(MANIFEST).unwrap();
+    let with_both = text.replace("      bitcoind:", "      blockFiles: {path: ./blocks}\n      bitcoind:");
+    let path = folder.path().join("both.yaml");
+    fs::write(&path, with_both).unwrap();
+    let both = launch(&format!("--manifest {}", path.display())).unwrap().config;
+    assert_eq!(both.source.urls.len(), 1);
+    assert_eq!(both.source.block_files, Some(folder.path().join("./blocks")));
+    let other = launch(&format!("--manifest {} --block-files /b", path.display()))
+        .unwrap()
+        .config;
+    assert_eq!(other.source.block_files.as_deref(), Some(Path::new("/b")));
+}
+
+#[test]
 fn what_is_missing_or_wrong_is_said() {
     let folder = tempfile::tempdir().unwrap();
     let module = module(folder.path());
@@ -146,7 +169,19 @@ fn what_is_missing_or_wrong_is_said() {
     let cases = [
         (String::new(), "nothing to run"),
         (node.into(), "nothing to run"),
-        (format!("--indexer {module}"), "--daemon-rpc-url"),
+        (format!("--indexer {module}"), "--block-files"),
+        (
+            variant("source.yaml", "source:\n      bitcoind:", "source: {}\n    unknown:"),
+            "no field spec.chain.unknown",
+        ),
+        (
+            variant(
+                "empty.yaml",
+                "source:\n      bitcoind:\n        urls: [\"http://bitcoind:18443\"]\n        authSecretRef: {name: bitcoind-rpc}",
+                "source: {}",
+            ),
+            "one of bitcoind and blockFiles",
+        ),
         (
             format!("--indexer /nowhere.wasm {node}"),
             "read /nowhere.wasm: No such file",

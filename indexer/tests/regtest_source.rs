@@ -1,6 +1,10 @@
 //! The chain source and the fetch stage against real nodes.
 #![allow(clippy::unwrap_used)] // All of it is tests, though the lint sees that of the functions marked so only.
 
+#[path = "regtest_source/contract.rs"]
+mod contract;
+#[path = "regtest_source/files.rs"]
+mod files;
 #[path = "support/node.rs"]
 mod node;
 
@@ -15,7 +19,7 @@ use indexer::{
     chain::{BlockRef, Height},
     pipeline::fetch::{self, End},
     report::Report,
-    source::{BlockSource, Error, Headers, bitcoind::Bitcoind},
+    source::{BlockSource, Error, bitcoind::Bitcoind},
 };
 use node::Node;
 use tokio::sync::{Semaphore, mpsc};
@@ -33,76 +37,27 @@ fn both_interfaces() -> [(Node, Bitcoind); 2] {
     [(rest, by_rest), (rpc, by_rpc)]
 }
 
-/// All blocks from genesis on, by as many questions as it takes.
-async fn all_headers(source: &Bitcoind, max: usize) -> Vec<BlockRef> {
-    let mut all = Vec::new();
-    loop {
-        match source.headers_after(all.last().copied(), max).await.unwrap() {
-            Headers::Next(next) if next.is_empty() => return all,
-            Headers::Next(next) => all.extend(next),
-            Headers::NotInChain => panic!("no reorg here"),
-        }
-    }
+fn other_hash() -> BlockHash {
+    "11".repeat(32).parse().unwrap()
 }
 
 #[tokio::test]
 async fn a_chain_is_read_whole_by_either_interface() {
     for (mut node, source) in both_interfaces() {
         // More than one answer holds by JSON-RPC.
-        let tip = node.mine(600);
-        assert_eq!(source.tip().await.unwrap(), tip);
-        for max in [2000, 250] {
-            let headers = all_headers(&source, max).await;
-            assert_eq!(headers.len(), 601);
-            for height in [0, 1, 250, 500, 501, 600] {
-                assert_eq!(headers[height as usize], node.at(height));
-            }
-        }
-        for height in [0, 1, 599, 600] {
-            let at = node.at(height);
-            assert_eq!(source.hash_at(at.height).await.unwrap(), Some(at.hash));
-            let block = source.block(at).await.unwrap();
-            assert_eq!(block.at, at);
-            assert_eq!(block.bytes, node.block(at));
-        }
-        assert_eq!(source.hash_at(Height(601)).await.unwrap(), None);
+        contract::reads_a_chain_whole(&mut node, &source, 600).await;
         let unknown = BlockRef {
             hash: other_hash(),
-            ..tip
+            ..node.tip()
         };
         assert!(matches!(source.block(unknown).await, Err(Error::NoBlock { .. })));
     }
 }
 
-fn other_hash() -> BlockHash {
-    "11".repeat(32).parse().unwrap()
-}
-
 #[tokio::test]
 async fn a_reorganised_chain_no_longer_has_the_old_blocks_but_still_serves_them() {
     for (mut node, source) in both_interfaces() {
-        let old_tip = node.mine(20);
-        let old_fork = node.invalidate(15);
-        let new_tip = node.mine(8);
-        assert_eq!(source.tip().await.unwrap(), new_tip);
-        for gone in [old_tip, old_fork] {
-            assert_eq!(
-                source.headers_after(Some(gone), 100).await.unwrap(),
-                Headers::NotInChain
-            );
-            assert_eq!(source.block(gone).await.unwrap().at, gone);
-        }
-        let expected: Vec<_> = (15..=22).map(|height| node.at(height)).collect();
-        let next = source.headers_after(Some(node.at(14)), 100).await.unwrap();
-        assert_eq!(next, Headers::Next(expected));
-        let unknown = BlockRef {
-            hash: other_hash(),
-            ..new_tip
-        };
-        assert_eq!(
-            source.headers_after(Some(unknown), 100).await.unwrap(),
-            Headers::NotInChain
-        );
+        contract::follows_a_reorg(&mut node, &source).await;
     }
 }
 
@@ -116,7 +71,7 @@ async fn another_node_serves_while_the_first_is_away() {
     let urls = vec![first.url(), second.url()];
     let source = bitcoind(&pod::Source {
         urls,
-        credentials_dir: None,
+        ..pod::Source::default()
     });
     assert_eq!(source.tip().await.unwrap(), tip);
     first.stop();
@@ -169,9 +124,9 @@ async fn a_node_that_cannot_serve_is_named_with_the_reason() {
 
 #[tokio::test]
 async fn a_pruned_block_is_told_from_one_that_never_was() {
-    // Small block files, of which whole ones can go: 64 KiB, some 250 blocks.
+    // Whole block files can go: 64 KiB, some 250 blocks.
     for rest in ["-rest=1", "-rest=0"] {
-        let mut node = Node::start_with(&[rest, "-prune=1", "-fastprune"]);
+        let mut node = Node::start_with(&[rest, "-prune=1"]);
         let tip = node.mine(900);
         node.call("pruneblockchain", &["400"]);
         let source = bitcoind(&node.source_with_credentials());

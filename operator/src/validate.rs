@@ -1,6 +1,8 @@
 //! (pure) From a resource as it was written to values nothing can be wrong with, or every problem at once.
 
-use crds::{Identity, Indexer, RefreshPolicy, Revision, StorageSpec, conditions::reasons, pod::Views, resolve};
+use crds::{
+    Identity, Indexer, IndexerSpec, RefreshPolicy, Revision, StorageSpec, conditions::reasons, pod::Views, resolve,
+};
 use k8s_openapi::api::core::v1::ResourceRequirements;
 
 use crate::{refresh, resources};
@@ -76,21 +78,24 @@ pub fn validate(indexer: &Indexer, default_image: &str) -> Result<ValidIndexer, 
     let namespace = metadata("namespace", &indexer.metadata.namespace);
     let uid = metadata("uid", &indexer.metadata.uid);
     let resolved = resolve(spec).map_err(|found| problems.extend(found.iter().map(ToString::to_string)));
-    if let (true, Some(_)) = (problems.is_empty(), &spec.module.path) {
-        let problem = "spec.module.path: names a file of one machine, which no pod has; \
-                       put the bytes into a ConfigMap and name it in spec.module.configMap";
+    let local = local_only(spec);
+    if let (true, Some((reason, _))) = (problems.is_empty(), local.first()) {
         return Err(Invalid {
-            reason: reasons::MODULE_PATH_NOT_FOR_PODS,
-            problems: vec![problem.into()],
+            reason,
+            problems: local.iter().map(|(_, problem)| (*problem).into()).collect(),
         });
     }
-    let (Ok(resolved), Some(module), true) = (resolved, spec.module.config_map.clone(), problems.is_empty()) else {
+    let (Ok(resolved), Some(module), Some(bitcoind), true) = (
+        resolved,
+        spec.module.config_map.clone(),
+        spec.chain.source.bitcoind.as_ref(),
+        problems.is_empty(),
+    ) else {
         return Err(Invalid {
             reason: reasons::INVALID_SPEC,
             problems,
         });
     };
-    let bitcoind = &spec.chain.source.bitcoind;
     Ok(ValidIndexer {
         name,
         namespace,
@@ -113,6 +118,23 @@ pub fn validate(indexer: &Indexer, default_image: &str) -> Result<ValidIndexer, 
         identity: resolved.identity,
         views: resolved.views,
     })
+}
+
+/// What a spec names of somebody's own machine: a reason and a problem each.
+fn local_only(spec: &IndexerSpec) -> Vec<(&'static str, &'static str)> {
+    let module = (
+        reasons::MODULE_PATH_NOT_FOR_PODS,
+        "spec.module.path: names a file of one machine, which no pod has; \
+         put the bytes into a ConfigMap and name it in spec.module.configMap",
+    );
+    let files = (
+        reasons::BLOCK_FILES_NOT_FOR_PODS,
+        "spec.chain.source.blockFiles: names a folder of one machine, which no pod has; \
+         give the address of a node in spec.chain.source.bitcoind",
+    );
+    let module = spec.module.path.is_some().then_some(module);
+    let files = spec.chain.source.block_files.is_some().then_some(files);
+    module.into_iter().chain(files).collect()
 }
 
 #[cfg(test)]
@@ -145,14 +167,24 @@ mod tests {
     }
 
     #[test]
-    fn a_local_path_is_refused_with_its_own_reason() {
-        let mut indexer = fixtures::indexer();
-        indexer.spec.module.config_map = None;
-        indexer.spec.module.path = Some("./a.wasm".into());
-        assert_eq!(
-            validate(&indexer, "img:1").unwrap_err().reason,
-            reasons::MODULE_PATH_NOT_FOR_PODS
+    fn what_is_on_one_machine_only_is_refused_with_its_own_reason() {
+        let mut files = fixtures::indexer();
+        files.spec.chain.source.block_files = Some(crds::BlockFilesSpec {
+            path: "./blocks".into(),
+        });
+        let invalid = validate(&files, "img:1").unwrap_err();
+        assert_eq!(invalid.reason, reasons::BLOCK_FILES_NOT_FOR_PODS);
+        assert!(
+            invalid.problems[0].contains("spec.chain.source.bitcoind"),
+            "{invalid:?}"
         );
+
+        let mut both = files;
+        both.spec.module.config_map = None;
+        both.spec.module.path = Some("./a.wasm".into());
+        let invalid = validate(&both, "img:1").unwrap_err();
+        assert_eq!(invalid.reason, reasons::MODULE_PATH_NOT_FOR_PODS);
+        assert_eq!(invalid.problems.len(), 2);
     }
 
     #[test]

@@ -6,8 +6,8 @@ use std::{
 };
 
 use crds::{
-    BitcoindSpec, ChainSpec, Indexer, IndexerSpec, MemorySpec, ModuleSpec, Network, Problem, RetrySpec, SourceSpec,
-    StorageSpec, ViewsSpec,
+    BitcoindSpec, BlockFilesSpec, ChainSpec, Indexer, IndexerSpec, MemorySpec, ModuleSpec, Network, Problem, RetrySpec,
+    SourceSpec, StorageSpec, ViewsSpec,
     pod::{Config, MAX_BEHIND, OPS_PORT, RPC_PORT, Source},
 };
 use sha2::{Digest as _, Sha256};
@@ -49,8 +49,8 @@ pub enum Error {
     /// No folder.
     #[error("which index? give --db-path DIR or --label NAME, --manifest FILE, or --config FILE, as the run had them")]
     NoFolder,
-    /// A module without a node.
-    #[error("--indexer needs --daemon-rpc-url URL, or a manifest that names the node")]
+    /// A module without a source of blocks.
+    #[error("--indexer needs --daemon-rpc-url URL or --block-files DIR, or a manifest that names the node")]
     NoNode,
     /// A file cannot be read.
     #[error("read {path}")]
@@ -134,7 +134,7 @@ impl Launch {
     /// Without a manifest, the flags and the resource's defaults are one.
     fn from_kept(kept: KeptFlags) -> Result<Self, Error> {
         let module = kept.indexer.clone().ok_or(Error::Nothing)?;
-        if kept.daemon_rpc_url.is_none() {
+        if kept.daemon_rpc_url.is_none() && kept.block_files.is_none() {
             return Err(Error::NoNode);
         }
         let bytes = std::fs::read(&module).map_err(|source| Error::Read {
@@ -153,12 +153,7 @@ impl Launch {
                 network: Network::Mainnet,
                 start_height: 0,
                 max_reorg_depth: MAX_REORG_DEPTH,
-                source: SourceSpec {
-                    bitcoind: BitcoindSpec {
-                        urls: Vec::new(),
-                        auth_secret_ref: None,
-                    },
-                },
+                source: SourceSpec::default(),
             },
             memory: MemorySpec::default(),
             retry: RetrySpec::default(),
@@ -178,6 +173,7 @@ impl Launch {
         let KeptFlags {
             indexer: module,
             daemon_rpc_url,
+            block_files,
             network,
             db_path,
             start_block,
@@ -207,12 +203,14 @@ impl Launch {
         }
         spec.chain.start_height = start_block.unwrap_or(spec.chain.start_height);
         spec.chain.max_reorg_depth = max_reorg_depth.unwrap_or(spec.chain.max_reorg_depth);
-        let credentials = reach_node(
-            &mut spec.chain.source.bitcoind,
-            daemon_rpc_url,
-            auth.as_deref(),
-            &mut notices,
-        )?;
+        let source = &mut spec.chain.source;
+        let credentials = reach_node(&mut source.bitcoind, daemon_rpc_url, auth.as_deref(), &mut notices)?;
+        // Whatever named the folder, it is one seen from here now.
+        let in_manifest = source.block_files.take().map(|files| folder.join(files.path));
+        let block_files = block_files.or(in_manifest);
+        source.block_files = block_files.as_ref().map(|path| BlockFilesSpec {
+            path: path.display().to_string(),
+        });
         if reorg_check_threshold.is_some() {
             notices.push("--reorg-check-threshold changes nothing: every block is checked against its parent".into());
         }
@@ -223,8 +221,9 @@ impl Launch {
             identity: resolved.identity,
             module_path,
             source: Source {
-                urls: spec.chain.source.bitcoind.urls,
+                urls: spec.chain.source.bitcoind.map_or_else(Vec::new, |node| node.urls),
                 credentials_dir: None,
+                block_files,
             },
             max_reorg_depth: spec.chain.max_reorg_depth,
             max_behind: MAX_BEHIND,
@@ -269,14 +268,15 @@ impl fmt::Debug for Credentials {
 
 /// Puts the flags' word about the node in place of the manifest's; gives the credentials, wherever they were.
 fn reach_node(
-    node: &mut BitcoindSpec,
+    node: &mut Option<BitcoindSpec>,
     url: Option<String>,
     auth: Option<&str>,
     notices: &mut Vec<String>,
 ) -> Result<Option<Credentials>, Error> {
     let credentials = auth.map(Credentials::parse).transpose()?;
     let Some(url) = url else {
-        if let (Some(secret), None) = (&node.auth_secret_ref, &credentials) {
+        let secret = node.as_ref().and_then(|node| node.auth_secret_ref.as_ref());
+        if let (Some(secret), None) = (secret, &credentials) {
             notices.push(format!(
                 "secret {:?} is an object of a cluster: without --auth or SHREWD_AUTH only the node's REST interface is used",
                 secret.name
@@ -285,7 +285,10 @@ fn reach_node(
         return Ok(credentials);
     };
     let (url, inside) = split_credentials(&url)?;
-    node.urls = vec![url];
+    *node = Some(BitcoindSpec {
+        urls: vec![url],
+        auth_secret_ref: None,
+    });
     match (credentials, inside) {
         (Some(_), Some(_)) => Err(Error::AuthTwice),
         (credentials, inside) => Ok(credentials.or(inside)),

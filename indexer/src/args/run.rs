@@ -27,6 +27,9 @@ pub struct KeptFlags {
     /// The node: http(s)://HOST:PORT.
     #[arg(long, value_name = "URL")]
     pub daemon_rpc_url: Option<String>,
+    /// A node's folder of blk*.dat files. With a node's address too, the node says which blocks and need not send these.
+    #[arg(long, value_name = "DIR")]
+    pub block_files: Option<PathBuf>,
     /// The node's network; without a manifest mainnet.
     #[arg(long)]
     pub network: Option<String>,

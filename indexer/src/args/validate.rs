@@ -54,7 +54,10 @@ pub fn problems(config: &Config) -> Vec<String> {
             config.threshold_bytes
         ),
     );
-    must(!source.urls.is_empty(), "source.urls must have at least one url".into());
+    must(
+        !source.urls.is_empty() || source.block_files.is_some(),
+        "source.urls must have at least one url, unless there is source.blockFiles".into(),
+    );
     for url in &source.urls {
         must(
             is_base_url(url),

@@ -54,10 +54,7 @@ fn config(change: impl FnOnce(&mut Config)) -> Config {
             store_format: crds::identity::STORE_FORMAT,
         },
         module_path: PathBuf::new(),
-        source: Source {
-            urls: Vec::new(),
-            credentials_dir: None,
-        },
+        source: Source::default(),
         max_reorg_depth: 10,
         max_behind: 2,
         threshold_bytes: 32 << 20,

@@ -152,7 +152,7 @@ mod tests {
         Bitcoind::new(
             &pod::Source {
                 urls,
-                credentials_dir: None,
+                ..pod::Source::default()
             },
             Network::Regtest,
         )
