@@ -71,6 +71,10 @@ pub struct Source {
     /// A folder with the files `username` and `password`, read again whenever the node refuses them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials_dir: Option<PathBuf>,
+    /// The file a node on this machine writes at each start, read again whenever the node refuses what it said; instead
+    /// of `credentials_dir`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cookie_file: Option<PathBuf>,
     /// A node's folder of `blk*.dat` files. Beside a node it saves the node the work for the blocks that are there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub block_files: Option<PathBuf>,

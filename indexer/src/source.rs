@@ -74,7 +74,7 @@ pub enum Error {
     #[error("{url} refuses us (HTTP {status}): check username and password, and the node's rpcauth and rpcallowip")]
     Unauthorized { url: Arc<str>, status: u16 },
     /// Credentials are declared, and cannot be read.
-    #[error("credentials for {url} cannot be read from {}: provide that file, as key of the secret", .path.display())]
+    #[error("credentials for {url} cannot be read from {}: provide that file, in a cluster as key of the secret", .path.display())]
     CredentialsMissing {
         url: Arc<str>,
         path: PathBuf,

@@ -132,6 +132,16 @@ fn the_flags_of_rockshrew_mono_suffice() {
 }
 
 #[test]
+fn a_cookie_file_stands_for_credentials() {
+    let launch = launch(&format!("--manifest {MANIFEST} --rpc-cookie-file node/.cookie")).unwrap();
+    assert_eq!(
+        launch.config.source.cookie_file.as_deref(),
+        Some(Path::new("node/.cookie"))
+    );
+    assert_eq!((launch.credentials, launch.notices.len()), (None, 0));
+}
+
+#[test]
 fn block_files_go_with_a_node_or_alone() {
     let folder = tempfile::tempdir().unwrap();
     let module = module(folder.path());
@@ -206,6 +216,10 @@ fn what_is_missing_or_wrong_is_said() {
         (format!("--manifest {MANIFEST} --daemon-rpc-url node:1"), "http(s)://"),
         (
             format!("--manifest {MANIFEST} --daemon-rpc-url http://a:b@node --auth a:b"),
+            "give one",
+        ),
+        (
+            format!("--manifest {MANIFEST} --rpc-cookie-file .cookie --auth a:b"),
             "give one",
         ),
         (

@@ -19,7 +19,7 @@ use indexer::{
     chain::{BlockRef, Height},
     pipeline::fetch::{self, End},
     report::Report,
-    source::{BlockSource, Error, bitcoind::Bitcoind},
+    source::{BlockSource, Error, Login, bitcoind::Bitcoind},
 };
 use node::Node;
 use tokio::sync::{Semaphore, mpsc};
@@ -105,6 +105,87 @@ async fn credentials_are_read_again_when_the_node_refuses_them() {
     assert_eq!(reason().await, source_reasons::UNAUTHORIZED);
     fs::copy(node.credentials_dir().join("password"), dir.path().join("password")).unwrap();
     assert_eq!(source.tip().await.unwrap(), node.tip());
+}
+
+#[tokio::test]
+async fn a_cookie_is_read_again_when_the_node_has_a_new_one() {
+    let mut node = Node::start_with(&["-rest=0", "-rpccookieperms=owner"]);
+    let source = bitcoind(&pod::Source {
+        cookie_file: Some(node.cookie_file()),
+        ..node.source()
+    });
+    let tip = node.mine(1);
+    assert_eq!(source.tip().await.unwrap(), tip);
+    let cookie = fs::read(node.cookie_file()).unwrap();
+    node.stop();
+    assert_eq!(source.tip().await.unwrap_err().reason(), source_reasons::UNREACHABLE);
+    node.resume();
+    assert_ne!(fs::read(node.cookie_file()).unwrap(), cookie);
+    assert_eq!(source.tip().await.unwrap(), tip);
+
+    fs::write(node.cookie_file(), "no colon").unwrap();
+    let error = bitcoind(&pod::Source {
+        cookie_file: Some(node.cookie_file()),
+        ..node.source()
+    });
+    let error = error.tip().await.unwrap_err();
+    assert_eq!(error.reason(), source_reasons::CREDENTIALS_MISSING);
+    assert!(
+        error.message().contains("it is no USER:PASSWORD"),
+        "{}",
+        error.message()
+    );
+}
+
+#[tokio::test]
+async fn user_and_password_that_were_given_once_are_used() {
+    let node = Node::start_with(&["-rest=0"]);
+    let read = |name: &str| {
+        fs::read_to_string(node.credentials_dir().join(name))
+            .unwrap()
+            .trim()
+            .to_owned()
+    };
+    let mut login = Login {
+        username: read("username"),
+        password: read("password"),
+    };
+    let source = |login: &Login| Bitcoind::with_login(&node.source(), Network::Regtest, Some(login)).unwrap();
+    assert_eq!(source(&login).tip().await.unwrap(), node.tip());
+    login.password.push('x');
+    let error = source(&login).tip().await.unwrap_err();
+    assert_eq!(error.reason(), source_reasons::UNAUTHORIZED);
+    assert!(!error.message().contains(&login.password), "{}", error.message());
+}
+
+#[tokio::test]
+async fn a_node_that_goes_back_is_waited_for() {
+    let mut node = Node::start();
+    node.mine(30);
+    let source = bitcoind(&node.source());
+    let (tx, mut blocks) = mpsc::channel(4);
+    let report = Arc::new(report());
+    let stage = tokio::spawn({
+        let (tip, report) = (node.tip(), report.clone());
+        async move {
+            let budget = Arc::new(Semaphore::new(fetch::BLOCK_KIB_MAX as usize));
+            fetch::run(&source, Height(0), Some(tip), |_| None, tx, budget, &report).await
+        }
+    });
+    // Started from older data, say: what it lost comes back.
+    let gone = node.invalidate(25);
+    let lower = async || {
+        while report.tip() != Some(24) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, lower()).await.unwrap();
+    let nothing = tokio::time::timeout(Duration::from_secs(2), blocks.recv()).await;
+    assert!(nothing.is_err() && !stage.is_finished(), "{nothing:?}");
+    node.reconsider(gone);
+    let next = node.mine(1);
+    let fetched = tokio::time::timeout(PATIENCE, blocks.recv()).await.unwrap().unwrap();
+    assert_eq!(fetched.block.at, next);
 }
 
 #[tokio::test]

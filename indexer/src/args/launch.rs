@@ -86,7 +86,9 @@ pub enum Error {
     #[error("--daemon-rpc-url must read http(s)://HOST[:PORT]")]
     Url,
     /// Two pairs of credentials.
-    #[error("credentials are in --daemon-rpc-url and in --auth (or SHREWD_AUTH): give one")]
+    #[error(
+        "credentials are in more than one of --daemon-rpc-url, --auth (or SHREWD_AUTH) and --rpc-cookie-file: give one"
+    )]
     AuthTwice,
     /// The manifest's values do not fit.
     #[error("{}", .0.iter().map(Problem::to_string).collect::<Vec<_>>().join("; "))]
@@ -178,6 +180,7 @@ impl Launch {
             db_path,
             start_block,
             auth,
+            rpc_cookie_file,
             host,
             port,
             ops_port,
@@ -204,7 +207,13 @@ impl Launch {
         spec.chain.start_height = start_block.unwrap_or(spec.chain.start_height);
         spec.chain.max_reorg_depth = max_reorg_depth.unwrap_or(spec.chain.max_reorg_depth);
         let source = &mut spec.chain.source;
-        let credentials = reach_node(&mut source.bitcoind, daemon_rpc_url, auth.as_deref(), &mut notices)?;
+        let credentials = reach_node(&mut source.bitcoind, daemon_rpc_url, auth.as_deref())?;
+        if credentials.is_some() && rpc_cookie_file.is_some() {
+            return Err(Error::AuthTwice);
+        }
+        if credentials.is_none() && rpc_cookie_file.is_none() {
+            notices.extend(no_credentials(source.bitcoind.as_ref()));
+        }
         // Whatever named the folder, it is one seen from here now.
         let in_manifest = source.block_files.take().map(|files| folder.join(files.path));
         let block_files = block_files.or(in_manifest);
@@ -223,6 +232,7 @@ impl Launch {
             source: Source {
                 urls: spec.chain.source.bitcoind.map_or_else(Vec::new, |node| node.urls),
                 credentials_dir: None,
+                cookie_file: rpc_cookie_file,
                 block_files,
             },
             max_reorg_depth: spec.chain.max_reorg_depth,
@@ -271,17 +281,9 @@ fn reach_node(
     node: &mut Option<BitcoindSpec>,
     url: Option<String>,
     auth: Option<&str>,
-    notices: &mut Vec<String>,
 ) -> Result<Option<Credentials>, Error> {
     let credentials = auth.map(Credentials::parse).transpose()?;
     let Some(url) = url else {
-        let secret = node.as_ref().and_then(|node| node.auth_secret_ref.as_ref());
-        if let (Some(secret), None) = (secret, &credentials) {
-            notices.push(format!(
-                "secret {:?} is an object of a cluster: without --auth or SHREWD_AUTH only the node's REST interface is used",
-                secret.name
-            ));
-        }
         return Ok(credentials);
     };
     let (url, inside) = split_credentials(&url)?;
@@ -293,6 +295,16 @@ fn reach_node(
         (Some(_), Some(_)) => Err(Error::AuthTwice),
         (credentials, inside) => Ok(credentials.or(inside)),
     }
+}
+
+/// What to say of a node whose credentials are where no local run finds them.
+fn no_credentials(node: Option<&BitcoindSpec>) -> Option<String> {
+    let secret = node?.auth_secret_ref.as_ref()?;
+    Some(format!(
+        "secret {:?} is an object of a cluster: without --auth, SHREWD_AUTH or --rpc-cookie-file only the node's REST \
+         interface is used",
+        secret.name
+    ))
 }
 
 /// Takes `USER:PASSWORD@` out of a URL, so that the URL can be shown.

@@ -42,6 +42,9 @@ pub struct KeptFlags {
     /// Credentials of the node, USER:PASSWORD. Everybody on this machine can read a command line: prefer the variable.
     #[arg(long, value_name = "USER:PASSWORD", env = "SHREWD_AUTH", hide_env_values = true)]
     pub auth: Option<String>,
+    /// The file `.cookie` that a node on this machine writes into its data at each start, in place of credentials.
+    #[arg(long, value_name = "FILE")]
+    pub rpc_cookie_file: Option<PathBuf>,
     /// Address the JSON-RPC server listens at [default: 127.0.0.1].
     #[arg(long)]
     pub host: Option<String>,

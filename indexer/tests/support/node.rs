@@ -114,9 +114,14 @@ impl Node {
         (USERNAME, PASSWORD)
     }
 
+    /// Its cookie, for a node of regtest that was started with `-rpccookieperms=owner`.
+    pub(crate) fn cookie_file(&self) -> PathBuf {
+        self.folder.join("regtest/.cookie")
+    }
+
     /// The folder with its blocks, for a node of regtest.
     pub(crate) fn blocks_dir(&self) -> PathBuf {
-        self.folder.path().join("regtest/blocks")
+        self.folder.join("regtest/blocks")
     }
 
     /// It as the only source, without credentials: so by REST.
@@ -218,9 +223,13 @@ impl Node {
         command
             .arg(&self.chain)
             .arg(format!("-datadir={}", self.folder.display()))
-            .arg(format!("-rpcport={}", self.port))
-            .arg(format!("-rpcuser={USERNAME}"))
-            .arg(format!("-rpcpassword={PASSWORD}"));
+            .arg(format!("-rpcport={}", self.port));
+        // A node that is given credentials writes no cookie.
+        if !self.arguments.iter().any(|argument| argument.starts_with("-rpccookie")) {
+            command
+                .arg(format!("-rpcuser={USERNAME}"))
+                .arg(format!("-rpcpassword={PASSWORD}"));
+        }
         command
     }
 }

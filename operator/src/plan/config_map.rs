@@ -52,6 +52,7 @@ fn config(valid: &ValidIndexer) -> Config {
                 .auth_secret
                 .as_ref()
                 .map(|_| format!("{CONFIG_DIR}/{CREDENTIALS_DIR}").into()),
+            cookie_file: None,
             block_files: None,
         },
         max_reorg_depth: valid.max_reorg_depth,
