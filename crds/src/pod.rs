@@ -28,8 +28,8 @@ pub struct Config {
     pub indexer: String,
     /// What the index is. The store refuses to open under another one.
     pub identity: Identity,
-    /// The file with the module's bytes.
-    pub module_path: PathBuf,
+    /// Where the module's bytes are.
+    pub module: Module,
     /// Where blocks come from.
     pub source: Source,
     /// How many blocks can be undone.
@@ -59,6 +59,30 @@ pub struct Config {
     /// Stop before this height and exit; none: follow the chain for ever.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit_at: Option<u32>,
+}
+
+/// Where a module's bytes are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "from", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Module {
+    /// In a file; in a pod that of a `ConfigMap`.
+    Path {
+        /// The file.
+        path: PathBuf,
+    },
+    /// At a web server.
+    Http {
+        /// Its URL, without credentials.
+        url: String,
+    },
+    /// In a container registry.
+    Oci {
+        /// `REGISTRY/REPOSITORY@sha256:DIGEST`.
+        image: String,
+        /// A file as `docker login` writes it, with the registry's credentials; none: they are not needed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pull_secret: Option<PathBuf>,
+    },
 }
 
 /// A Bitcoin node, or several tried in order; block files; or both.
@@ -259,6 +283,8 @@ pub mod module_reasons {
     pub const PENDING: &str = "Pending";
     /// The file is not there.
     pub const NOT_FOUND: &str = "ModuleNotFound";
+    /// It cannot be fetched from where it is; the pod tries again by itself.
+    pub const FETCH_FAILED: &str = "FetchFailed";
     /// The bytes have another digest than declared.
     pub const DIGEST_MISMATCH: &str = "DigestMismatch";
     /// The bytes are no core WebAssembly module, or one that cannot be run here.

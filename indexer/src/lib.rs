@@ -22,6 +22,7 @@ mod fault_point;
 pub mod guest;
 pub mod manifest;
 pub mod metrics;
+pub mod module;
 pub mod ops;
 pub mod pipeline;
 pub mod progress;

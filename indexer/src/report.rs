@@ -187,7 +187,7 @@ mod tests {
                 memory_limit_bytes: 1 << 30,
                 store_format: 1,
             },
-            module_path: PathBuf::new(),
+            module: crds::pod::Module::Path { path: PathBuf::new() },
             source: pod::Source::default(),
             max_reorg_depth: 100,
             max_behind: 2,

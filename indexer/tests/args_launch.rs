@@ -6,7 +6,7 @@
 use std::{fs, path::Path};
 
 use clap::error::ErrorKind;
-use crds::{Network, RefreshPolicy};
+use crds::{Network, RefreshPolicy, pod::Module};
 use indexer::args::{Cli, Command, Launch, LogFormat};
 
 const MANIFEST: &str = "tests/data/outpoints.yaml";
@@ -29,6 +29,10 @@ fn module(folder: &Path) -> String {
     let path = folder.join("mine.wasm");
     fs::write(&path, b"\0asm").unwrap();
     path.display().to_string()
+}
+
+fn file(path: &str) -> Module {
+    Module::Path { path: path.into() }
 }
 
 #[test]
@@ -59,7 +63,7 @@ fn a_manifest_runs_here_with_local_defaults() {
     assert_eq!(config.identity.memory_limit_bytes, 1 << 30);
     assert_eq!(config.threshold_bytes, 64 << 20);
     assert_eq!(config.refresh, RefreshPolicy::OnThreshold);
-    assert_eq!(config.module_path, Path::new("tests/data/./outpoints.wasm"));
+    assert_eq!(config.module, file("tests/data/./outpoints.wasm"));
     assert_eq!(config.data_dir, Path::new("shrewd-data/outpoints"));
     assert_eq!(
         (config.rpc_listen.as_str(), config.ops_listen.as_str()),
@@ -80,7 +84,7 @@ fn flags_override_a_manifest() {
     .unwrap();
     let config = launch.config;
     assert_eq!(config.indexer, "mine");
-    assert_eq!(config.module_path, Path::new("other.wasm"));
+    assert_eq!(config.module, file("other.wasm"));
     assert_eq!(
         config.identity.module_sha256,
         "ab".repeat(32),
@@ -129,6 +133,34 @@ fn the_flags_of_rockshrew_mono_suffice() {
     assert_eq!(config.data_dir, folder.path());
     assert_eq!(config.source.urls, ["http://127.0.0.1:8332"], "without the credentials");
     assert_eq!(launch.credentials.unwrap().username, "user");
+}
+
+#[test]
+fn a_module_at_a_server_or_in_a_registry_is_fetched_here_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = fs::read_to_string(MANIFEST).unwrap();
+    let run = |module: &str| {
+        let path = folder.path().join("x.yaml");
+        fs::write(&path, text.replace("path: ./outpoints.wasm", module)).unwrap();
+        launch(&format!("--manifest {}", path.display())).unwrap()
+    };
+    let url = "https://modules.example/m.wasm";
+    assert_eq!(
+        run(&format!("http: {{url: '{url}'}}")).config.module,
+        Module::Http { url: url.into() }
+    );
+    let image = format!("r.example/m@sha256:{}", "ab".repeat(32));
+    let pulled = run(&format!("oci: {{image: '{image}', pullSecretRef: {{name: pull}}}}"));
+    let expected = Module::Oci {
+        image,
+        pull_secret: None,
+    };
+    assert_eq!(pulled.config.module, expected);
+    assert!(
+        pulled.notices.iter().any(|notice| notice.contains("\"pull\"")),
+        "{:?}",
+        pulled.notices
+    );
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! (pure) From a resource as it was written to values nothing can be wrong with, or every problem at once.
 
 use crds::{
-    Identity, Indexer, IndexerSpec, RefreshPolicy, Revision, StorageSpec, conditions::reasons, pod::Views, resolve,
+    ConfigMapKey, HttpModule, Identity, Indexer, IndexerSpec, ModuleSpec, OciModule, RefreshPolicy, Revision,
+    StorageSpec, conditions::reasons, pod::Views, resolve,
 };
 use k8s_openapi::api::core::v1::ResourceRequirements;
 
@@ -22,8 +23,8 @@ pub struct ValidIndexer {
     pub identity: Identity,
     /// The short name of `identity`.
     pub revision: Revision,
-    /// The `ConfigMap` and key with the module's bytes.
-    pub module: crds::ConfigMapKey,
+    /// Where pods find the module's bytes.
+    pub module: ModuleSource,
     /// Base URLs of the nodes, the preferred one first.
     pub source_urls: Vec<String>,
     /// The Secret with their credentials.
@@ -50,6 +51,17 @@ pub struct ValidIndexer {
     pub resources: ResourceRequirements,
     /// The refresh a person asked for last.
     pub refresh_request: Option<String>,
+}
+
+/// Where pods find the module's bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ModuleSource {
+    /// In a `ConfigMap`.
+    ConfigMap(ConfigMapKey),
+    /// At a web server.
+    Http(HttpModule),
+    /// In a registry.
+    Oci(OciModule),
 }
 
 /// Why an Indexer cannot be turned into pods. Nothing that runs is touched because of it.
@@ -87,7 +99,7 @@ pub fn validate(indexer: &Indexer, default_image: &str) -> Result<ValidIndexer, 
     }
     let (Ok(resolved), Some(module), Some(bitcoind), true) = (
         resolved,
-        spec.module.config_map.clone(),
+        module_source(&spec.module),
         spec.chain.source.bitcoind.as_ref(),
         problems.is_empty(),
     ) else {
@@ -120,12 +132,20 @@ pub fn validate(indexer: &Indexer, default_image: &str) -> Result<ValidIndexer, 
     })
 }
 
+/// None for a path, which is refused before.
+fn module_source(module: &ModuleSpec) -> Option<ModuleSource> {
+    let config_map = module.config_map.clone().map(ModuleSource::ConfigMap);
+    let http = || module.http.clone().map(ModuleSource::Http);
+    let oci = || module.oci.clone().map(ModuleSource::Oci);
+    config_map.or_else(http).or_else(oci)
+}
+
 /// What a spec names of somebody's own machine: a reason and a problem each.
 fn local_only(spec: &IndexerSpec) -> Vec<(&'static str, &'static str)> {
     let module = (
         reasons::MODULE_PATH_NOT_FOR_PODS,
         "spec.module.path: names a file of one machine, which no pod has; \
-         put the bytes into a ConfigMap and name it in spec.module.configMap",
+         put the bytes into a ConfigMap, at a web server or into a registry, and name that",
     );
     let files = (
         reasons::BLOCK_FILES_NOT_FOR_PODS,

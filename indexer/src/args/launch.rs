@@ -8,7 +8,7 @@ use std::{
 use crds::{
     BitcoindSpec, BlockFilesSpec, ChainSpec, Indexer, IndexerSpec, MemorySpec, ModuleSpec, Network, Problem, RetrySpec,
     SourceSpec, StorageSpec, ViewsSpec,
-    pod::{Config, MAX_BEHIND, OPS_PORT, RPC_PORT, Source},
+    pod::{Config, MAX_BEHIND, Module, OPS_PORT, RPC_PORT, Source},
 };
 use sha2::{Digest as _, Sha256};
 
@@ -25,6 +25,8 @@ pub struct Launch {
     pub config: Config,
     /// The node's credentials, if they were given here rather than as files.
     pub credentials: Option<Credentials>,
+    /// A registry, `HOST[:PORT]`, that is spoken to without TLS. For tests.
+    pub plain_http_registry: Option<String>,
     /// What the user should be told at the start, one sentence each.
     pub notices: Vec<String>,
     /// A module that cannot be used ends the process instead of being waited for: a person watches, no operator.
@@ -104,8 +106,13 @@ impl Launch {
     /// # Errors
     /// [`Error`].
     pub fn from_flags(flags: RunFlags) -> Result<Self, Error> {
-        let RunFlags { config, manifest, kept } = flags;
-        let launch = match (config, manifest) {
+        let RunFlags {
+            config,
+            manifest,
+            plain_http_registry,
+            kept,
+        } = flags;
+        let mut launch = match (config, manifest) {
             (Some(path), _) => Self::from_config(path)?,
             (None, Some(path)) => {
                 let indexer = manifest::read(&path)?;
@@ -113,6 +120,7 @@ impl Launch {
             }
             (None, None) => Self::from_kept(kept)?,
         };
+        launch.plain_http_registry = plain_http_registry;
         match problems(&launch.config) {
             none if none.is_empty() => Ok(launch),
             problems => Err(Error::Values(problems)),
@@ -128,6 +136,7 @@ impl Launch {
         Ok(Self {
             config,
             credentials: None,
+            plain_http_registry: None,
             notices: Vec::new(),
             one_shot: false,
         })
@@ -149,6 +158,8 @@ impl Launch {
             module: ModuleSpec {
                 sha256: hex::encode(Sha256::digest(bytes)),
                 config_map: None,
+                http: None,
+                oci: None,
                 path: None,
             },
             chain: ChainSpec {
@@ -193,14 +204,7 @@ impl Launch {
         let name = indexer.metadata.name.unwrap_or_default();
         let mut spec = indexer.spec;
         let mut notices = Vec::new();
-        let module_path = match (module, &spec.module.path) {
-            (Some(path), _) => path,
-            (None, Some(path)) => folder.join(path),
-            (None, None) => return Err(Error::ModuleInCluster),
-        };
-        // Whatever named it, it is a file now.
-        spec.module.path = Some(module_path.display().to_string());
-        spec.module.config_map = None;
+        let module = reach_module(&mut spec.module, module, folder, &mut notices)?;
         if let Some(text) = network {
             spec.chain.network = parse_network(&text)?;
         }
@@ -228,7 +232,7 @@ impl Launch {
         let config = Config {
             indexer: label.unwrap_or(name),
             identity: resolved.identity,
-            module_path,
+            module,
             source: Source {
                 urls: spec.chain.source.bitcoind.map_or_else(Vec::new, |node| node.urls),
                 credentials_dir: None,
@@ -251,6 +255,7 @@ impl Launch {
         Ok(Self {
             config,
             credentials,
+            plain_http_registry: None,
             notices,
             one_shot: true,
         })
@@ -274,6 +279,41 @@ impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Credentials(..)")
     }
+}
+
+/// Puts the flag's word about the module in place of the manifest's.
+fn reach_module(
+    spec: &mut ModuleSpec,
+    file: Option<PathBuf>,
+    folder: &Path,
+    notices: &mut Vec<String>,
+) -> Result<Module, Error> {
+    let path = file.or_else(|| spec.path.as_ref().map(|path| folder.join(path)));
+    if let Some(path) = path {
+        // Whatever named it, it is a file now.
+        *spec = ModuleSpec {
+            sha256: std::mem::take(&mut spec.sha256),
+            config_map: None,
+            http: None,
+            oci: None,
+            path: Some(path.display().to_string()),
+        };
+        return Ok(Module::Path { path });
+    }
+    if let Some(http) = &spec.http {
+        return Ok(Module::Http { url: http.url.clone() });
+    }
+    let oci = spec.oci.as_ref().ok_or(Error::ModuleInCluster)?;
+    notices.extend(oci.pull_secret_ref.as_ref().map(|secret| {
+        format!(
+            "secret {:?} is an object of a cluster: the registry is asked without credentials; --indexer FILE does without it",
+            secret.name
+        )
+    }));
+    Ok(Module::Oci {
+        image: oci.image.clone(),
+        pull_secret: None,
+    })
 }
 
 /// Puts the flags' word about the node in place of the manifest's; gives the credentials, wherever they were.

@@ -13,6 +13,9 @@ pub struct RunFlags {
     /// An Indexer as it is applied to a cluster, run here; the other flags override what it says.
     #[arg(long, value_name = "FILE")]
     pub manifest: Option<PathBuf>,
+    /// A registry, HOST:PORT, that modules are pulled from without TLS. For tests.
+    #[arg(long, value_name = "HOST:PORT", env = "SHREWD_PLAIN_HTTP_REGISTRY", hide = true)]
+    pub plain_http_registry: Option<String>,
     /// The other flags.
     #[command(flatten)]
     pub kept: KeptFlags,

@@ -53,7 +53,7 @@ fn config(change: impl FnOnce(&mut Config)) -> Config {
             memory_limit_bytes: 256 << 20,
             store_format: crds::identity::STORE_FORMAT,
         },
-        module_path: PathBuf::new(),
+        module: crds::pod::Module::Path { path: PathBuf::new() },
         source: Source::default(),
         max_reorg_depth: 10,
         max_behind: 2,

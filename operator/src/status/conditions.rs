@@ -217,8 +217,10 @@ impl Case<'_> {
             return Verdict::yes(reasons::APPLY_FAILED, failure.message.clone());
         }
         let answers = || self.current.iter().filter_map(|pod| pod.sample.answer());
-        // A missing module is no reason to give up: pods look again, and go on once the ConfigMap is there.
-        let refused = |module: &&Check| module.ok == Some(false) && module.reason != module_reasons::NOT_FOUND;
+        // A missing module is no reason to give up: pods look again, and go on once the ConfigMap, the server or the
+        // registry has it.
+        let is_missing = |reason: &str| matches!(reason, module_reasons::NOT_FOUND | module_reasons::FETCH_FAILED);
+        let refused = |module: &&Check| module.ok == Some(false) && !is_missing(&module.reason);
         if let Some(module) = answers().map(|s| &s.module).find(refused) {
             return Verdict::yes(&module.reason, module.message.clone());
         }

@@ -195,6 +195,9 @@ const SITUATIONS: &[Row] = &[
     ("module is not there yet",
         |s| s.says(|p| { p.module.ok = Some(false); p.module.reason = "ModuleNotFound".into(); p.ready = false; }),
         MOVING, "False", "ModuleNotFound", &[("ModuleVerified", "False"), ("Stalled", "False")]),
+    ("module that cannot be fetched",
+        |s| s.says(|p| { p.module.ok = Some(false); p.module.reason = "FetchFailed".into(); p.ready = false; }),
+        MOVING, "False", "FetchFailed", &[("ModuleVerified", "False"), ("Stalled", "False")]),
 ];
 
 #[test]
