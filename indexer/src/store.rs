@@ -449,6 +449,15 @@ impl Store {
         self.inner.database.sync()
     }
 
+    /// Merges everything into as few files as it takes and compresses it as densely as it can be: minutes for a large
+    /// index, and room for a second copy of it meanwhile. Nothing needs it; it gives disk back.
+    ///
+    /// # Errors
+    /// [`Error::Write`].
+    pub fn compact(&self) -> Result<(), Error> {
+        self.inner.database.compact()
+    }
+
     /// What the store takes. No I/O.
     #[must_use]
     pub fn stats(&self) -> Stats {

@@ -1,64 +1,330 @@
 //! Figures of the whole indexer, on a real node and a chain that is the same every time.
+//!
+//! `make bench` prints them as a table and writes `target/bench.json`; `make bench-quick` measures a few ratios on a short
+//! chain and fails when one of them is far off. Every ratio is between measurements of one run, taken in turns.
 
 mod alone;
 mod chain;
+mod load;
 #[path = "../../tests/support/node.rs"]
 mod node;
+mod report;
 mod sync;
 
-use std::path::PathBuf;
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use indexer::store::Store;
+use tokio_util::sync::CancellationToken;
 
 use chain::{Chain, Shape};
+use report::{
+    Bar::{AtLeast, AtMost},
+    Report, median, percentile,
+};
+use sync::{From, Setup, copy};
 
-pub(crate) fn cpu(path: &str) -> f64 {
-    let text = std::fs::read_to_string(path).unwrap_or_default();
-    let fields: Vec<&str> = text.rsplit(')').next().unwrap_or("").split_whitespace().collect();
-    let n = |i: usize| fields.get(i).and_then(|f| f.parse::<f64>().ok()).unwrap_or(0.0);
-    (n(11) + n(12)) / 100.0
+/// Some minutes.
+const FULL: Shape = Shape {
+    small: 12_000,
+    light: 15_000,
+    dense: 15_300,
+};
+/// Under a minute, for every change.
+const QUICK: Shape = Shape {
+    small: 150,
+    light: 750,
+    dense: 790,
+};
+/// The view that is asked for, of the guest `outpoints`: one read, 36 bytes.
+const VIEW: &str = "tip";
+const MIB: f64 = (1 << 20) as f64;
+
+/// What all measurements share.
+struct Bench {
+    chain: Chain,
+    guests: PathBuf,
+    dir: PathBuf,
+    report: Report,
 }
 
 fn main() {
-    let dir = std::env::var_os("SHREWD_BENCH_DIR").map_or_else(|| PathBuf::from("target/bench"), PathBuf::from);
-    let shape = Shape {
-        small: 12_000,
-        light: 15_000,
-        dense: 15_300,
+    // Cargo calls every bench with `--bench`.
+    let quick = env::args().any(|argument| argument == "--quick");
+    let folder = |name, default: &str| env::var_os(name).map_or_else(|| PathBuf::from(default), PathBuf::from);
+    let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target");
+    let dir = folder("SHREWD_BENCH_DIR", &target.join("bench").to_string_lossy());
+    let (shape, node) = if quick { (QUICK, "node-quick") } else { (FULL, "node") };
+    let started = Instant::now();
+    let mut bench = Bench {
+        chain: Chain::provide(&dir.join(node), shape),
+        guests: folder("SHREWD_GUESTS", &target.join("guests").to_string_lossy()),
+        report: Report::default(),
+        dir,
     };
-    let chain = Chain::provide(&dir.join("node"), shape);
-    let guest = std::env::var_os("SHREWD_GUESTS")
-        .map_or_else(|| PathBuf::from("target/guests"), PathBuf::from)
-        .join("outpoints.wasm");
-    let n: u32 = std::env::var("N").ok().and_then(|n| n.parse().ok()).unwrap_or(200);
-    let dense = chain.dense();
-    let dense = dense.start..dense.start + n;
-    let what = std::env::var("WHAT").unwrap_or("dense".into());
-    let heights = if what == "light" { chain.light() } else { dense };
-    let blocks = chain.blocks(heights.clone());
-    let module = alone::load(&guest);
-    let c0 = cpu("/proc/thread-self/stat");
-    let a = alone::run(&module, &blocks);
-    let c1 = cpu("/proc/thread-self/stat");
-    println!("alone cpu {:.2} ms", (c1 - c0) * 1e3 / blocks.len() as f64);
-    let count = blocks.len() as f64;
     println!(
-        "alone {:.2} ms/block, {} pairs {} bytes {} reads per block, block bytes {}",
-        a.took.as_secs_f64() * 1e3 / count,
-        a.pairs / blocks.len() as u64,
-        a.bytes / blocks.len() as u64,
-        a.reads / blocks.len() as u64,
-        blocks.iter().map(|b| b.bytes.len()).sum::<usize>() / blocks.len()
+        "chain of {} blocks: {:.0} s",
+        shape.dense,
+        started.elapsed().as_secs_f64()
     );
-    drop(blocks);
-    for _ in 0..1 {
-        let db = dir.join("db");
-        let _ = std::fs::remove_dir_all(&db);
-        let s = sync::run(&guest, &chain.node.url(), &heights, &db);
-        println!("sync cpu {:.2} ms", s.cpu * 1e3 / count);
-        println!(
-            "sync {:.2} ms/block, ratio {:.2}, peak {} MB",
-            s.took.as_secs_f64() * 1e3 / count,
-            s.took.as_secs_f64() / a.took.as_secs_f64(),
-            s.peak_bytes >> 20
+    if quick {
+        bench.quick();
+    } else {
+        bench.full();
+        bench.report.print();
+        bench.report.write(&target.join("bench.json"));
+    }
+    println!("{:.0} s in all", started.elapsed().as_secs_f64());
+    let missed = bench.report.missed();
+    if quick && !missed.is_empty() {
+        eprintln!("far off: {}", missed.join(", "));
+        std::process::exit(1);
+    }
+}
+
+impl Bench {
+    /// Ratios only, with bars that are far from what is normal.
+    fn quick(&mut self) {
+        let (dense, ..) = self.ratio(self.chain.dense(), 3);
+        self.report
+            .add("dense_ratio", dense, "×", AtMost(3.0), "40 dense blocks");
+        let (light, ..) = self.ratio(self.chain.light(), 3);
+        self.report
+            .add("light_ratio", light, "×", AtMost(12.0), "600 light blocks");
+    }
+
+    fn full(&mut self) {
+        self.dense();
+        self.light();
+        self.empty();
+        self.serving();
+        self.unwinding();
+        self.store();
+    }
+
+    fn setup(&self, guest: &str, heights: std::ops::Range<u32>, db: &str) -> Setup {
+        Setup {
+            guest: self.guests.join(guest).with_extension("wasm"),
+            from: From::Node(self.chain.node.url()),
+            heights,
+            db: self.dir.join(db),
+        }
+    }
+
+    /// Syncs blocks, and runs them through the guest alone, in turns; gives the median of the ratios, the best of both
+    /// times in seconds, the peak of the syncs, and the last measurement of the guest.
+    fn ratio(&self, heights: std::ops::Range<u32>, turns: usize) -> (f64, f64, f64, u64, alone::Alone) {
+        let setup = self.setup("outpoints", heights.clone(), "db");
+        let module = alone::load(&setup.guest);
+        let blocks = self.chain.blocks(heights);
+        let (mut ratios, mut peak_bytes, mut last) = (Vec::new(), 0, alone::Alone::default());
+        let (mut sync_s, mut alone_s) = (f64::INFINITY, f64::INFINITY);
+        for _ in 0..turns {
+            last = alone::run(&module, &blocks);
+            let sync = setup.sync();
+            let (alone, sync_took) = (last.took.as_secs_f64(), sync.took.as_secs_f64());
+            ratios.push(sync_took / alone);
+            (sync_s, alone_s) = (sync_s.min(sync_took), alone_s.min(alone));
+            peak_bytes = peak_bytes.max(sync.peak_bytes);
+        }
+        (median(ratios), sync_s, alone_s, peak_bytes, last)
+    }
+
+    fn dense(&mut self) {
+        let heights = self.chain.dense();
+        let count = heights.len() as f64;
+        let (ratio, sync_s, alone_s, peak_bytes, mut alone) = self.ratio(heights, 3);
+        let pairs = alone.pairs as f64 / count;
+        let (sync_ms, alone_ms) = (sync_s * 1e3 / count, alone_s * 1e3 / count);
+        let report = &mut self.report;
+        report.add("dense_ratio", ratio, "×", AtMost(1.3), format!(
+            "{count} dense blocks of {pairs:.0} pairs: whole process ÷ guest alone, median of 3 turns; best {sync_ms:.1} and {alone_ms:.1} ms a block"
+        ));
+        let beyond = (peak_bytes.saturating_sub(alone.guest_bytes)) as f64 / MIB;
+        report.add(
+            "rss_peak_mb",
+            beyond,
+            "MiB",
+            AtMost(400.0),
+            format!(
+                "peak of that process less the guest's {:.0} MiB",
+                alone.guest_bytes as f64 / MIB
+            ),
         );
+        for (name, percent, bar) in [("refresh_us_p50", 50, Some(AtMost(50.0))), ("refresh_us_p99", 99, None)] {
+            let value = percentile(&mut alone.build_us, percent);
+            report.add(
+                name,
+                value,
+                "µs",
+                bar,
+                "build a fresh instance, once for each dense block",
+            );
+        }
+        let value = percentile(&mut alone.drop_us, 50);
+        report.add(
+            "refresh_drop_us_p50",
+            value,
+            "µs",
+            None,
+            "drop one that ran a dense block",
+        );
+    }
+
+    fn light(&mut self) {
+        let heights = self.chain.light();
+        let count = heights.len() as f64;
+        let (ratio, sync_s, alone_s, ..) = self.ratio(heights, 3);
+        let per_s = count / sync_s;
+        self.report.add(
+            "light_blocks_per_s",
+            per_s,
+            "1/s",
+            AtLeast(600.0),
+            format!(
+                "{count} blocks of some 20 transactions, REST; the guest alone {:.0}",
+                count / alone_s
+            ),
+        );
+        self.report.add(
+            "light_ratio",
+            ratio,
+            "×",
+            AtMost(1.5),
+            "the same ÷ guest alone, median of 3 turns",
+        );
+    }
+
+    fn empty(&mut self) {
+        let heights = 0..self.chain.shape.small + 1;
+        let files = From::Files(self.dir.join("node/regtest/blocks"));
+        let rest = From::Node(self.chain.node.url());
+        for (name, from, bar) in [
+            ("empty_blocks_per_s_rest", rest, 2_000.0),
+            ("empty_blocks_per_s_files", files, 8_000.0),
+        ] {
+            let setup = Setup {
+                from,
+                ..self.setup("plain", heights.clone(), "db-empty")
+            };
+            let runs = (0..3).map(|_| heights.len() as f64 / setup.sync().took.as_secs_f64());
+            let value = median(runs.collect());
+            self.report.add(
+                name,
+                value,
+                "1/s",
+                AtLeast(bar),
+                format!("{} blocks, a guest that writes one pair, median of 3", heights.len()),
+            );
+        }
+    }
+
+    /// Queries, at the tip and while blocks are indexed, and a restart.
+    fn serving(&mut self) {
+        let setup = self.setup("outpoints", self.chain.dense(), "db");
+        let runtime = tokio::runtime::Runtime::new().expect("start a runtime");
+        let quiet = setup.sync().took.as_secs_f64();
+        setup.fresh();
+        let running = setup.start(true);
+        running.listens();
+        let stop = CancellationToken::new();
+        let (port, stopped) = (running.port, stop.clone());
+        // The first block takes a moment; asked before, it is said that nothing is indexed yet.
+        std::thread::sleep(Duration::from_secs(3));
+        let asking = runtime.spawn(load::paced(port, VIEW, Duration::from_millis(5), stopped));
+        std::thread::sleep(Duration::from_secs_f64((quiet - 5.0).max(1.0)));
+        stop.cancel();
+        let mut took = runtime.block_on(asking).expect("the client");
+        let busy = running.end().took.as_secs_f64();
+        let p99 = percentile(&mut took, 99);
+        self.report.add(
+            "view_while_sync_p99_ms",
+            p99,
+            "ms",
+            AtMost(20.0),
+            format!("{} views at 200 a second during a dense sync", took.len()),
+        );
+        self.report.add(
+            "view_while_sync_slows",
+            (busy / quiet - 1.0) * 100.0,
+            "%",
+            AtMost(10.0),
+            "that sync, next to one without views",
+        );
+
+        let running = setup.start(false);
+        running.ready();
+        let time = Duration::from_secs(5);
+        let per_s = median(
+            (0..3)
+                .map(|_| runtime.block_on(load::throughput(running.port, VIEW, 8, time)))
+                .collect(),
+        );
+        self.report.add(
+            "view_per_s",
+            per_s,
+            "1/s",
+            AtLeast(20_000.0),
+            "8 connections, clients on the same processors, median of 3",
+        );
+        drop(running);
+        let restarts = (0..3).map(|_| setup.start(false).ready().as_secs_f64() * 1e3);
+        let keys = Store::open_existing(&setup.db.join("store"))
+            .expect("open the store")
+            .0
+            .stats()
+            .entries as f64
+            / 1e6;
+        self.report.add(
+            "restart_ms",
+            median(restarts.collect()),
+            "ms",
+            AtMost(1_500.0),
+            format!("SIGKILL at the tip to ready, {keys:.1} million keys, median of 3"),
+        );
+    }
+
+    fn unwinding(&mut self) {
+        let db = self.dir.join("db/store");
+        for (name, depth, bar) in [("reorg_6_ms", 6, 500.0), ("reorg_100_ms", 100, 8_000.0)] {
+            let times = (0..3).map(|_| {
+                let scratch = self.dir.join("db-unwound");
+                copy(&db, &scratch);
+                let (store, _) = Store::open_existing(&scratch).expect("open the store");
+                let tip = store.tip().expect("a tip").at.height;
+                let started = Instant::now();
+                let undone = store
+                    .unwind(Some(indexer::chain::Height(tip.0 - depth)))
+                    .expect("unwind");
+                assert_eq!(undone, depth);
+                started.elapsed().as_secs_f64() * 1e3
+            });
+            let value = median(times.collect());
+            self.report.add(
+                name,
+                value,
+                "ms",
+                AtMost(bar),
+                format!("{depth} dense blocks undone, median of 3"),
+            );
+        }
+        fs::remove_dir_all(self.dir.join("db-unwound")).expect("remove the scratch copy");
+    }
+
+    fn store(&mut self) {
+        let (store, _) = Store::open_existing(&self.dir.join("db/store")).expect("open the store");
+        let before = store.stats();
+        let started = Instant::now();
+        store.compact().expect("compact");
+        let took = started.elapsed().as_secs_f64();
+        let after = store.stats();
+        let ratio = |stats: &indexer::store::Stats| stats.disk_bytes as f64 / stats.raw_bytes as f64;
+        self.report.add("store_ratio", ratio(&after), "×", AtMost(0.55), format!(
+            "bytes on disk ÷ {:.0} MB of pairs, all heights readable; before compaction {:.2}, which took {took:.1} s",
+            after.raw_bytes as f64 / 1e6, ratio(&before)
+        ));
     }
 }

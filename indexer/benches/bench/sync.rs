@@ -1,14 +1,35 @@
-//! A sync by the real program, as a process of its own.
+//! The real program, as a process of its own: syncs that are timed, and one that stays and serves.
 
 use std::{
+    net::TcpListener,
     ops::Range,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
 /// The program that is measured.
-pub(crate) const INDEXER: &str = env!("CARGO_BIN_EXE_shrewd-indexer");
+const INDEXER: &str = env!("CARGO_BIN_EXE_shrewd-indexer");
+/// Between two looks at a process.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+/// What takes longer than this will not end.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// Where blocks come from.
+#[derive(Clone, Debug)]
+pub(crate) enum From {
+    Node(String),
+    Files(PathBuf),
+}
+
+/// A guest, blocks, and a folder for the index.
+#[derive(Clone, Debug)]
+pub(crate) struct Setup {
+    pub(crate) guest: PathBuf,
+    pub(crate) from: From,
+    pub(crate) heights: Range<u32>,
+    pub(crate) db: PathBuf,
+}
 
 /// What a sync took.
 #[derive(Clone, Copy, Debug)]
@@ -17,55 +38,140 @@ pub(crate) struct Sync {
     pub(crate) took: Duration,
     /// The most memory it had resident, the guest's included.
     pub(crate) peak_bytes: u64,
-    pub(crate) cpu: f64,
 }
 
-/// A command that runs a guest over a part of the node's chain.
-pub(crate) fn command(guest: &Path, url: &str, heights: &Range<u32>, db: &Path) -> Command {
-    let mut command = Command::new(INDEXER);
-    command
-        .args(["run", "--network", "regtest", "--daemon-rpc-url", url])
-        .args(["--port", "0", "--ops-port", "0"])
-        .args(["--start-block", &heights.start.to_string()])
-        .args(["--exit-at", &heights.end.to_string()])
-        .arg("--indexer")
-        .arg(guest)
-        .arg("--db-path")
-        .arg(db)
-        .env("RUST_LOG", "warn")
-        .stdout(Stdio::null());
-    command
+/// A process that runs, and its ports.
+pub(crate) struct Running {
+    child: Child,
+    pub(crate) port: u16,
+    ops_port: u16,
+    started: Instant,
 }
 
-/// Runs it to its end.
-pub(crate) fn run(guest: &Path, url: &str, heights: &Range<u32>, db: &Path) -> Sync {
-    let started = Instant::now();
-    let child = command(guest, url, heights, db).spawn().expect("start the indexer");
-    let (status, peak_bytes, cpu) = wait(child);
-    let took = started.elapsed();
-    assert!(status, "the sync failed");
-    Sync { took, peak_bytes, cpu }
-}
-
-/// Waits for the end of a process; whether it went well, and its peak.
-fn wait(mut child: std::process::Child) -> (bool, u64, f64) {
-    let mut cpu = 0.0f64;
-    let status_file = PathBuf::from(format!("/proc/{}/status", child.id()));
-    let mut peak_bytes = 0;
-    loop {
-        if let Ok(text) = std::fs::read_to_string(&status_file) {
-            peak_bytes = peak_bytes.max(kib(&text, "VmHWM:") * 1024);
-        }
-        cpu = cpu.max(crate::cpu(&format!("/proc/{}/stat", child.id())));
-        if let Some(status) = child.try_wait().expect("wait for the indexer") {
-            return (status.success(), peak_bytes, cpu);
-        }
-        std::thread::sleep(Duration::from_millis(20));
+impl Setup {
+    /// Starts from nothing but the compiled module, which a first sync of one block leaves behind.
+    pub(crate) fn fresh(&self) {
+        let _ = std::fs::remove_dir_all(&self.db);
+        let first = Self {
+            heights: self.heights.start..self.heights.start + 1,
+            ..self.clone()
+        };
+        first.start(true).end();
+        std::fs::remove_dir_all(self.db.join("store")).expect("remove the first store");
     }
+
+    /// Runs to the last height.
+    pub(crate) fn sync(&self) -> Sync {
+        self.fresh();
+        self.start(true).end()
+    }
+
+    /// Starts the process; it ends with the last height, or stays and serves.
+    pub(crate) fn start(&self, ends: bool) -> Running {
+        let [port, ops_port] = free_ports();
+        let mut command = Command::new(INDEXER);
+        command
+            .args(["run", "--network", "regtest"])
+            .args(["--port", &port.to_string(), "--ops-port", &ops_port.to_string()])
+            .args(["--start-block", &self.heights.start.to_string()])
+            .arg("--indexer")
+            .arg(&self.guest)
+            .arg("--db-path")
+            .arg(&self.db);
+        match &self.from {
+            From::Node(url) => command.args(["--daemon-rpc-url", url]),
+            From::Files(dir) => command.arg("--block-files").arg(dir),
+        };
+        if ends {
+            command.args(["--exit-at", &self.heights.end.to_string()]);
+        }
+        command.env("RUST_LOG", "warn").stdout(Stdio::null());
+        Running {
+            started: Instant::now(),
+            child: command.spawn().expect("start the indexer"),
+            port,
+            ops_port,
+        }
+    }
+}
+
+impl Running {
+    /// Waits for its end.
+    pub(crate) fn end(mut self) -> Sync {
+        let status_file = format!("/proc/{}/status", self.child.id());
+        let mut peak_bytes = 0;
+        loop {
+            if let Ok(text) = std::fs::read_to_string(&status_file) {
+                peak_bytes = peak_bytes.max(kib(&text, "VmHWM:") * 1024);
+            }
+            if let Some(status) = self.child.try_wait().expect("wait for the indexer") {
+                assert!(status.success(), "the sync failed: {status}");
+                return Sync {
+                    took: self.started.elapsed(),
+                    peak_bytes,
+                };
+            }
+            self.look_again();
+        }
+    }
+
+    /// Waits until it is ready; how long after its start it was.
+    pub(crate) fn ready(&self) -> Duration {
+        let url = format!("http://127.0.0.1:{}/readyz", self.ops_port);
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .build()
+            .expect("make an HTTP client");
+        let runtime = tokio::runtime::Runtime::new().expect("start a runtime");
+        loop {
+            let answer = runtime.block_on(client.get(&url).send());
+            if answer.is_ok_and(|answer| answer.status().is_success()) {
+                return self.started.elapsed();
+            }
+            self.look_again();
+        }
+    }
+
+    /// Waits until it answers queries.
+    pub(crate) fn listens(&self) {
+        while std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            self.look_again();
+        }
+    }
+
+    fn look_again(&self) {
+        assert!(self.started.elapsed() < PATIENCE, "the indexer does not get anywhere");
+        std::thread::sleep(LOOK_EVERY);
+    }
+}
+
+impl Drop for Running {
+    /// As a power cut would end it.
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn free_ports() -> [u16; 2] {
+    let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
+    listeners.map(|listener| listener.local_addr().expect("its address").port())
 }
 
 fn kib(status: &str, name: &str) -> u64 {
     let line = status.lines().find_map(|line| line.strip_prefix(name));
     let number = line.and_then(|line| line.split_whitespace().next());
     number.and_then(|number| number.parse().ok()).unwrap_or(0)
+}
+
+/// A copy of an index, as deep as its folders go.
+pub(crate) fn copy(from: &Path, to: &Path) {
+    let _ = std::fs::remove_dir_all(to);
+    let copied = Command::new("cp")
+        .arg("-r")
+        .arg(from)
+        .arg(to)
+        .status()
+        .expect("start cp");
+    assert!(copied.success(), "copy {}", from.display());
 }

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use rocksdb::{
-    ColumnFamily, ColumnFamilyDescriptor, DB, DBPinnableSlice, DBRawIterator, IngestExternalFileOptions, Options,
-    ReadOptions, Snapshot, WriteBatch, WriteOptions, properties,
+    BottommostLevelCompaction, ColumnFamily, ColumnFamilyDescriptor, CompactOptions, DB, DBPinnableSlice,
+    DBRawIterator, IngestExternalFileOptions, Options, ReadOptions, Snapshot, WriteBatch, WriteOptions, properties,
 };
 
 use super::{
@@ -99,6 +99,21 @@ impl Database {
             what: "a file of rows",
             source,
         })
+    }
+
+    /// Merges all files of all families, whatever has been merged before.
+    pub(super) fn compact(&self) -> Result<(), Error> {
+        let mut options = CompactOptions::default();
+        options.set_bottommost_level_compaction(BottommostLevelCompaction::Force);
+        for family in FAMILIES {
+            self.db.flush_cf(self.family(family)).map_err(|source| Error::Write {
+                what: "what is in memory",
+                source,
+            })?;
+            self.db
+                .compact_range_cf_opt(self.family(family), None::<&[u8]>, None::<&[u8]>, &options);
+        }
+        Ok(())
     }
 
     /// Brings everything written so far onto the disk.
