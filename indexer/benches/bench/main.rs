@@ -53,7 +53,9 @@ struct Bench {
 
 fn main() {
     // Cargo calls every bench with `--bench`.
-    let quick = env::args().any(|argument| argument == "--quick");
+    let arguments: Vec<String> = env::args().collect();
+    let quick = arguments.iter().any(|argument| argument == "--quick");
+    let only = arguments.iter().skip_while(|argument| *argument != "--only").nth(1);
     let folder = |name, default: &str| env::var_os(name).map_or_else(|| PathBuf::from(default), PathBuf::from);
     let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target");
     let dir = folder("SHREWD_BENCH_DIR", &target.join("bench").to_string_lossy());
@@ -73,8 +75,9 @@ fn main() {
     if quick {
         bench.quick();
     } else {
-        bench.full();
+        bench.full(only.map(String::as_str));
         bench.report.print();
+        fs::create_dir_all(&target).expect("make the folder target");
         bench.report.write(&target.join("bench.json"));
     }
     println!("{:.0} s in all", started.elapsed().as_secs_f64());
@@ -96,13 +99,21 @@ impl Bench {
             .add("light_ratio", light, "×", AtMost(12.0), "600 light blocks");
     }
 
-    fn full(&mut self) {
-        self.dense();
-        self.light();
-        self.empty();
-        self.serving();
-        self.unwinding();
-        self.store();
+    /// All figures, or those of one group; the last three work on the index that `views_in_sync` leaves behind.
+    fn full(&mut self, only: Option<&str>) {
+        type Group = (&'static str, fn(&mut Bench));
+        const GROUPS: [Group; 7] = [
+            ("dense", Bench::dense),
+            ("light", Bench::light),
+            ("empty", Bench::empty),
+            ("views-in-sync", Bench::views_in_sync),
+            ("views", Bench::views),
+            ("unwinding", Bench::unwinding),
+            ("store", Bench::store),
+        ];
+        for (_, measure) in GROUPS.iter().filter(|(name, _)| only.is_none_or(|only| only == *name)) {
+            measure(self);
+        }
     }
 
     fn setup(&self, guest: &str, heights: std::ops::Range<u32>, db: &str) -> Setup {
@@ -154,30 +165,26 @@ impl Bench {
                 alone.guest_bytes as f64 / MIB
             ),
         );
-        for (name, percent, bar) in [("refresh_us_p50", 50, Some(AtMost(50.0))), ("refresh_us_p99", 99, None)] {
-            let value = percentile(&mut alone.build_us, percent);
-            report.add(
-                name,
-                value,
-                "µs",
-                bar,
-                "build a fresh instance, once for each dense block",
-            );
-        }
-        let value = percentile(&mut alone.drop_us, 50);
-        report.add(
-            "refresh_drop_us_p50",
-            value,
+        self.refresh("refresh_dense_us_p50", "a dense", None, &mut alone);
+    }
+
+    /// Fresh instances, made after the one that ran a block was dropped.
+    fn refresh(&mut self, name: &'static str, kind: &str, bar: Option<report::Bar>, alone: &mut alone::Alone) {
+        let drop_us = percentile(&mut alone.drop_us, 50);
+        let p50 = percentile(&mut alone.build_us, 50);
+        self.report.add(
+            name,
+            p50,
             "µs",
-            None,
-            "drop one that ran a dense block",
+            bar,
+            format!("build a fresh instance, once for each of {} blocks; dropping one that ran {kind} block: {drop_us:.0} µs", alone.build_us.len()),
         );
     }
 
     fn light(&mut self) {
         let heights = self.chain.light();
         let count = heights.len() as f64;
-        let (ratio, sync_s, alone_s, ..) = self.ratio(heights, 3);
+        let (ratio, sync_s, alone_s, _, mut alone) = self.ratio(heights, 3);
         let per_s = count / sync_s;
         self.report.add(
             "light_blocks_per_s",
@@ -196,6 +203,9 @@ impl Bench {
             AtMost(1.5),
             "the same ÷ guest alone, median of 3 turns",
         );
+        self.refresh("refresh_us_p50", "a light", Some(AtMost(50.0)), &mut alone);
+        let p99 = percentile(&mut alone.build_us, 99);
+        self.report.add("refresh_us_p99", p99, "µs", None, "the same");
     }
 
     fn empty(&mut self) {
@@ -222,8 +232,8 @@ impl Bench {
         }
     }
 
-    /// Queries, at the tip and while blocks are indexed, and a restart.
-    fn serving(&mut self) {
+    /// Queries while blocks are indexed.
+    fn views_in_sync(&mut self) {
         let setup = self.setup("outpoints", self.chain.dense(), "db");
         let runtime = tokio::runtime::Runtime::new().expect("start a runtime");
         let quiet = setup.sync().took.as_secs_f64();
@@ -254,7 +264,12 @@ impl Bench {
             AtMost(10.0),
             "that sync, next to one without views",
         );
+    }
 
+    /// Queries at the tip, and restarts there.
+    fn views(&mut self) {
+        let setup = self.setup("outpoints", self.chain.dense(), "db");
+        let runtime = tokio::runtime::Runtime::new().expect("start a runtime");
         let running = setup.start(false);
         running.ready();
         let time = Duration::from_secs(5);

@@ -42,12 +42,14 @@ const INDEXING_SLOTS: u32 = 3;
 /// For a module that is described while all views run, and one to spare.
 const SPARE_SLOTS: u32 = 2;
 
-/// What a slot for indexing keeps of a dropped instance's memory. A dense block touches some 20 MiB, and getting them
-/// from the kernel page by page takes a fifth of the time the guest needs for it. A refresh gives back all the rest.
-const INDEXING_KEEP_BYTES: usize = 64 << 20;
+/// What a slot for indexing keeps of a dropped instance's memory. A dense block touches some 12 MiB, and getting them
+/// from the kernel page by page takes a fifth of the time the guest needs for it; a light block gains a quarter. A
+/// refresh gives back all the rest.
+const INDEXING_KEEP_BYTES: usize = 16 << 20;
 
-/// Views touch little, and there can be many slots: nothing is kept for them.
-const VIEW_KEEP_BYTES: usize = 0;
+/// The same for views, of which there can be many. Most touch less; giving their pages back would stop all other
+/// processors of the process for a moment each time.
+const VIEW_KEEP_BYTES: usize = 1 << 20;
 
 /// What differs from process to process. Everything else is fixed, because results depend on it.
 #[derive(Clone, Debug)]
