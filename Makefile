@@ -4,7 +4,7 @@ CARGO_FLAGS := --release --locked --workspace
 GOLDEN := EXPECTORATE=overwrite
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build fmt lint deny doc unit golden guests bitcoind images chart test kind-up kind-down demo demo-down
+.PHONY: help setup build fmt lint deny doc unit soak golden guests bitcoind images chart test kind-up kind-down demo demo-down
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1@\2/p' $(MAKEFILE_LIST) | while IFS=@ read -r name text; do \
@@ -42,6 +42,9 @@ doc: ## documentation, warnings are errors
 unit: ## the tests that need no cluster
 	cargo test $(CARGO_FLAGS) --lib --bins
 	cargo test $(CARGO_FLAGS) --exclude e2e --test '*'
+
+soak: ## the tests of what must not break, at full length: ten times the kills of a sync
+	SHREWD_SOAK=1 cargo test $(CARGO_FLAGS) --exclude e2e --test crash -- --nocapture
 
 golden: guests ## writes what the golden tests compare with; review the difference
 	$(GOLDEN) cargo test $(CARGO_FLAGS) --exclude e2e

@@ -1,0 +1,136 @@
+//! The real program, killed at any instant of a sync while the real node's chain reorganises, ends with the index of an
+//! undisturbed sync. Contract §8.10 and §8.7.
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // All of it is tests, though the lint sees that of the functions marked so only.
+
+#[path = "support/node.rs"]
+mod node;
+#[path = "support/process.rs"]
+mod process;
+#[path = "support/rows.rs"]
+mod rows;
+#[path = "support/seeded.rs"]
+mod seeded;
+
+use std::{env, path::Path, time::Duration};
+
+use crds::pod::Status;
+use node::Node;
+use process::{Index, Setup};
+use seeded::Seeded;
+
+const CHAINED: &str = include_str!("support/chained.wat");
+/// The node is never further ahead of the index, so that the chain reorganises below the index again and again.
+const AHEAD_MAX: u32 = 150;
+/// How far below the last height heard of the chain forks. The index may be further by then, by all that is ahead of it.
+const DEPTH_MAX: u64 = 20;
+
+/// A process is killed so often over one sync.
+fn kills() -> u32 {
+    if env::var_os("SHREWD_SOAK").is_some() { 250 } else { 20 }
+}
+
+/// The same guest, with about a millisecond of work for each block, so that the instants of the kills spread over all
+/// steps of many blocks.
+fn slow_guest() -> String {
+    let slow = CHAINED.replace("$rounds i32 (i32.const 1)", "$rounds i32 (i32.const 3000)");
+    assert_ne!(slow, CHAINED);
+    slow
+}
+
+fn setup(folder: &Path, node: &Node, name: &str) -> Setup {
+    Setup {
+        module: process::module(folder, &slow_guest()),
+        node: node.url(),
+        data: folder.join(name),
+        flags: ["--max-reorg-depth", "1000"].map(String::from).into(),
+    }
+}
+
+/// Makes the chain longer, often on another branch that leaves the old one below the index.
+fn move_chain(node: &mut Node, seeded: &mut Seeded, indexed: u32) {
+    let tip = node.tip().height.0;
+    let fork = indexed
+        .min(tip)
+        .saturating_sub(u32::try_from(seeded.one_of(0..=DEPTH_MAX)).unwrap());
+    let gone = if fork > 0 && seeded.percent(60) {
+        node.invalidate(fork);
+        tip + 1 - fork
+    } else {
+        0
+    };
+    let room = (indexed + AHEAD_MAX).saturating_sub(tip).max(1);
+    let more = if seeded.percent(30) {
+        1
+    } else {
+        seeded.one_of(1..=u64::from(room))
+    };
+    node.mine(gone + u32::try_from(more).unwrap());
+}
+
+/// Lets a process run for a while that is sometimes too short even to start. The chain moves while it runs, and so does
+/// the index. Gives its last words: how far it was, and how far behind.
+async fn run_and_kill(setup: &Setup, node: &mut Node, seeded: &mut Seeded) -> Option<Status> {
+    let mut process = setup.start();
+    if seeded.percent(20) {
+        // In the middle of opening, or of compiling.
+        tokio::time::sleep(Duration::from_millis(seeded.one_of(0..=300))).await;
+        process.kill();
+        return None;
+    }
+    let opened = process.wait("its store", |status| status.height.is_some()).await;
+    if seeded.percent(50) {
+        move_chain(node, seeded, opened.height.unwrap());
+    } else {
+        process
+            .wait("progress", |status| {
+                status.height != opened.height || status.behind == Some(0)
+            })
+            .await;
+    }
+    tokio::time::sleep(Duration::from_millis(seeded.one_of(0..=150))).await;
+    let last = process.status().await;
+    process.kill();
+    last
+}
+
+/// Contract §8.7 and §8.10.
+#[tokio::test]
+async fn a_sync_that_is_killed_again_and_again_ends_like_an_undisturbed_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut seeded = Seeded::from_env();
+    let mut node = Node::start();
+    node.mine(AHEAD_MAX);
+    let killed = setup(folder.path(), &node, "killed");
+    let (mut indexed, mut at_work) = (0, 0);
+    for _ in 0..kills() {
+        if seeded.percent(50) {
+            move_chain(&mut node, &mut seeded, indexed);
+        }
+        if let Some(last) = run_and_kill(&killed, &mut node, &mut seeded).await {
+            indexed = last.height.unwrap_or(0);
+            at_work += u32::from(last.behind != Some(0));
+        }
+    }
+    // Not the last word of the chain: what survived must also go on.
+    move_chain(&mut node, &mut seeded, indexed);
+    let tip = node.tip();
+    let mut survivor = killed.start();
+    let survived = Index::of(&mut survivor, tip).await;
+    let unwound = survivor.log().matches("unwinding").count();
+    println!(
+        "{} kills, {at_work} of them at work; {unwound} reorgs; {} blocks",
+        kills(),
+        tip.height
+    );
+    assert!(at_work > 0 && unwound > 0, "nothing was disturbed");
+
+    let mut fresh = setup(folder.path(), &node, "fresh").start();
+    assert_eq!(survived, Index::of(&mut fresh, tip).await);
+    for mut process in [survivor, fresh] {
+        process.terminate();
+        assert!(process.exit().await.success(), "{}", process.log());
+    }
+    // Rows that nobody reads any more would not show in an answer.
+    let [survived, fresh] = ["killed", "fresh"].map(|name| rows::dump(&folder.path().join(name).join("store")));
+    assert!(survived == fresh, "the databases differ");
+}

@@ -1,0 +1,18 @@
+//! What lies on the disk of a closed store.
+#![allow(clippy::unwrap_used)] // Tests, though the lints do not see it.
+
+use std::{collections::BTreeMap, path::Path};
+
+/// Everything in the database of a store's folder, by family.
+pub(crate) fn dump(store: &Path) -> BTreeMap<String, BTreeMap<Vec<u8>, Vec<u8>>> {
+    let options = rocksdb::Options::default();
+    let path = store.join("rocksdb");
+    let families = rocksdb::DB::list_cf(&options, &path).unwrap();
+    let db = rocksdb::DB::open_cf_for_read_only(&options, &path, &families, false).unwrap();
+    let read = |name: &String| {
+        let all = db.iterator_cf(db.cf_handle(name).unwrap(), rocksdb::IteratorMode::Start);
+        all.map(|row| row.map(|(key, value)| (key.into_vec(), value.into_vec())).unwrap())
+            .collect()
+    };
+    families.iter().map(|name| (name.clone(), read(name))).collect()
+}
