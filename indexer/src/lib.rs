@@ -18,6 +18,7 @@ pub mod check;
 pub mod client;
 pub mod control;
 pub mod fault;
+mod fault_point;
 pub mod guest;
 pub mod manifest;
 pub mod metrics;

@@ -35,6 +35,7 @@ use crate::{
     chain::{BlockRef, Height},
     control::Control,
     fault::{Fault, Remedy},
+    fault_point,
     metrics::Metrics,
     progress::Progress,
     report::Report,
@@ -273,6 +274,7 @@ impl<S: BlockSource> Pipeline<S> {
         let Some(tip) = store.tip() else { return End::Continue };
         tracing::info!(height = %tip.at.height, fork = ?fork.map(|f| f.height.0), "the chain reorganised: unwinding");
         let unwound = store.unwind(fork.map(|f| f.height));
+        fault_point::reach("after an unwind");
         self.show_tip();
         match unwound {
             Ok(depth) => {

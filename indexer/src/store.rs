@@ -34,6 +34,7 @@ use self::{
 };
 use crate::{
     chain::{BlockRef, Height},
+    fault_point,
     state::{Digest, WriteSet},
 };
 
@@ -228,6 +229,7 @@ impl Store {
             return Err(Error::TooDeep { lowest, oldest, tip });
         }
         for height in (lowest.0..=tip.0).rev() {
+            fault_point::reach("before a block is undone");
             self.unwind_block(Height(height))?;
         }
         Ok(tip.above(lowest) + 1)

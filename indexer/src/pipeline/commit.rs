@@ -3,7 +3,7 @@
 use std::{sync::mpsc::Receiver, time::Instant};
 
 use super::{Shared, execute::Executed, show_tip};
-use crate::{fault::Fault, state::Digest, store::Durability};
+use crate::{fault::Fault, fault_point, state::Digest, store::Durability};
 
 /// Writes what was executed into the store.
 pub struct Committer {
@@ -35,13 +35,17 @@ impl Committer {
             let started = Instant::now();
             let durability = self.durability(at.height.0);
             lazy = durability == Durability::Lazy;
+            fault_point::reach("before the digest");
             self.digest = self.digest.next(at.height, at.hash, writes.hash());
+            fault_point::reach("before the batch");
             self.shared.store.commit(at, &writes, self.digest, durability)?;
+            fault_point::reach("after the batch");
             drop(permit);
             self.shared.metrics.committed(writes.pairs().len(), writes.bytes());
             self.shared.metrics.stage("commit", started.elapsed());
             // Announced: never before it is written.
             show_tip(&self.shared);
+            fault_point::reach("announced");
             self.shared.progress.observe(&self.shared.report);
         }
         if lazy {

@@ -19,6 +19,7 @@ use super::{COMMIT_BUDGET_KIB, Shared, fetch::Fetched};
 use crate::{
     chain::{Block, BlockRef, Height},
     fault::{Fault, Remedy},
+    fault_point,
     guest::{Indexing, refresh},
     state::{Layered, Overlay, WriteSet},
 };
@@ -125,12 +126,14 @@ impl Executor {
                 Next::Drained => return End::Drained,
                 Next::Stopped => return End::Stopped,
             };
+            fault_point::reach("fetched");
             shared.metrics.stage("fetch_wait", waited.elapsed());
             let started = Instant::now();
             let writes = match self.run_block(shared, &overlay, &fetched.block) {
                 Ok(writes) => Arc::new(writes),
                 Err(end) => return end,
             };
+            fault_point::reach("executed");
             let at = fetched.block.at;
             shared.metrics.stage("execute", started.elapsed());
             drop(fetched);
@@ -220,8 +223,10 @@ impl Executor {
             self.pending,
         );
         let Some(reason) = due else { return Ok(()) };
+        fault_point::reach("before a refresh");
         match self.guest.refresh() {
             Ok(()) => {
+                fault_point::reach("after a refresh");
                 self.refreshed(shared, reason, height);
                 Ok(())
             }

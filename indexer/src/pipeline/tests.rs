@@ -1,7 +1,11 @@
 //! The whole pipeline on a chain in memory, with the real guest host and the real store.
 
+mod crash;
+#[path = "../../tests/support/rows.rs"]
+mod rows;
+
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     thread::JoinHandle,
     time::{Duration, Instant},
 };
@@ -22,6 +26,7 @@ use crate::{
 
 const LEAKY: &str = include_str!("../../../tests/guests/leaky.wat");
 const SLOW: &str = include_str!("../../../tests/guests/slow.wat");
+const CHAINED: &str = include_str!("../../tests/support/chained.wat");
 const TRAP_AT_150: &str = include_str!("../../../tests/guests/trap-at.wat");
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -31,7 +36,7 @@ struct Process {
     shared: Shared,
     thread: JoinHandle<Finished>,
     _runtime: tokio::runtime::Runtime,
-    _folder: TempDir,
+    _folder: Option<TempDir>,
 }
 
 fn config(change: impl FnOnce(&mut Config)) -> Config {
@@ -73,8 +78,17 @@ fn config(change: impl FnOnce(&mut Config)) -> Config {
 
 impl Process {
     fn start(guest: &str, chain: MemorySource, change: impl FnOnce(&mut Config)) -> Self {
-        let config = config(change);
         let folder = tempfile::tempdir().unwrap();
+        let process = Self::start_in(folder.path(), guest, chain, change);
+        Self {
+            _folder: Some(folder),
+            ..process
+        }
+    }
+
+    /// Over a store that may be there already.
+    fn start_in(folder: &Path, guest: &str, chain: MemorySource, change: impl FnOnce(&mut Config)) -> Self {
+        let config = config(change);
         let engine = Engine::new(&EngineConfig {
             limit_bytes: config.identity.memory_limit_bytes,
             view_memory_limit_bytes: config.views.memory_limit_bytes,
@@ -84,7 +98,7 @@ impl Process {
         let module = Module::load(&engine.unwrap(), &wat::parse_str(guest).unwrap()).unwrap();
         let shared = Shared {
             settings: Arc::new(Settings::from(&config)),
-            store: Store::open(folder.path(), &config.identity, config.max_reorg_depth).unwrap(),
+            store: Store::open(folder, &config.identity, config.max_reorg_depth).unwrap(),
             report: Arc::new(Report::new(&config)),
             metrics: Arc::new(Metrics::new(&config).unwrap()),
             control: Arc::new(Control::default()),
@@ -103,7 +117,7 @@ impl Process {
             shared,
             thread,
             _runtime: runtime,
-            _folder: folder,
+            _folder: None,
         }
     }
 

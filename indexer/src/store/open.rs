@@ -12,7 +12,7 @@ use super::{
     rocks::Database,
     schema::{BLOCKS, IDENTITY, META, TIP, UNDO, height_key, parse_height},
 };
-use crate::chain::Height;
+use crate::{chain::Height, fault_point};
 
 /// Opens the database of a folder, checks that it is the index wanted and agrees with itself, and drops what a lower
 /// depth no longer needs.
@@ -24,7 +24,9 @@ pub(super) fn open(dir: &Path, identity: &Identity, max_reorg_depth: u32) -> Res
         });
     }
     let database = Arc::new(Database::open(dir)?);
+    fault_point::reach("database made");
     claim_identity(&database, identity)?;
+    fault_point::reach("identity written");
     let head = read_head(&database)?;
     if let Some(keep_from) = head.tip.and_then(|tip| tip.next().0.checked_sub(max_reorg_depth)) {
         prune_undo(&database, Height(keep_from))?;
