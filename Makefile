@@ -43,8 +43,8 @@ unit: ## the tests that need no cluster
 	cargo test $(CARGO_FLAGS) --lib --bins
 	cargo test $(CARGO_FLAGS) --exclude e2e --test '*'
 
-soak: ## the tests of what must not break, at full length: ten times the kills of a sync
-	SHREWD_SOAK=1 cargo test $(CARGO_FLAGS) --exclude e2e --test crash -- --nocapture
+soak: ## the tests that kill, damage and fork, at full length
+	SHREWD_SOAK=1 cargo test $(CARGO_FLAGS) --exclude e2e --test crash --test faults -- --nocapture
 
 golden: guests ## writes what the golden tests compare with; review the difference
 	$(GOLDEN) cargo test $(CARGO_FLAGS) --exclude e2e

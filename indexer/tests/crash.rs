@@ -43,6 +43,7 @@ fn setup(folder: &Path, node: &Node, name: &str) -> Setup {
         node: node.url(),
         data: folder.join(name),
         flags: ["--max-reorg-depth", "1000"].map(String::from).into(),
+        variables: Vec::new(),
     }
 }
 

@@ -70,7 +70,10 @@ pub enum Error {
         wanted: Box<Identity>,
     },
     /// RocksDB cannot open the database.
-    #[error("open the database in {}", dir.display())]
+    #[error(
+        "cannot open the database in {}: make room if its disk is full; if it is damaged, restore the folder, or delete it \
+         to index again", dir.display()
+    )]
     Open {
         /// The folder.
         dir: PathBuf,
@@ -79,7 +82,7 @@ pub enum Error {
         source: rocksdb::Error,
     },
     /// RocksDB cannot read.
-    #[error("read {what} from the store")]
+    #[error("cannot read {what} from the store: if its disk is well, restore the folder, or delete it to index again")]
     Read {
         /// What was being read.
         what: &'static str,
@@ -88,7 +91,7 @@ pub enum Error {
         source: rocksdb::Error,
     },
     /// RocksDB cannot write.
-    #[error("write {what} to the store")]
+    #[error("cannot write {what} to the store: make room if its disk is full, then start again")]
     Write {
         /// What was being written.
         what: &'static str,

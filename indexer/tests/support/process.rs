@@ -28,6 +28,8 @@ pub(crate) struct Setup {
     pub(crate) data: PathBuf,
     /// More flags.
     pub(crate) flags: Vec<String>,
+    /// Variables of its environment.
+    pub(crate) variables: Vec<(&'static str, String)>,
 }
 
 /// A running `shrewd-indexer`, killed with the test. What it logs goes to a file beside its data.
@@ -58,6 +60,7 @@ impl Setup {
             .env_remove("SHREWD_AUTH")
             .env_remove("SHREWD_LOG_FORMAT")
             .env_remove("RUST_LOG")
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(output)

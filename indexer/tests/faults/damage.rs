@@ -1,0 +1,250 @@
+//! Bytes on the disk that are not those that were written.
+
+use std::{
+    env,
+    fs::{self, File},
+    os::unix::fs::FileExt as _,
+    path::{Path, PathBuf},
+};
+
+use crds::pod::FaultClass;
+use indexer::{
+    chain::Height,
+    fault::Fault,
+    state::State,
+    store::{Error, Store},
+};
+use tempfile::{TempDir, tempdir};
+
+use crate::fixture::{Chain, DEEP, Pairs, commit, dump, identity, open, pairs};
+
+/// Blocks in table files, and blocks in the write-ahead log only.
+const IN_TABLES: u32 = 30;
+const IN_LOG: u32 = 10;
+
+/// Places in a file at which a byte is changed.
+fn places_per_file() -> u64 {
+    if env::var_os("SHREWD_SOAK").is_some() { 100 } else { 12 }
+}
+
+/// Values that do not compress, so that every byte of a file matters; keys that are written again and again.
+fn block_pairs(height: u32) -> Pairs {
+    pairs((0..40u32).map(|n| {
+        let value = blake3::hash(&[height.to_be_bytes(), n.to_be_bytes()].concat());
+        (format!("key{}", (height * 7 + n) % 97), *value.as_bytes())
+    }))
+}
+
+/// A closed store: most blocks in table files, the last ones in the log.
+fn indexed() -> (TempDir, Chain) {
+    let dir = tempdir().unwrap();
+    let mut chain = Chain::new(0);
+    for (blocks, _opened) in [
+        (IN_TABLES, "anew"),
+        (IN_LOG, "again: what was in the log goes to table files"),
+    ] {
+        let store = open(dir.path(), 0, DEEP);
+        for _ in 0..blocks {
+            let height = u32::try_from(chain.blocks.len()).unwrap();
+            commit(&store, chain.extend(0, block_pairs(height)));
+        }
+    }
+    assert!(files(dir.path(), "sst").len() >= 3 && !files(dir.path(), "log").is_empty());
+    (dir, chain)
+}
+
+fn files(store: &Path, extension: &str) -> Vec<PathBuf> {
+    let all = fs::read_dir(store.join("rocksdb")).unwrap();
+    let mut files: Vec<_> = all
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|found| found == extension))
+        .collect();
+    files.sort();
+    files
+}
+
+fn copy(store: &Path) -> TempDir {
+    let copy = tempdir().unwrap();
+    fs::create_dir(copy.path().join("rocksdb")).unwrap();
+    fs::copy(store.join("shrewd-store"), copy.path().join("shrewd-store")).unwrap();
+    for entry in fs::read_dir(store.join("rocksdb")).unwrap() {
+        let from = entry.unwrap().path();
+        fs::copy(&from, copy.path().join("rocksdb").join(from.file_name().unwrap())).unwrap();
+    }
+    copy
+}
+
+/// What became of a store with something wrong in it.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Found {
+    /// Words of a refusal to open it.
+    refused: Option<String>,
+    /// Reads that failed.
+    errors: usize,
+    /// Its blocks.
+    blocks: usize,
+}
+
+/// Opens a store and reads everything at several heights: each answer is the one of the chain, or an error.
+fn examine(dir: &Path, chain: &Chain) -> Found {
+    let store = match Store::open(dir, &identity(0), DEEP) {
+        Ok(store) => store,
+        Err(error) => {
+            assert!(
+                matches!(error, Error::Open { .. } | Error::Read { .. } | Error::Damaged { .. }),
+                "{error:?}"
+            );
+            assert!(error.to_string().contains("delete it to index again"), "{error}");
+            return Found {
+                refused: Some(Fault::from(error).message),
+                ..Found::default()
+            };
+        }
+    };
+    let blocks = store.tip().map_or(0, |tip| tip.at.height.0 as usize + 1);
+    let tip = blocks.checked_sub(1).map(|last| chain.blocks[last].tip);
+    assert_eq!(store.tip(), tip, "the tip is no block of the chain");
+    let mut found = Found {
+        blocks,
+        ..Found::default()
+    };
+    let keys: Vec<Vec<u8>> = (0..100).map(|n| format!("key{n}").into_bytes()).collect();
+    for last in [blocks, blocks / 2, 1].into_iter().filter(|blocks| *blocks > 0) {
+        let height = u32::try_from(last - 1).unwrap();
+        let wanted = chain.as_of(height);
+        for key in &keys {
+            match store.reader(Height(height)).get(key) {
+                Ok(value) => assert_eq!(
+                    value.as_deref(),
+                    wanted.get(key).map(Vec::as_slice),
+                    "a wrong value is served"
+                ),
+                Err(fault) => {
+                    assert_eq!(fault.class, FaultClass::Host);
+                    assert!(fault.message.contains("delete it to index again"), "{fault}");
+                    found.errors += 1;
+                }
+            }
+        }
+        match store.block(Height(height)) {
+            Ok(row) => assert_eq!(row.unwrap().digest, chain.blocks[last - 1].tip.digest),
+            Err(Error::Read { .. } | Error::Damaged { .. }) => found.errors += 1,
+            Err(other) => panic!("{other}"),
+        }
+    }
+    found
+}
+
+fn flip(file: &Path, at: u64) {
+    let file = File::options().read(true).write(true).open(file).unwrap();
+    let mut byte = [0];
+    file.read_exact_at(&mut byte, at).unwrap();
+    file.write_all_at(&[byte[0] ^ 0x40], at).unwrap();
+}
+
+/// The first and the last byte, and some between.
+fn places(file: &Path) -> impl Iterator<Item = u64> {
+    let length = fs::metadata(file).unwrap().len();
+    (0..=places_per_file()).map(move |n| (length - 1) * n / places_per_file())
+}
+
+#[test]
+fn a_changed_byte_in_a_table_file_is_an_error_and_never_a_wrong_value() {
+    let (whole, chain) = indexed();
+    let (mut refused, mut errors) = (0, 0);
+    for file in files(whole.path(), "sst") {
+        for at in places(&file) {
+            let broken = copy(whole.path());
+            flip(&broken.path().join("rocksdb").join(file.file_name().unwrap()), at);
+            let found = examine(broken.path(), &chain);
+            match found.refused {
+                Some(_) => refused += 1,
+                None => assert_eq!(
+                    found.blocks,
+                    chain.blocks.len(),
+                    "blocks are gone: {} at {at}",
+                    file.display()
+                ),
+            }
+            errors += found.errors;
+        }
+    }
+    println!("{refused} refused, {errors} reads failed");
+    assert!(errors > 100, "the changed bytes were not met");
+}
+
+#[test]
+fn a_table_file_that_is_cut_or_gone_is_refused() {
+    let (whole, chain) = indexed();
+    for file in files(whole.path(), "sst") {
+        let name = file.file_name().unwrap();
+        let (cut, gone) = (copy(whole.path()), copy(whole.path()));
+        let length = fs::metadata(&file).unwrap().len();
+        let cut_file = cut.path().join("rocksdb").join(name);
+        File::options()
+            .write(true)
+            .open(cut_file)
+            .unwrap()
+            .set_len(length - 1)
+            .unwrap();
+        fs::remove_file(gone.path().join("rocksdb").join(name)).unwrap();
+        for broken in [cut, gone] {
+            let found = examine(broken.path(), &chain);
+            assert!(found.refused.is_some(), "{found:?}");
+        }
+    }
+}
+
+#[test]
+fn a_log_that_is_cut_or_changed_anywhere_leaves_whole_blocks_that_can_be_built_on() {
+    let (whole, chain) = indexed();
+    let log = files(whole.path(), "log").pop().unwrap();
+    let length = fs::metadata(&log).unwrap().len();
+    let fresh = chain.fresh_dump(DEEP);
+    let mut seen = Vec::new();
+    for at in places(&log) {
+        for cut in [true, false] {
+            let broken = copy(whole.path());
+            let file = broken.path().join("rocksdb").join(log.file_name().unwrap());
+            if cut {
+                File::options().write(true).open(&file).unwrap().set_len(at).unwrap();
+            } else {
+                flip(&file, at);
+            }
+            let found = examine(broken.path(), &chain);
+            if found.refused.is_some() {
+                continue;
+            }
+            assert!(found.blocks >= IN_TABLES as usize, "{at} of {length}: {found:?}");
+            assert_eq!(found.errors, 0);
+            seen.push(found.blocks);
+            let store = open(broken.path(), 0, DEEP);
+            chain.blocks[found.blocks..]
+                .iter()
+                .for_each(|block| commit(&store, block));
+            drop(store);
+            assert_eq!(dump(broken.path()), fresh, "{at} of {length}, cut: {cut}");
+        }
+    }
+    seen.sort_unstable();
+    seen.dedup();
+    assert!(seen.len() > 5, "the log was not cut within blocks: {seen:?}");
+}
+
+#[test]
+fn a_changed_byte_in_the_list_of_files_serves_nothing_wrong() {
+    let (whole, chain) = indexed();
+    let manifest = fs::read_dir(whole.path().join("rocksdb")).unwrap();
+    let manifest = manifest
+        .map(|entry| entry.unwrap().path())
+        .find(|path| path.file_name().unwrap().to_string_lossy().starts_with("MANIFEST"))
+        .unwrap();
+    let mut refused = 0;
+    for at in places(&manifest) {
+        let broken = copy(whole.path());
+        flip(&broken.path().join("rocksdb").join(manifest.file_name().unwrap()), at);
+        let found = examine(broken.path(), &chain);
+        refused += usize::from(found.refused.is_some());
+    }
+    assert!(refused > 0);
+}
