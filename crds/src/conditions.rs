@@ -43,6 +43,8 @@ pub mod reasons {
     pub const INVALID_SPEC: &str = "InvalidSpec";
     /// `module.path` names a file of somebody's own machine, which no pod has.
     pub const MODULE_PATH_NOT_FOR_PODS: &str = "ModulePathNotForPods";
+    /// `chain.source.blockFiles` names a folder of somebody's own machine, which no pod has.
+    pub const BLOCK_FILES_NOT_FOR_PODS: &str = "BlockFilesNotForPods";
     /// No pod has reported yet.
     pub const NO_REPORT: &str = "NoReport";
     /// A pod exists but does not answer.
@@ -57,6 +59,10 @@ pub mod reasons {
     pub const HALTED: &str = "Halted";
     /// The chain reorganised deeper than `maxReorgDepth`.
     pub const REORG_TOO_DEEP: &str = "ReorgTooDeep";
+    /// A pod's machine cannot run the guest just now, for want of memory. It tries again by itself.
+    pub const HOST_FAULT: &str = "HostFault";
+    /// An audit found that the guest lets something pass from block to block; indexing stopped below that block.
+    pub const NONDETERMINISM: &str = "Nondeterminism";
     /// `spec.suspend` is true.
     pub const SUSPENDED: &str = "Suspended";
     /// `spec.replicas` is 0: no pods are wanted.

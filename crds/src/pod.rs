@@ -4,6 +4,7 @@
 
 use std::path::PathBuf;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -27,8 +28,8 @@ pub struct Config {
     pub indexer: String,
     /// What the index is. The store refuses to open under another one.
     pub identity: Identity,
-    /// The file with the module's bytes.
-    pub module_path: PathBuf,
+    /// Where the module's bytes are.
+    pub module: Module,
     /// Where blocks come from.
     pub source: Source,
     /// How many blocks can be undone.
@@ -39,6 +40,9 @@ pub struct Config {
     pub threshold_bytes: u64,
     /// When a fresh instance is made.
     pub refresh: RefreshPolicy,
+    /// With `OnThreshold`, every so many blocks one is audited; 0: none.
+    #[serde(default)]
+    pub audit_every: u32,
     /// How often a failed block is run again.
     pub retry_attempts: u32,
     /// Bounds on queries.
@@ -57,15 +61,47 @@ pub struct Config {
     pub exit_at: Option<u32>,
 }
 
-/// A Bitcoin node, or several tried in order.
+/// Where a module's bytes are.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "from", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Module {
+    /// In a file; in a pod that of a `ConfigMap`.
+    Path {
+        /// The file.
+        path: PathBuf,
+    },
+    /// At a web server.
+    Http {
+        /// Its URL, without credentials.
+        url: String,
+    },
+    /// In a container registry.
+    Oci {
+        /// `REGISTRY/REPOSITORY@sha256:DIGEST`.
+        image: String,
+        /// A file as `docker login` writes it, with the registry's credentials; none: they are not needed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pull_secret: Option<PathBuf>,
+    },
+}
+
+/// A Bitcoin node, or several tried in order; block files; or both.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Source {
-    /// Base URLs, the preferred one first, without credentials.
+    /// Base URLs of nodes, the preferred one first, without credentials. None: blocks come from files only.
+    #[serde(default)]
     pub urls: Vec<String>,
     /// A folder with the files `username` and `password`, read again whenever the node refuses them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials_dir: Option<PathBuf>,
+    /// The file a node on this machine writes at each start, read again whenever the node refuses what it said; instead
+    /// of `credentials_dir`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cookie_file: Option<PathBuf>,
+    /// A node's folder of `blk*.dat` files. Beside a node it saves the node the work for the blocks that are there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub block_files: Option<PathBuf>,
 }
 
 /// Bounds on queries, each as in the spec.
@@ -127,6 +163,9 @@ pub struct Status {
     /// Memory.
     #[serde(default)]
     pub memory: Memory,
+    /// Set while this machine fails to do what a block needs, and it is tried again.
+    #[serde(default)]
+    pub trouble: Option<Trouble>,
     /// Set while it is halted.
     #[serde(default)]
     pub halt: Option<Halt>,
@@ -187,6 +226,30 @@ pub struct Halt {
     pub message: String,
 }
 
+/// What a machine fails to do for the guest. Ends with the next block committed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Trouble {
+    /// What kind of failure it is.
+    pub class: FaultClass,
+    /// What failed last; at most 1,000 characters.
+    pub message: String,
+    /// When it failed first.
+    pub since: Time,
+}
+
+impl Trouble {
+    /// One that begins at this moment.
+    #[must_use]
+    pub fn now(class: FaultClass, message: String) -> Self {
+        Self {
+            class,
+            message,
+            since: Time(k8s_openapi::jiff::Timestamp::now()),
+        }
+    }
+}
+
 /// Kinds of failures of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum FaultClass {
@@ -200,6 +263,8 @@ pub enum FaultClass {
     Source,
     /// The chain left the range that can be undone. Halts.
     Reorg,
+    /// A kept instance and a fresh one wrote different things for the same block. Halts.
+    Nondeterminism,
 }
 
 /// Body of `POST /refresh`.
@@ -218,6 +283,8 @@ pub mod module_reasons {
     pub const PENDING: &str = "Pending";
     /// The file is not there.
     pub const NOT_FOUND: &str = "ModuleNotFound";
+    /// It cannot be fetched from where it is; the pod tries again by itself.
+    pub const FETCH_FAILED: &str = "FetchFailed";
     /// The bytes have another digest than declared.
     pub const DIGEST_MISMATCH: &str = "DigestMismatch";
     /// The bytes are no core WebAssembly module, or one that cannot be run here.
@@ -248,4 +315,10 @@ pub mod source_reasons {
     pub const BAD_ANSWER: &str = "BadAnswer";
     /// Neither REST nor JSON-RPC can be used: `rest=1` and credentials are both missing.
     pub const NO_INTERFACE: &str = "NoInterface";
+    /// The folder of block files is not there, or has none.
+    pub const BLOCK_FILES_MISSING: &str = "BlockFilesMissing";
+    /// A block file, or the key to it, cannot be read.
+    pub const BLOCK_FILES_UNREADABLE: &str = "BlockFilesUnreadable";
+    /// Blocks between genesis and others are in no block file.
+    pub const BLOCK_FILES_INCOMPLETE: &str = "BlockFilesIncomplete";
 }

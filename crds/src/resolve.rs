@@ -81,10 +81,17 @@ pub fn resolve(spec: &IndexerSpec) -> Result<Resolved, Vec<Problem>> {
             message: "a 32-bit guest cannot address more than 4Gi".into(),
         });
     }
-    if spec.module.config_map.is_some() == spec.module.path.is_some() {
+    let module = &spec.module;
+    let sources = [
+        module.config_map.is_some(),
+        module.http.is_some(),
+        module.oci.is_some(),
+        module.path.is_some(),
+    ];
+    if sources.iter().filter(|given| **given).count() != 1 {
         problems.push(Problem {
             field: "module",
-            message: "exactly one of configMap and path must be given".into(),
+            message: "exactly one of configMap, http, oci and path must be given".into(),
         });
     }
     if spec.module.sha256.len() != 64
@@ -99,10 +106,17 @@ pub fn resolve(spec: &IndexerSpec) -> Result<Resolved, Vec<Problem>> {
             message: "must be 64 lowercase hex digits".into(),
         });
     }
-    if spec.chain.source.bitcoind.urls.is_empty() {
+    let source = &spec.chain.source;
+    if source.bitcoind.as_ref().is_some_and(|node| node.urls.is_empty()) {
         problems.push(Problem {
             field: "chain.source.bitcoind.urls",
             message: "at least one url is needed".into(),
+        });
+    }
+    if source.bitcoind.is_none() && source.block_files.is_none() {
+        problems.push(Problem {
+            field: "chain.source",
+            message: "one of bitcoind and blockFiles must be given".into(),
         });
     }
     if !problems.is_empty() {

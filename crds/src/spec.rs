@@ -92,9 +92,9 @@ pub struct IndexerSpec {
     pub resources: Option<ResourceRequirements>,
 }
 
-/// Where the module's bytes come from: exactly one of `configMap` and `path`.
+/// Where the module's bytes come from: exactly one of `configMap`, `http`, `oci` and `path`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[x_kube(cel, validation = Rule::new("has(self.configMap) != has(self.path)").message("exactly one of module.configMap and module.path must be given"))]
+#[x_kube(cel, validation = Rule::new("[has(self.configMap), has(self.http), has(self.oci), has(self.path)].exists_one(given, given)").message("exactly one of module.configMap, module.http, module.oci and module.path must be given"))]
 #[serde(rename_all = "camelCase")]
 pub struct ModuleSpec {
     /// SHA-256 of the bytes, 64 lowercase hex digits. Bytes with another digest are never run.
@@ -103,10 +103,41 @@ pub struct ModuleSpec {
     /// A key of `binaryData` in a `ConfigMap` of the same namespace; its size is at most 1 MiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config_map: Option<ConfigMapKey>,
+    /// A file of a web server, fetched once and kept on each pod's volume.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http: Option<HttpModule>,
+    /// An artifact of a container registry, fetched once and kept on each pod's volume.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oci: Option<OciModule>,
     /// A file of this machine, for `shrewd-indexer run --manifest`. No pod has it: the operator refuses it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 4096))]
     pub path: Option<String>,
+}
+
+/// A file of a web server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[x_kube(cel)]
+pub struct HttpModule {
+    /// Where it is: at most 5 redirects are followed, none of them from https to http. At most 256 MiB are read.
+    #[schemars(length(min = 1, max = 2048))]
+    #[x_kube(validation = Rule::new("self.matches('^https?://[^@/?# ]+(/[^# ]*)?$')").message("module.http.url must read http(s)://host[:port]/path, without credentials"))]
+    pub url: String,
+}
+
+/// An artifact of a container registry with one layer, the module.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[x_kube(cel)]
+#[serde(rename_all = "camelCase")]
+pub struct OciModule {
+    /// `REGISTRY/REPOSITORY@sha256:DIGEST` of its manifest. The layer's digest is `module.sha256`.
+    #[schemars(length(min = 1, max = 512))]
+    #[x_kube(validation = Rule::new("self.matches('^[a-zA-Z0-9.-]+(:[0-9]+)?/[a-z0-9]+([._/-]+[a-z0-9]+)*(:[a-zA-Z0-9._-]+)?@sha256:[0-9a-f]{64}$')").message("module.oci.image must read registry/repository@sha256:digest"))]
+    pub image: String,
+    /// A Secret of type `kubernetes.io/dockerconfigjson` in the same namespace. Without it the registry is asked without
+    /// credentials.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pull_secret_ref: Option<SecretRef>,
 }
 
 /// A key in a `ConfigMap`.
@@ -140,12 +171,25 @@ pub struct ChainSpec {
     pub source: SourceSpec,
 }
 
-/// A source of blocks.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// A source of blocks: exactly one of `bitcoind` and `blockFiles`; in a local run both may be given.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[x_kube(cel, validation = Rule::new("has(self.bitcoind) != has(self.blockFiles)").message("exactly one of chain.source.bitcoind and chain.source.blockFiles must be given"))]
 #[serde(rename_all = "camelCase")]
 pub struct SourceSpec {
     /// A Bitcoin node.
-    pub bitcoind: BitcoindSpec,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bitcoind: Option<BitcoindSpec>,
+    /// The files of a node, for `shrewd-indexer run --manifest`. No pod has them: the operator refuses them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub block_files: Option<BlockFilesSpec>,
+}
+
+/// A node's folder of blocks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct BlockFilesSpec {
+    /// The folder with `blk00000.dat` and on, obfuscated (with `xor.dat` beside them) or not.
+    #[schemars(length(min = 1, max = 4096))]
+    pub path: String,
 }
 
 /// A Bitcoin node, or several that are tried in order.
@@ -202,6 +246,11 @@ pub struct MemorySpec {
     #[x_kube(validation = Rule::new("quantity(self).compareTo(quantity('4Gi')) <= 0").message("memory.limit must be at most 4Gi, all that a 32-bit guest can address"))]
     #[serde(default = "MemorySpec::default_limit")]
     pub limit: ByteSize,
+    /// With `OnThreshold`, blocks at heights that this divides run also in a fresh instance and must write the same, else
+    /// the index halts: the guest lets something pass from block to block. 0 means never. `EveryBlock` needs no audit.
+    #[serde(default = "MemorySpec::default_audit_every")]
+    #[schemars(range(max = 1_000_000))]
+    pub audit_every: u32,
 }
 
 /// When a fresh instance of the guest is made.
@@ -299,6 +348,7 @@ defaults!(MemorySpec {
     default_threshold, threshold: ByteSize = ByteSize::mebibytes(1792);
     default_refresh, refresh: RefreshPolicy = RefreshPolicy::EveryBlock;
     default_limit, limit: ByteSize = ByteSize("4Gi".into());
+    default_audit_every, audit_every: u32 = 1000;
 });
 
 defaults!(StorageSpec {

@@ -64,6 +64,59 @@ fn module_has_exactly_one_source() {
     );
 }
 
+fn module(sources: Value) -> Indexer {
+    indexer("x", |spec| {
+        spec["module"] = sources;
+        spec["module"]["sha256"] = json!("ab".repeat(32));
+    })
+}
+
+#[test]
+fn module_may_be_at_a_web_server_or_in_a_registry() {
+    let image = format!("registry.example:5000/a/b-c.d:v1@sha256:{}", "ab".repeat(32));
+    accepted(&module(json!({ "http": { "url": "https://a.example/m.wasm?raw=1" } })));
+    accepted(&module(json!({ "oci": { "image": image } })));
+    accepted(&module(
+        json!({ "oci": { "image": image, "pullSecretRef": { "name": "pull" } } }),
+    ));
+    let both = json!({ "http": { "url": "https://a/m" }, "oci": { "image": image } });
+    refused(&module(both), "exactly one of");
+    for url in [
+        "ftp://a/m",
+        "https://user:word@a/m",
+        "https://a/m#part",
+        "a/m",
+        "https://a /m",
+    ] {
+        refused(&module(json!({ "http": { "url": url } })), "must read http(s)");
+    }
+    for image in [
+        "registry.example/a:v1",
+        "a@sha256:abab",
+        &image.replace("/a/", "/A/"),
+        &image.replace("registry", "user:word@registry"),
+        &image.replace("/a/", "/../"),
+    ] {
+        refused(
+            &module(json!({ "oci": { "image": image } })),
+            "registry/repository@sha256",
+        );
+    }
+}
+
+#[test]
+fn chain_has_exactly_one_source() {
+    let source = |source: Value| indexer("x", |spec| spec["chain"]["source"] = source);
+    let (node, files) = (json!({ "urls": ["http://a"] }), json!({ "path": "./blocks" }));
+    accepted(&source(json!({ "bitcoind": node })));
+    accepted(&source(json!({ "blockFiles": files })));
+    refused(
+        &source(json!({ "bitcoind": node, "blockFiles": files })),
+        "exactly one of",
+    );
+    refused(&source(json!({})), "exactly one of");
+}
+
 #[test]
 fn threshold_stays_within_the_limit() {
     let memory = |threshold: &str, limit: &str| {

@@ -1,5 +1,6 @@
 //! The command line: raw flags here, ready values in [`launch`](Launch). No flag is looked at later.
 
+mod folder;
 mod launch;
 mod run;
 mod validate;
@@ -9,6 +10,7 @@ use std::{ffi::OsString, path::PathBuf};
 use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum, error::ErrorKind};
 use crds::pod::{OPS_PORT, RPC_PORT};
 
+pub use folder::{FolderFlags, store_dir};
 pub use launch::{Credentials, Error, Launch};
 pub use run::{KeptFlags, RunFlags};
 pub use validate::problems;
@@ -44,6 +46,12 @@ pub enum Command {
     Status(StatusFlags),
     /// Ask a running indexer's view and print its answer as hex.
     View(ViewFlags),
+    /// Ask a running indexer for a fresh instance of its guest, and wait until it has one.
+    Refresh(RefreshFlags),
+    /// Undo the newest blocks of an index that nobody runs.
+    Rollback(RollbackFlags),
+    /// Compute all digests of an index that nobody runs once more, and name the first block that does not agree.
+    Verify(FolderFlags),
     /// Load a module and say whether and how it can be run.
     Check(CheckFlags),
 }
@@ -72,6 +80,28 @@ pub struct ViewFlags {
     /// Address of its JSON-RPC port.
     #[arg(long, default_value_t = format!("http://127.0.0.1:{RPC_PORT}"))]
     pub url: String,
+}
+
+/// Flags of `refresh`.
+#[derive(Debug, clap::Args)]
+pub struct RefreshFlags {
+    /// Address of its ops port.
+    #[arg(long, default_value_t = format!("http://127.0.0.1:{OPS_PORT}"))]
+    pub url: String,
+    /// How long to wait for it, in seconds: a refresh comes between two blocks.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub timeout: u64,
+}
+
+/// Flags of `rollback`.
+#[derive(Debug, clap::Args)]
+pub struct RollbackFlags {
+    /// The last block that stays.
+    #[arg(long, value_name = "HEIGHT")]
+    pub to: u32,
+    /// Which index.
+    #[command(flatten)]
+    pub folder: FolderFlags,
 }
 
 /// Flags of `check`.

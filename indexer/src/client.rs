@@ -1,26 +1,46 @@
-//! `status` and `view`: asking a process that runs, here or in a pod.
+//! `status`, `view` and `refresh`: asking a process that runs, here or in a pod.
 
 use std::{
     fmt::Write as _,
     io::{self, Write},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use crds::pod::{Check, Status};
-use reqwest::Client;
+use reqwest::{Client, RequestBuilder};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::args::{StatusFlags, ViewFlags};
+use crate::args::{RefreshFlags, StatusFlags, ViewFlags};
 
 /// Time for a status: it is answered from memory.
 const STATUS_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time for a view: the server has its own, shorter deadline.
 const VIEW_TIMEOUT: Duration = Duration::from_secs(600);
 
+/// Pause between two looks at whether a refresh is done.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// No connection.
+    #[error("nobody answers at {url}: is the indexer running, and is that its address?")]
+    Unreachable {
+        /// Where.
+        url: String,
+        /// What went wrong.
+        #[source]
+        source: reqwest::Error,
+    },
+    /// Not refreshed in time.
+    #[error("no refresh within {} s: the indexer is in phase {phase} and comes to it between two blocks", waited.as_secs())]
+    NotRefreshed {
+        /// How long it was waited for.
+        waited: Duration,
+        /// What the indexer does.
+        phase: crds::Phase,
+    },
     /// Nobody answers, or with something that cannot be read.
     #[error("ask {url}")]
     Ask {
@@ -55,23 +75,7 @@ pub enum Error {
 /// [`Error`].
 pub async fn status(flags: StatusFlags, out: &mut impl Write) -> Result<(), Error> {
     let StatusFlags { url, json } = flags;
-    let failed = |source| Error::Ask {
-        url: url.clone(),
-        source,
-    };
-    let address = format!("{}/status", url.trim_end_matches('/'));
-    let response = Client::new()
-        .get(address)
-        .timeout(STATUS_TIMEOUT)
-        .send()
-        .await
-        .map_err(failed)?;
-    let body = response
-        .error_for_status()
-        .map_err(failed)?
-        .bytes()
-        .await
-        .map_err(failed)?;
+    let body = ask(&url, Client::new().get(of_ops(&url, "status")).timeout(STATUS_TIMEOUT)).await?;
     if json {
         return writeln!(out, "{}", String::from_utf8_lossy(&body)).map_err(Error::Write);
     }
@@ -101,19 +105,8 @@ pub async fn view(flags: ViewFlags, out: &mut impl Write) -> Result<(), Error> {
         height,
         url,
     } = flags;
-    let failed = |source| Error::Ask {
-        url: url.clone(),
-        source,
-    };
     let request = json!({"jsonrpc": "2.0", "id": 1, "method": "metashrew_view", "params": [function, input, height]});
-    let response = Client::new()
-        .post(&url)
-        .json(&request)
-        .timeout(VIEW_TIMEOUT)
-        .send()
-        .await
-        .map_err(failed)?;
-    let body = response.bytes().await.map_err(failed)?;
+    let body = ask(&url, Client::new().post(&url).json(&request).timeout(VIEW_TIMEOUT)).await?;
     match serde_json::from_slice(&body) {
         Ok(Answer {
             result: Some(result),
@@ -129,6 +122,59 @@ pub async fn view(flags: ViewFlags, out: &mut impl Write) -> Result<(), Error> {
         })
         | Err(_) => Err(Error::NoIndexer { url }),
     }
+}
+
+/// Asks for a fresh instance and writes when there is one.
+///
+/// # Errors
+/// [`Error`]; [`Error::NotRefreshed`] when it takes longer than the flags allow. The request stands then.
+pub async fn refresh(flags: &RefreshFlags, out: &mut impl Write) -> Result<(), Error> {
+    #[derive(Deserialize)]
+    struct Accepted {
+        id: String,
+    }
+
+    let url = &flags.url;
+    let no_indexer = |_| Error::NoIndexer { url: url.clone() };
+    let client = Client::new();
+    let waited = Duration::from_secs(flags.timeout);
+    let deadline = Instant::now() + waited;
+    let request = client.post(of_ops(url, "refresh")).timeout(STATUS_TIMEOUT);
+    let Accepted { id } = serde_json::from_slice(&ask(url, request).await?).map_err(no_indexer)?;
+    loop {
+        let body = ask(url, client.get(of_ops(url, "status")).timeout(STATUS_TIMEOUT)).await?;
+        let status: Status = serde_json::from_slice(&body).map_err(no_indexer)?;
+        if status.last_refresh_request.as_ref() == Some(&id) {
+            let guest = mebibytes(status.memory.guest_bytes);
+            return writeln!(out, "refreshed, the guest has {guest}").map_err(Error::Write);
+        }
+        if Instant::now() >= deadline {
+            return Err(Error::NotRefreshed {
+                waited,
+                phase: status.phase,
+            });
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// The body of a good answer.
+async fn ask(url: &str, request: RequestBuilder) -> Result<Vec<u8>, Error> {
+    let failed = |source: reqwest::Error| {
+        let url = url.to_owned();
+        if source.is_connect() {
+            Error::Unreachable { url, source }
+        } else {
+            Error::Ask { url, source }
+        }
+    };
+    let response = request.send().await.and_then(reqwest::Response::error_for_status);
+    let body = response.map_err(failed)?.bytes().await.map_err(failed)?;
+    Ok(body.into())
+}
+
+fn of_ops(url: &str, path: &str) -> String {
+    format!("{}/{path}", url.trim_end_matches('/'))
 }
 
 /// A status for people: one fact a line, what is unknown left out.
@@ -150,6 +196,15 @@ fn shown(status: &Status) -> String {
             format!(
                 "{:?} failure at height {} after {} runs: {}",
                 halt.class, halt.height, halt.runs, halt.message
+            )
+        }),
+    );
+    known(
+        "trouble",
+        status.trouble.as_ref().map(|trouble| {
+            format!(
+                "{:?} failure since {}: {}",
+                trouble.class, trouble.since.0, trouble.message
             )
         }),
     );

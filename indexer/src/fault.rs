@@ -55,7 +55,7 @@ impl Fault {
         match self.class {
             FaultClass::Guest | FaultClass::Limit => Remedy::RetryThenHalt,
             FaultClass::Host | FaultClass::Source => Remedy::Backoff,
-            FaultClass::Reorg => Remedy::Halt,
+            FaultClass::Reorg | FaultClass::Nondeterminism => Remedy::Halt,
         }
     }
 }

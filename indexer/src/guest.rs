@@ -16,6 +16,7 @@ mod interrupt;
 mod limits;
 mod load;
 mod log;
+mod preview;
 pub mod refresh;
 mod view;
 

@@ -4,7 +4,7 @@ use std::{io, process::ExitCode};
 
 use indexer::{
     args::{Cli, Command, Launch},
-    check, client, run, telemetry,
+    check, client, rollback, run, telemetry, verify,
 };
 
 fn main() -> ExitCode {
@@ -32,6 +32,9 @@ fn execute(cli: Cli) -> anyhow::Result<()> {
         }
         Command::Status(flags) => waiting(client::status(flags, &mut out))??,
         Command::View(flags) => waiting(client::view(flags, &mut out))??,
+        Command::Refresh(flags) => waiting(client::refresh(&flags, &mut out))??,
+        Command::Rollback(flags) => rollback::rollback(flags, &mut out)?,
+        Command::Verify(flags) => verify::verify(flags, &mut out)?,
         Command::Check(flags) => check::check(&flags, &mut out)?,
     }
     Ok(())

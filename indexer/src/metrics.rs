@@ -1,39 +1,48 @@
 //! Prometheus metrics of one process. What the report knows is read from it when somebody scrapes; only what nobody
 //! else counts is counted here.
 
+mod mirror;
+
 use std::{
     collections::BTreeSet,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
 
-use crds::{
-    RefreshReason,
-    pod::{Config, Status},
-};
+use crds::pod::{Config, Status};
 use prometheus::{
     Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
     TextEncoder, core::Collector,
 };
+
+use self::mirror::Mirror;
 
 /// Distinct function names in labels; a module with more views has the rest counted as [`OTHER_FUNCTION`].
 const FUNCTION_LABELS_MAX: usize = 200;
 /// Label of a function the module does not have, so that clients cannot invent label values.
 pub const OTHER_FUNCTION: &str = "other";
 
+/// Where the time of a block goes.
+const STAGES: [&str; 4] = ["fetch", "wait", "execute", "commit"];
+
 /// Every metric, registered once with a registry of its own: two of these in one process do not meet.
 pub struct Metrics {
     registry: Registry,
     mirror: Mutex<Mirror>,
-    stage_seconds: HistogramVec,
+    /// One for each of [`STAGES`].
+    stage_seconds: Vec<(&'static str, Histogram)>,
+    fetched_waiting: IntGauge,
+    executed_waiting: IntGauge,
     blocks: IntCounter,
     written_pairs: IntCounter,
     written_bytes: IntCounter,
     unwinds: IntCounter,
     reorg_depth: Histogram,
     refresh_failures: IntCounter,
+    audits: IntCounterVec,
     source_errors: IntCounterVec,
     store_bytes: IntGaugeVec,
+    store_cache: IntGaugeVec,
     views: ViewMetrics,
 }
 
@@ -45,19 +54,6 @@ struct ViewMetrics {
     malformed_answers: IntCounter,
     /// Names that are labels already.
     functions: Mutex<BTreeSet<String>>,
-}
-
-/// Metrics that repeat what a [`Status`] says. Those without labels are vectors too: an empty vector is not shown,
-/// which is how an unknown height differs from height 0.
-struct Mirror {
-    height: IntGaugeVec,
-    tip: IntGaugeVec,
-    behind: IntGaugeVec,
-    ready: IntGaugeVec,
-    halted: IntGaugeVec,
-    guest_memory: IntGaugeVec,
-    resident_memory: IntGaugeVec,
-    refreshes: IntCounterVec,
 }
 
 impl Metrics {
@@ -81,15 +77,38 @@ impl Metrics {
                 revision.as_str(),
             ])
             .set(1);
+        let stage_seconds = HistogramVec::new(
+            seconds(
+                "block_stage_seconds",
+                "Time of one block: fetch is its download, wait is until the guest has it, execute, and commit.",
+            ),
+            &["stage"],
+        )?;
+        let stage_seconds = register(&registry, stage_seconds)?;
+        let queued = gauges(
+            &registry,
+            "queued_blocks",
+            "Blocks that wait for the next stage: fetched ones for the guest, executed ones to be committed.",
+            &["queue"],
+        )?;
+        let audits = counters(
+            &registry,
+            "audits_total",
+            "Blocks run also in a fresh instance, by what came out: equal, different, or failed for this machine.",
+            &["outcome"],
+        )?;
+        for outcome in ["equal", "different", "failed"] {
+            // Shown before the first one, so that a difference is a step from 0.
+            audits.with_label_values(&[outcome]);
+        }
         Ok(Self {
             mirror: Mutex::new(Mirror::new(&registry)?),
-            stage_seconds: register(
-                &registry,
-                HistogramVec::new(
-                    seconds("block_stage_seconds", "Time of one block in one stage."),
-                    &["stage"],
-                )?,
-            )?,
+            stage_seconds: STAGES
+                .map(|stage| (stage, stage_seconds.with_label_values(&[stage])))
+                .into(),
+            fetched_waiting: queued.with_label_values(&["fetched"]),
+            executed_waiting: queued.with_label_values(&["executed"]),
+            audits,
             blocks: counter(
                 &registry,
                 "blocks_total",
@@ -126,20 +145,37 @@ impl Metrics {
                 "Bytes on disk, by column family.",
                 &["family"],
             )?,
+            store_cache: gauges(
+                &registry,
+                "store_cache_bytes",
+                "The cache of the store's blocks: what is in it, and what may be.",
+                &["kind"],
+            )?,
             views: ViewMetrics::new(&registry)?,
             registry,
         })
     }
 
-    /// One block spent so long in a stage: `fetch_wait`, `execute` or `commit`.
+    /// One block spent so long in a stage: `fetch`, `wait`, `execute` or `commit`.
     pub fn stage(&self, stage: &'static str, took: Duration) {
-        self.stage_seconds
-            .with_label_values(&[stage])
-            .observe(took.as_secs_f64());
+        // Handles instead of a look-up by label: this is done several times a block.
+        if let Some((_, histogram)) = self.stage_seconds.iter().find(|(name, _)| *name == stage) {
+            histogram.observe(took.as_secs_f64());
+        }
+    }
+
+    /// Blocks fetched and not yet taken by the guest.
+    pub fn fetched_waiting(&self) -> &IntGauge {
+        &self.fetched_waiting
+    }
+
+    /// Blocks executed and not yet taken to be committed; counted up by one stage and down by the other.
+    pub fn executed_waiting(&self) -> &IntGauge {
+        &self.executed_waiting
     }
 
     /// A block was committed with so many pairs and bytes of keys and values.
-    pub fn committed(&self, pairs: usize, bytes: usize) {
+    pub fn committed(&self, pairs: usize, bytes: u64) {
         self.blocks.inc();
         self.written_pairs.inc_by(pairs as u64);
         self.written_bytes.inc_by(bytes as u64);
@@ -156,6 +192,11 @@ impl Metrics {
         self.refresh_failures.inc();
     }
 
+    /// A block was audited: `equal`, `different` or `failed`.
+    pub fn audited(&self, outcome: &'static str) {
+        self.audits.with_label_values(&[outcome]).inc();
+    }
+
     /// The chain source failed; `reason` is one of [`crds::pod::source_reasons`].
     pub fn source_error(&self, reason: &'static str) {
         self.source_errors.with_label_values(&[reason]).inc();
@@ -165,6 +206,13 @@ impl Metrics {
     pub fn store_occupies<'a>(&self, families: impl IntoIterator<Item = (&'a str, u64)>) {
         for (family, bytes) in families {
             self.store_bytes.with_label_values(&[family]).set(gauge(bytes));
+        }
+    }
+
+    /// So many bytes are in the store's cache, and so many may be.
+    pub fn store_caches(&self, used_bytes: u64, capacity_bytes: u64) {
+        for (kind, bytes) in [("used", used_bytes), ("capacity", capacity_bytes)] {
+            self.store_cache.with_label_values(&[kind]).set(gauge(bytes));
         }
     }
 
@@ -230,79 +278,6 @@ impl ViewMetrics {
             )?,
             functions: Mutex::default(),
         })
-    }
-}
-
-impl Mirror {
-    fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
-        Ok(Self {
-            height: gauges(registry, "height", "Height of the last block committed.", &[])?,
-            tip: gauges(
-                registry,
-                "tip_height",
-                "Height of the node's tip when it last answered.",
-                &[],
-            )?,
-            behind: gauges(registry, "behind_blocks", "Blocks between the two.", &[])?,
-            ready: gauges(
-                registry,
-                "ready",
-                "1: caught up, the node heard of lately, not halted.",
-                &[],
-            )?,
-            halted: gauges(registry, "halted", "1: indexing stopped below a block.", &[])?,
-            guest_memory: gauges(
-                registry,
-                "guest_memory_bytes",
-                "Linear memory of the guest: now, its peak since the start, the threshold and the limit.",
-                &["kind"],
-            )?,
-            resident_memory: gauges(
-                registry,
-                "resident_memory_bytes",
-                "Resident memory of the process.",
-                &[],
-            )?,
-            refreshes: counters(
-                registry,
-                "refreshes_total",
-                "Instances replaced by a fresh one.",
-                &["reason"],
-            )?,
-        })
-    }
-
-    fn set(&self, status: &Status) {
-        set_known(&self.height, status.height);
-        set_known(&self.tip, status.tip);
-        set_known(&self.behind, status.behind);
-        set_known(&self.ready, Some(u32::from(status.ready)));
-        set_known(&self.halted, Some(u32::from(status.halt.is_some())));
-        let memory = &status.memory;
-        let kinds = [
-            ("now", memory.guest_bytes),
-            ("peak", memory.guest_peak_bytes),
-            ("threshold", memory.threshold_bytes),
-            ("limit", memory.limit_bytes),
-        ];
-        for (kind, bytes) in kinds {
-            self.guest_memory.with_label_values(&[kind]).set(gauge(bytes));
-        }
-        self.resident_memory
-            .with_label_values::<&str>(&[])
-            .set(gauge(memory.resident_bytes));
-        let mut counts = memory.refreshes;
-        for reason in RefreshReason::ALL {
-            let shown = self.refreshes.with_label_values(&[reason.label()]);
-            shown.inc_by(counts.of(reason).saturating_sub(shown.get()));
-        }
-    }
-}
-
-fn set_known(metric: &IntGaugeVec, value: Option<u32>) {
-    match value {
-        Some(value) => metric.with_label_values::<&str>(&[]).set(i64::from(value)),
-        None => metric.reset(),
     }
 }
 

@@ -109,6 +109,9 @@ fn not_ready(status: &Status) -> Option<String> {
     if let Some(halt) = &status.halt {
         return Some(format!("halted below height {}: {}", halt.height, halt.message));
     }
+    if let Some(trouble) = &status.trouble {
+        return Some(format!("this machine: {}", trouble.message));
+    }
     for (what, check) in [("module", &status.module), ("chain source", &status.source)] {
         if check.ok != Some(true) {
             let separator = if check.message.is_empty() { "" } else { ": " };
@@ -154,6 +157,7 @@ mod tests {
             module: check(Some(true), "Verified"),
             source: check(Some(true), "Following"),
             memory: Memory::default(),
+            trouble: None,
             halt: None,
             last_refresh_request: None,
         }

@@ -9,6 +9,7 @@
 //! of the end, never at its text, and starts the next session from what the store says. So there is one way to begin,
 //! and no stage ever sees another's half-done work.
 
+mod audit;
 pub mod commit;
 pub mod execute;
 pub mod fetch;
@@ -51,10 +52,11 @@ use fetch::Fetched;
 const FETCH_BUDGET_KIB: usize = 64 << 10;
 /// Blocks fetched and not yet executed. Small blocks are bound by this: 256 of them are 0.1 s of work at 2,000 a second.
 const FETCH_BLOCKS: usize = 256;
-/// Bytes of write sets executed and not yet committed, in KiB; a dense block writes about 5 MB.
-const COMMIT_BUDGET_KIB: usize = 128 << 10;
-/// Write sets executed and not yet committed. Every one of them is asked at every read, so there must not be many.
-const COMMIT_BLOCKS: usize = 16;
+/// Bytes of write sets executed and not yet committed, in KiB: what one step writes, what waits for the next, and as
+/// much on its way.
+const COMMIT_BUDGET_KIB: usize = 3 * commit::BATCH_BYTES >> 10;
+/// Write sets on their way to the commit stage. While it writes a file, a third of a second, the guest goes on.
+const COMMIT_BLOCKS: usize = 2_048;
 /// First and longest pause after a fault that time may heal.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
 
@@ -67,6 +69,8 @@ pub struct Settings {
     pub refresh: crds::RefreshPolicy,
     /// See [`crds::pod::Config::threshold_bytes`].
     pub threshold_bytes: u64,
+    /// See [`crds::pod::Config::audit_every`].
+    pub audit_every: u32,
     /// How often a block the guest failed is run again.
     pub retry_attempts: u32,
     /// Blocks this close to the tip are made durable one by one.
@@ -80,6 +84,7 @@ impl From<&Config> for Settings {
         Self {
             identity: config.identity.clone(),
             refresh: config.refresh,
+            audit_every: config.audit_every,
             threshold_bytes: config.threshold_bytes,
             retry_attempts: config.retry_attempts,
             max_behind: config.max_behind,
@@ -191,6 +196,7 @@ impl<S: BlockSource> Pipeline<S> {
                 }
                 End::Failed(fault) => {
                     tracing::error!(class = ?fault.class, error = %fault, "indexing failed, will try again");
+                    self.shared.report.in_trouble(&fault);
                     pause = self.rest(pause);
                 }
             }
@@ -205,24 +211,34 @@ impl<S: BlockSource> Pipeline<S> {
         let unreadable = Arc::new(OnceLock::new());
         let fetch = self.fetch(tip.map(|t| t.at), fetched_tx, unreadable.clone());
         let seed = tip.map_or_else(|| Digest::seed(self.shared.settings.identity.hash()), |t| t.digest);
-        let (executed, committed) = thread::scope(|scope| {
+        let stages = thread::scope(|scope| {
             let (executed_tx, executed_rx) = std::sync::mpsc::sync_channel::<Executed>(COMMIT_BLOCKS);
             let committer = Committer::new(&self.shared, seed);
             let done = CancellationToken::new();
             let tell = done.clone().drop_guard();
-            let commit = scope.spawn(move || {
-                // Dropped when this thread ends, however it ends: nobody waits for blocks that cannot be committed.
-                let _tell = tell;
-                committer.run(&executed_rx)
-            });
+            let commit = thread::Builder::new()
+                .name("commit".into())
+                .spawn_scoped(scope, move || {
+                    // Dropped when this thread ends, however it ends: nobody waits for blocks that cannot be committed.
+                    let _tell = tell;
+                    committer.run(&executed_rx)
+                });
+            let commit = commit.map_err(|error| Fault::host(format!("start the commit thread: {error}")))?;
             let executed = self
                 .executor
                 .run(&self.shared, &self.runtime, fetched_rx, &executed_tx, &done);
             drop(executed_tx);
-            (executed, commit.join())
+            Ok((executed, commit.join()))
         });
         // The fetch stage ends by itself: it has nobody to send to any more.
         let fetched = self.runtime.block_on(fetch);
+        // What was on its way is dropped.
+        self.shared.metrics.fetched_waiting().set(0);
+        self.shared.metrics.executed_waiting().set(0);
+        let (executed, committed) = match stages {
+            Ok(ended) => ended,
+            Err(fault) => return End::Failed(fault),
+        };
         match (committed, executed) {
             (Err(_), _) => End::StoreFailed(Fault::host("the commit stage panicked")),
             (Ok(Err(fault)), _) => End::StoreFailed(fault),
@@ -304,6 +320,7 @@ impl<S: BlockSource> Pipeline<S> {
         self.shared.report.update(|status| {
             status.phase = Phase::Halted;
             status.halt = Some(halt.clone());
+            status.trouble = None;
         });
         if self.shared.settings.exit_at.is_some() {
             return Some(Finished::Halted(halt));

@@ -8,12 +8,17 @@ use std::{
 
 use crds::{
     Phase,
-    pod::{Check, Config, Memory, Status, module_reasons, source_reasons},
+    pod::{Check, Config, Memory, Status, Trouble, module_reasons, source_reasons},
 };
+
+use crate::fault::Fault;
 
 /// A node that was not heard of for this long makes the pod not ready: its idea of the tip is stale. Ten times the
 /// pause between two questions, and well above the answer time of a busy node.
 pub const TIP_FRESH: Duration = Duration::from_secs(60);
+
+/// The longest message that is shown, in characters, as [`Trouble`] promises.
+const MESSAGE_CHARS_MAX: usize = 1_000;
 
 /// The board. Cheap to read; written a few times per block.
 #[derive(Debug)]
@@ -56,6 +61,7 @@ impl Report {
                 limit_bytes: config.identity.memory_limit_bytes,
                 ..Memory::default()
             },
+            trouble: None,
             halt: None,
             last_refresh_request: None,
         };
@@ -92,6 +98,25 @@ impl Report {
             reason: reason.into(),
             message,
         };
+    }
+
+    /// This machine failed to run a block, which will be tried again: told until [`Self::trouble_over`].
+    pub fn in_trouble(&self, fault: &Fault) {
+        let message = fault.message.chars().take(MESSAGE_CHARS_MAX).collect();
+        let trouble = Trouble::now(fault.class, message);
+        let mut board = self.lock();
+        // The first of several in a row says since when.
+        let since = board
+            .status
+            .trouble
+            .take()
+            .map_or(trouble.since.clone(), |before| before.since);
+        board.status.trouble = Some(Trouble { since, ..trouble });
+    }
+
+    /// A block went through.
+    pub fn trouble_over(&self) {
+        self.lock().status.trouble = None;
     }
 
     /// The tip the chain source last told.
@@ -162,15 +187,13 @@ mod tests {
                 memory_limit_bytes: 1 << 30,
                 store_format: 1,
             },
-            module_path: PathBuf::new(),
-            source: pod::Source {
-                urls: Vec::new(),
-                credentials_dir: None,
-            },
+            module: crds::pod::Module::Path { path: PathBuf::new() },
+            source: pod::Source::default(),
             max_reorg_depth: 100,
             max_behind: 2,
             threshold_bytes: 1 << 20,
             refresh: RefreshPolicy::EveryBlock,
+            audit_every: 0,
             retry_attempts: 1,
             views: pod::Views {
                 max_concurrent: 1,

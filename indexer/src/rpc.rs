@@ -5,18 +5,19 @@
 mod body;
 mod methods;
 mod params;
+mod places;
 mod views;
 mod wire;
 
 use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use axum::{
     Router,
-    body::Body,
-    extract::State,
+    extract::{ConnectInfo, Request, State},
     http::{HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
@@ -28,6 +29,7 @@ use jsonrpsee_types::error::{CALL_EXECUTION_FAILED_CODE, PARSE_ERROR_CODE};
 use serde_json::value::RawValue;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
+use self::places::Client;
 use crate::{
     chain::{BlockRef, Height},
     fault::Fault,
@@ -48,7 +50,7 @@ const BATCH_OVERHEAD_BYTES: u64 = 256 << 10;
 
 const USAGE: &str = "This is a Shrewd indexer. It answers JSON-RPC 2.0 by POST to this address:\n\n\
     \x20 curl -d '{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"metashrew_height\",\"params\":[]}' http://ADDRESS/\n\n\
-    Methods: metashrew_view, metashrew_height, metashrew_getblockhash, metashrew_stateroot, metashrew_snapshot\n";
+    Methods: metashrew_view, metashrew_preview, metashrew_height, metashrew_getblockhash, metashrew_stateroot, metashrew_snapshot\n";
 
 /// What queries are answered from. Every method may be called from many threads at once.
 pub trait Index: Send + Sync + 'static {
@@ -76,6 +78,22 @@ pub trait Index: Send + Sync + 'static {
         &self,
         function: &str,
         height: Option<Height>,
+        input: Bytes,
+        deadline: Instant,
+        cancel: &CancelFlag,
+    ) -> Result<ViewAnswer, ViewError>;
+
+    /// Applies a block on top of `parent` for nobody but this call, then runs a view at the height of that block.
+    /// Without a parent, or with one above the tip, on top of the tip. Otherwise like [`Self::view`]; the deadline is
+    /// that of both runs together.
+    ///
+    /// # Errors
+    /// As [`Self::view`].
+    fn preview(
+        &self,
+        function: &str,
+        parent: Option<Height>,
+        block: Bytes,
         input: Bytes,
         deadline: Instant,
         cancel: &CancelFlag,
@@ -127,7 +145,8 @@ struct Server<I> {
     batch_bytes_max: u64,
 }
 
-/// The server, ready to be served or called in a test.
+/// The server, ready to be served or called in a test. To be fair to clients it must be told their addresses
+/// (`into_make_service_with_connect_info`).
 ///
 /// Every answer is HTTP 200 with a JSON-RPC object, errors too; only notifications get 204 and nothing.
 ///
@@ -172,10 +191,13 @@ fn cors(origin: &str) -> Result<CorsLayer, Error> {
         .allow_headers([header::CONTENT_TYPE]))
 }
 
-async fn handle<I: Index>(State(server): State<Arc<Server<I>>>, body: Body) -> Response {
+async fn handle<I: Index>(State(server): State<Arc<Server<I>>>, request: Request) -> Response {
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    // Without connections, as in tests, all are one client.
+    let client = Client::from(peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip()));
     let mut out = Vec::new();
-    match server.bodies.read(body).await {
-        Ok(received) => server.answer(&received.bytes, &mut out).await,
+    match server.bodies.read(request.into_body()).await {
+        Ok(received) => server.answer(client, &received.bytes, &mut out).await,
         Err(error) => {
             let code = match error {
                 body::Error::TooLong { .. } | body::Error::TooSlow => OVER_LIMIT,
@@ -192,19 +214,19 @@ async fn handle<I: Index>(State(server): State<Arc<Server<I>>>, body: Body) -> R
 
 impl<I: Index> Server<I> {
     /// Appends the answer to one body; nothing, if it has notifications only.
-    async fn answer(&self, body: &[u8], out: &mut Vec<u8>) {
+    async fn answer(&self, client: Client, body: &[u8], out: &mut Vec<u8>) {
         match wire::message(body) {
             Ok(wire::Message::Single(raw)) => {
-                self.answer_one(raw, out).await;
+                self.answer_one(client, raw, out).await;
             }
-            Ok(wire::Message::Batch(entries)) => self.answer_batch(&entries, out).await,
+            Ok(wire::Message::Batch(entries)) => self.answer_batch(client, &entries, out).await,
             Err(error) => wire::write_response(out, None, &Err(error)),
         }
     }
 
     /// One after the other, so that a batch takes one view's place at a time. The answers together are bounded as one
     /// answer is; those that come after the bound are errors.
-    async fn answer_batch(&self, entries: &[&RawValue], out: &mut Vec<u8>) {
+    async fn answer_batch(&self, client: Client, entries: &[&RawValue], out: &mut Vec<u8>) {
         let mut separator = b'[';
         for &raw in entries {
             let start = out.len();
@@ -212,7 +234,7 @@ impl<I: Index> Server<I> {
             let answered = if start as u64 > self.batch_bytes_max {
                 self.refuse_one(raw, out)
             } else {
-                self.answer_one(raw, out).await
+                self.answer_one(client, raw, out).await
             };
             if answered {
                 separator = b',';
@@ -226,12 +248,12 @@ impl<I: Index> Server<I> {
     }
 
     /// Whether there was something to answer.
-    async fn answer_one(&self, raw: &RawValue, out: &mut Vec<u8>) -> bool {
+    async fn answer_one(&self, client: Client, raw: &RawValue, out: &mut Vec<u8>) -> bool {
         match wire::request(raw) {
             Ok(request) => {
                 // All methods only read: without anybody to tell, there is nothing to do.
                 let Some(id) = request.id else { return false };
-                let answer = methods::call(self, &request).await;
+                let answer = methods::call(self, client, &request).await;
                 wire::write_response(out, Some(id), &answer);
             }
             Err(invalid) => wire::write_response(out, invalid.id, &Err(invalid.error)),

@@ -1,6 +1,6 @@
 //! The wiring of one process: ports, signals, the module, the store, the pipeline, and the order in which they end.
 
-use std::{fs, net::SocketAddr, path::Path, sync::Arc, thread, time::Duration};
+use std::{net::SocketAddr, sync::Arc, thread, time::Duration};
 
 use anyhow::{Context, Result, anyhow, bail};
 use axum::Router;
@@ -9,7 +9,6 @@ use crds::{
     pod::{Check, Config, module_reasons},
 };
 use indicatif::ProgressBar;
-use sha2::{Digest as _, Sha256};
 use tokio::{
     net::TcpListener,
     runtime::Handle,
@@ -19,17 +18,18 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    args::{Credentials, Launch},
+    args::{self, Credentials, Launch},
     control::Control,
     guest::{Engine, EngineConfig, Indexing, Module},
     metrics::Metrics,
+    module,
     ops::{self, Ops},
     pipeline::{Finished, Pipeline, Settings, Shared, execute::Executor},
     progress::Progress,
     report::Report,
     rpc,
     serving::Serving,
-    source::{Login, bitcoind::Bitcoind},
+    source::{Login, configured::Configured},
     store::Store,
 };
 
@@ -42,8 +42,8 @@ const LINGER: Duration = Duration::from_secs(3);
 const DRAIN: Duration = Duration::from_secs(10);
 /// Pause between two looks at the size of the store: as often as Prometheus usually scrapes.
 const MEASURE_EVERY: Duration = Duration::from_secs(15);
-/// A file above this is no module: the largest known ones have a few MiB.
-const MODULE_BYTES_MAX: u64 = 256 << 20;
+/// The longest pause between two tries to fetch a module: soon after its server is back, and no burden on it before.
+const FETCH_AGAIN_MAX: Duration = Duration::from_secs(60);
 /// Stack of the thread that runs the guest: 2 MiB for the guest, as much again for the host functions below it.
 const STACK_BYTES: usize = 4 << 20;
 
@@ -51,6 +51,8 @@ const STACK_BYTES: usize = 4 << 20;
 struct Process {
     config: Config,
     credentials: Option<Credentials>,
+    /// See [`Launch::plain_http_registry`].
+    plain_http_registry: Option<String>,
     /// A module that cannot be used ends the process instead of being waited for: nobody will mend it meanwhile.
     one_shot: bool,
     report: Arc<Report>,
@@ -76,6 +78,7 @@ async fn serve_and_index(launch: Launch, bar: ProgressBar) -> Result<()> {
     let Launch {
         config,
         credentials,
+        plain_http_registry,
         notices,
         one_shot,
     } = launch;
@@ -110,6 +113,7 @@ async fn serve_and_index(launch: Launch, bar: ProgressBar) -> Result<()> {
     let process = Process {
         config,
         credentials,
+        plain_http_registry,
         one_shot,
         report: report.clone(),
         metrics,
@@ -164,14 +168,18 @@ fn index(process: &Process, runtime: &Handle) -> Result<()> {
     let Some(module) = usable_module(process, runtime, &engine)? else {
         return Ok(());
     };
-    let store = Store::open(&config.data_dir.join("store"), &config.identity, config.max_reorg_depth)?;
+    let store = Store::open(
+        &args::store_dir(&config.data_dir),
+        &config.identity,
+        config.max_reorg_depth,
+    )?;
     serving.open(store.clone(), module.clone());
     runtime.spawn(measure_store(store.clone(), metrics.clone(), control.clone()));
     let login = process.credentials.clone().map(|c| Login {
         username: c.username,
         password: c.password,
     });
-    let source = Bitcoind::with_login(&config.source, config.identity.network, login.as_ref())?;
+    let source = Configured::new(&config.source, config.identity.network, login.as_ref())?;
     let shared = Shared {
         settings: Arc::new(Settings::from(config)),
         store,
@@ -193,25 +201,25 @@ fn index(process: &Process, runtime: &Handle) -> Result<()> {
 
 /// The module, as soon as it can be used. None: asked to stop meanwhile.
 fn usable_module(process: &Process, runtime: &Handle, engine: &Engine) -> Result<Option<Module>> {
+    let source = module::Source::new(
+        &process.config,
+        process.plain_http_registry.as_deref(),
+        &module::Limits::default(),
+    )?;
     let mut told = None;
+    let mut pause = MODULE_LOOK_EVERY;
     loop {
-        let found = load_module(&process.config, engine);
-        let check = match &found {
-            Ok(_) => Check {
-                ok: Some(true),
-                reason: module_reasons::VERIFIED.into(),
-                message: String::new(),
-            },
-            Err(unusable) => unusable.clone(),
-        };
-        process.report.update(|status| {
-            status.phase = if check.ok == Some(true) {
-                Phase::Starting
-            } else {
-                Phase::ModuleInvalid
-            };
-            status.module = check.clone();
+        let found = runtime.block_on(async {
+            tokio::select! {
+                () = process.control.stop_token().cancelled() => None,
+                bytes = source.bytes() => Some(bytes),
+            }
         });
+        let Some(bytes) = found else { return Ok(None) };
+        let found = bytes
+            .map_err(|e| unusable(e.reason(), e))
+            .and_then(|bytes| Module::load(engine, &bytes).map_err(|e| unusable(e.reason(), e)));
+        show_module(&process.report, found.as_ref().err());
         let unusable = match found {
             Ok(module) => return Ok(Some(module)),
             Err(unusable) => unusable,
@@ -229,7 +237,10 @@ fn usable_module(process: &Process, runtime: &Handle, engine: &Engine) -> Result
         }
         // Bytes with the declared digest stay what they are: compiling them again would fail again.
         let is_final = told.as_ref().is_some_and(|check| !is_worth_another_look(check));
-        let look_again = if is_final { Duration::MAX } else { MODULE_LOOK_EVERY };
+        let look_again = if is_final { Duration::MAX } else { pause };
+        if source.is_remote() {
+            pause = (pause * 2).min(FETCH_AGAIN_MAX);
+        }
         let stopped = runtime.block_on(async {
             tokio::time::timeout(look_again, process.control.stop_token().cancelled())
                 .await
@@ -241,45 +252,34 @@ fn usable_module(process: &Process, runtime: &Handle, engine: &Engine) -> Result
     }
 }
 
+/// None: it can be used.
+fn show_module(report: &Report, unusable: Option<&Check>) {
+    report.update(|status| {
+        status.phase = match unusable {
+            None => Phase::Starting,
+            Some(_) => Phase::ModuleInvalid,
+        };
+        status.module = unusable.cloned().unwrap_or_else(|| Check {
+            ok: Some(true),
+            reason: module_reasons::VERIFIED.into(),
+            message: String::new(),
+        });
+    });
+}
+
 fn is_worth_another_look(check: &Check) -> bool {
     matches!(
         check.reason.as_str(),
-        module_reasons::NOT_FOUND | module_reasons::DIGEST_MISMATCH
+        module_reasons::NOT_FOUND | module_reasons::FETCH_FAILED | module_reasons::DIGEST_MISMATCH
     )
 }
 
-fn load_module(config: &Config, engine: &Engine) -> Result<Module, Check> {
-    let unusable = |reason: &str, message: String| Check {
+fn unusable(reason: &str, error: impl std::error::Error + Send + Sync + 'static) -> Check {
+    Check {
         ok: Some(false),
         reason: reason.into(),
-        message,
-    };
-    let bytes = read_module(&config.module_path).map_err(|e| unusable(module_reasons::NOT_FOUND, format!("{e:#}")))?;
-    let found = hex::encode(Sha256::digest(&bytes));
-    let wanted = &config.identity.module_sha256;
-    if &found != wanted {
-        let message = format!(
-            "module has sha256 {found}, but {wanted} is declared: give the bytes or the digest that belong together"
-        );
-        return Err(unusable(module_reasons::DIGEST_MISMATCH, message));
+        message: format!("{:#}", anyhow!(error)),
     }
-    Module::load(engine, &bytes).map_err(|e| {
-        let reason = e.reason();
-        unusable(reason, format!("{:#}", anyhow!(e)))
-    })
-}
-
-fn read_module(path: &Path) -> Result<Vec<u8>> {
-    let bytes = fs::metadata(path)
-        .with_context(|| format!("module file {} cannot be found", path.display()))?
-        .len();
-    if bytes > MODULE_BYTES_MAX {
-        bail!(
-            "module file {} has {bytes} bytes, more than the {MODULE_BYTES_MAX} a module may have",
-            path.display()
-        );
-    }
-    fs::read(path).with_context(|| format!("read module file {}", path.display()))
 }
 
 /// Keeps the figures of the store fresh. RocksDB answers from its own counters, without I/O.
@@ -287,6 +287,8 @@ async fn measure_store(store: Store, metrics: Arc<Metrics>, control: Arc<Control
     loop {
         let stats = store.stats();
         metrics.store_occupies(stats.families.iter().map(|family| (family.name, family.disk_bytes)));
+        let (used, capacity) = store.cache_bytes();
+        metrics.store_caches(used, capacity);
         tokio::select! {
             () = control.stop_token().cancelled() => return,
             () = tokio::time::sleep(MEASURE_EVERY) => {}

@@ -12,6 +12,7 @@ use crate::{
     fault::Fault,
     guest::{CancelFlag, Module, ViewAnswer, ViewError, ViewLimits},
     rpc::{Index, IndexedBlock, Sizes},
+    state::{Layered, Overlay},
     store::Store,
 };
 
@@ -86,6 +87,34 @@ impl Index for Serving {
             max_response_bytes: self.max_response_bytes,
         };
         module.view(function, height, input, Box::new(snapshot.at(height)), limits, cancel)
+    }
+
+    fn preview(
+        &self,
+        function: &str,
+        parent: Option<Height>,
+        block: Bytes,
+        input: Bytes,
+        deadline: Instant,
+        cancel: &CancelFlag,
+    ) -> Result<ViewAnswer, ViewError> {
+        let Some((store, module)) = self.opened.get() else {
+            return Err(ViewError::Host("the index is not open yet".into()));
+        };
+        // One snapshot for both runs: what is committed or undone meanwhile concerns neither.
+        let (tip, snapshot) = store.view_reader();
+        let tip = tip.map_or(Height(0), |tip| tip.at.height);
+        let parent = parent.map_or(tip, |parent| parent.min(tip));
+        let height = parent.next();
+        let writes = module.preview(height, block, Box::new(snapshot.at(parent)), deadline, cancel)?;
+        let mut overlay = Overlay::default();
+        overlay.push(height, Arc::new(writes));
+        let state = Layered::new(Arc::new(overlay), snapshot.at(parent));
+        let limits = ViewLimits {
+            deadline,
+            max_response_bytes: self.max_response_bytes,
+        };
+        module.view(function, height, input, Box::new(state), limits, cancel)
     }
 
     fn sizes(&self) -> Result<Sizes, Fault> {

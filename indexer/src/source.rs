@@ -1,6 +1,8 @@
 //! Where blocks come from: what the pipeline asks of a chain source, and how a source fails.
 
 pub mod bitcoind;
+pub mod block_files;
+pub mod configured;
 #[cfg(test)]
 mod fake;
 mod http;
@@ -72,7 +74,7 @@ pub enum Error {
     #[error("{url} refuses us (HTTP {status}): check username and password, and the node's rpcauth and rpcallowip")]
     Unauthorized { url: Arc<str>, status: u16 },
     /// Credentials are declared, and cannot be read.
-    #[error("credentials for {url} cannot be read from {}: provide that file, as key of the secret", .path.display())]
+    #[error("credentials for {url} cannot be read from {}: provide that file, in a cluster as key of the secret", .path.display())]
     CredentialsMissing {
         url: Arc<str>,
         path: PathBuf,
@@ -125,6 +127,9 @@ pub enum Error {
     /// It does not know a block it has listed before.
     #[error("{url} does not have block {} at height {}: wait, or check that the node's disk is whole", .at.hash, .at.height)]
     NoBlock { url: Arc<str>, at: BlockRef },
+    /// Of block files, not of a node.
+    #[error(transparent)]
+    Files(#[from] block_files::Error),
 }
 
 /// Why a node's address cannot be used.
@@ -162,6 +167,7 @@ impl Error {
             Self::Pruned { .. } => source_reasons::PRUNED,
             Self::InitialSync { .. } => source_reasons::INITIAL_SYNC,
             Self::NoInterface { .. } => source_reasons::NO_INTERFACE,
+            Self::Files(error) => error.reason(),
             Self::Status { .. }
             | Self::Rpc { .. }
             | Self::TooLong { .. }

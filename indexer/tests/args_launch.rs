@@ -6,7 +6,7 @@
 use std::{fs, path::Path};
 
 use clap::error::ErrorKind;
-use crds::{Network, RefreshPolicy};
+use crds::{Network, RefreshPolicy, pod::Module};
 use indexer::args::{Cli, Command, Launch, LogFormat};
 
 const MANIFEST: &str = "tests/data/outpoints.yaml";
@@ -29,6 +29,10 @@ fn module(folder: &Path) -> String {
     let path = folder.join("mine.wasm");
     fs::write(&path, b"\0asm").unwrap();
     path.display().to_string()
+}
+
+fn file(path: &str) -> Module {
+    Module::Path { path: path.into() }
 }
 
 #[test]
@@ -59,7 +63,7 @@ fn a_manifest_runs_here_with_local_defaults() {
     assert_eq!(config.identity.memory_limit_bytes, 1 << 30);
     assert_eq!(config.threshold_bytes, 64 << 20);
     assert_eq!(config.refresh, RefreshPolicy::OnThreshold);
-    assert_eq!(config.module_path, Path::new("tests/data/./outpoints.wasm"));
+    assert_eq!(config.module, file("tests/data/./outpoints.wasm"));
     assert_eq!(config.data_dir, Path::new("shrewd-data/outpoints"));
     assert_eq!(
         (config.rpc_listen.as_str(), config.ops_listen.as_str()),
@@ -80,7 +84,7 @@ fn flags_override_a_manifest() {
     .unwrap();
     let config = launch.config;
     assert_eq!(config.indexer, "mine");
-    assert_eq!(config.module_path, Path::new("other.wasm"));
+    assert_eq!(config.module, file("other.wasm"));
     assert_eq!(
         config.identity.module_sha256,
         "ab".repeat(32),
@@ -132,6 +136,67 @@ fn the_flags_of_rockshrew_mono_suffice() {
 }
 
 #[test]
+fn a_module_at_a_server_or_in_a_registry_is_fetched_here_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = fs::read_to_string(MANIFEST).unwrap();
+    let run = |module: &str| {
+        let path = folder.path().join("x.yaml");
+        fs::write(&path, text.replace("path: ./outpoints.wasm", module)).unwrap();
+        launch(&format!("--manifest {}", path.display())).unwrap()
+    };
+    let url = "https://modules.example/m.wasm";
+    assert_eq!(
+        run(&format!("http: {{url: '{url}'}}")).config.module,
+        Module::Http { url: url.into() }
+    );
+    let image = format!("r.example/m@sha256:{}", "ab".repeat(32));
+    let pulled = run(&format!("oci: {{image: '{image}', pullSecretRef: {{name: pull}}}}"));
+    let expected = Module::Oci {
+        image,
+        pull_secret: None,
+    };
+    assert_eq!(pulled.config.module, expected);
+    assert!(
+        pulled.notices.iter().any(|notice| notice.contains("\"pull\"")),
+        "{:?}",
+        pulled.notices
+    );
+}
+
+#[test]
+fn a_cookie_file_stands_for_credentials() {
+    let launch = launch(&format!("--manifest {MANIFEST} --rpc-cookie-file node/.cookie")).unwrap();
+    assert_eq!(
+        launch.config.source.cookie_file.as_deref(),
+        Some(Path::new("node/.cookie"))
+    );
+    assert_eq!((launch.credentials, launch.notices.len()), (None, 0));
+}
+
+#[test]
+fn block_files_go_with_a_node_or_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let module = module(folder.path());
+    let alone = launch(&format!("--indexer {module} --block-files blocks"))
+        .unwrap()
+        .config;
+    assert_eq!(alone.source.urls, [""; 0]);
+    assert_eq!(alone.source.block_files.as_deref(), Some(Path::new("blocks")));
+
+    let text = fs::read_to_string(MANIFEST).unwrap();
+    let with_both = text.replace("      bitcoind:", "      blockFiles: {path: ./blocks}\n      bitcoind:");
+    let path = folder.path().join("both.yaml");
+    fs::write(&path, with_both).unwrap();
+    let both = launch(&format!("--manifest {}", path.display())).unwrap().config;
+    assert_eq!(both.source.urls.len(), 1);
+    assert_eq!(both.source.block_files, Some(folder.path().join("./blocks")));
+    let other = launch(&format!("--manifest {} --block-files /b", path.display()))
+        .unwrap()
+        .config;
+    assert_eq!(other.source.block_files.as_deref(), Some(Path::new("/b")));
+}
+
+#[test]
 fn what_is_missing_or_wrong_is_said() {
     let folder = tempfile::tempdir().unwrap();
     let module = module(folder.path());
@@ -146,7 +211,19 @@ fn what_is_missing_or_wrong_is_said() {
     let cases = [
         (String::new(), "nothing to run"),
         (node.into(), "nothing to run"),
-        (format!("--indexer {module}"), "--daemon-rpc-url"),
+        (format!("--indexer {module}"), "--block-files"),
+        (
+            variant("source.yaml", "source:\n      bitcoind:", "source: {}\n    unknown:"),
+            "no field spec.chain.unknown",
+        ),
+        (
+            variant(
+                "empty.yaml",
+                "source:\n      bitcoind:\n        urls: [\"http://bitcoind:18443\"]\n        authSecretRef: {name: bitcoind-rpc}",
+                "source: {}",
+            ),
+            "one of bitcoind and blockFiles",
+        ),
         (
             format!("--indexer /nowhere.wasm {node}"),
             "read /nowhere.wasm: No such file",
@@ -174,6 +251,10 @@ fn what_is_missing_or_wrong_is_said() {
             "give one",
         ),
         (
+            format!("--manifest {MANIFEST} --rpc-cookie-file .cookie --auth a:b"),
+            "give one",
+        ),
+        (
             format!("--manifest {MANIFEST} --daemon-rpc-url http://node/wallet"),
             "must read http(s)://HOST[:PORT]",
         ),
@@ -195,7 +276,9 @@ fn flags_that_never_did_anything_are_refused_in_words() {
         "--pipeline-size=5",
         "--snapshot-interval 5",
         "--snapshot-directory=x",
+        "--snapshot-base-url x",
         "--repo x",
+        "--repo=x",
     ] {
         let error = read(&format!("shrewd-indexer run --indexer x {flag}")).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::UnknownArgument);
@@ -223,8 +306,55 @@ fn the_client_commands_have_local_defaults() {
         panic!()
     };
     assert_eq!(status.url, "http://127.0.0.1:9090");
+    let Command::Refresh(refresh) = read("shrewd-indexer refresh").unwrap().command else {
+        panic!()
+    };
+    assert_eq!((refresh.url.as_str(), refresh.timeout), ("http://127.0.0.1:9090", 60));
     assert!(matches!(
         read("shrewd-indexer check a.wat").unwrap().command,
         Command::Check(_)
     ));
+}
+
+#[test]
+fn commands_on_a_folder_find_it_as_a_run_does() {
+    let folder = |line: &str| {
+        let cli = read(&format!("shrewd-indexer verify {line}")).map_err(|e| e.to_string())?;
+        let Command::Verify(flags) = cli.command else { panic!() };
+        flags
+            .store_dir()
+            .map(|dir| dir.display().to_string())
+            .map_err(|e| e.to_string())
+    };
+    let cases = [
+        ("--db-path /index".into(), "/index/store".into()),
+        ("--db-path /index --label x".into(), "/index/x/store".into()),
+        ("--label x".into(), "shrewd-data/x/store".into()),
+        (format!("--manifest {MANIFEST}"), "shrewd-data/outpoints/store".into()),
+        (format!("--manifest {MANIFEST} --label x"), "shrewd-data/x/store".into()),
+        (format!("--manifest {MANIFEST} --db-path /index"), "/index/store".into()),
+        (format!("--config {CONFIG}"), "/data/store".to_owned()),
+    ];
+    for (line, expected) in cases {
+        assert_eq!(folder(&line), Ok(expected), "{line}");
+        if !line.starts_with("--label") && !line.starts_with("--db-path") {
+            let launch = launch(&line).unwrap();
+            let run = indexer::args::store_dir(&launch.config.data_dir);
+            assert_eq!(folder(&line), Ok(run.display().to_string()), "{line}");
+        }
+    }
+    assert!(folder("").unwrap_err().starts_with("which index?"));
+    assert!(
+        folder(&format!("--config {CONFIG} --label x"))
+            .unwrap_err()
+            .contains("cannot be used with")
+    );
+    let Command::Rollback(flags) = read("shrewd-indexer rollback --to 7 --db-path /index").unwrap().command else {
+        panic!()
+    };
+    assert_eq!(flags.to, 7);
+    assert!(
+        read("shrewd-indexer rollback --db-path /index").is_err(),
+        "--to has no default"
+    );
 }

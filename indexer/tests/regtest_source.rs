@@ -1,6 +1,10 @@
 //! The chain source and the fetch stage against real nodes.
 #![allow(clippy::unwrap_used)] // All of it is tests, though the lint sees that of the functions marked so only.
 
+#[path = "regtest_source/contract.rs"]
+mod contract;
+#[path = "regtest_source/files.rs"]
+mod files;
 #[path = "support/node.rs"]
 mod node;
 
@@ -15,7 +19,7 @@ use indexer::{
     chain::{BlockRef, Height},
     pipeline::fetch::{self, End},
     report::Report,
-    source::{BlockSource, Error, Headers, bitcoind::Bitcoind},
+    source::{BlockSource, Error, Login, bitcoind::Bitcoind},
 };
 use node::Node;
 use tokio::sync::{Semaphore, mpsc};
@@ -33,76 +37,27 @@ fn both_interfaces() -> [(Node, Bitcoind); 2] {
     [(rest, by_rest), (rpc, by_rpc)]
 }
 
-/// All blocks from genesis on, by as many questions as it takes.
-async fn all_headers(source: &Bitcoind, max: usize) -> Vec<BlockRef> {
-    let mut all = Vec::new();
-    loop {
-        match source.headers_after(all.last().copied(), max).await.unwrap() {
-            Headers::Next(next) if next.is_empty() => return all,
-            Headers::Next(next) => all.extend(next),
-            Headers::NotInChain => panic!("no reorg here"),
-        }
-    }
+fn other_hash() -> BlockHash {
+    "11".repeat(32).parse().unwrap()
 }
 
 #[tokio::test]
 async fn a_chain_is_read_whole_by_either_interface() {
     for (mut node, source) in both_interfaces() {
         // More than one answer holds by JSON-RPC.
-        let tip = node.mine(600);
-        assert_eq!(source.tip().await.unwrap(), tip);
-        for max in [2000, 250] {
-            let headers = all_headers(&source, max).await;
-            assert_eq!(headers.len(), 601);
-            for height in [0, 1, 250, 500, 501, 600] {
-                assert_eq!(headers[height as usize], node.at(height));
-            }
-        }
-        for height in [0, 1, 599, 600] {
-            let at = node.at(height);
-            assert_eq!(source.hash_at(at.height).await.unwrap(), Some(at.hash));
-            let block = source.block(at).await.unwrap();
-            assert_eq!(block.at, at);
-            assert_eq!(block.bytes, node.block(at));
-        }
-        assert_eq!(source.hash_at(Height(601)).await.unwrap(), None);
+        contract::reads_a_chain_whole(&mut node, &source, 600).await;
         let unknown = BlockRef {
             hash: other_hash(),
-            ..tip
+            ..node.tip()
         };
         assert!(matches!(source.block(unknown).await, Err(Error::NoBlock { .. })));
     }
 }
 
-fn other_hash() -> BlockHash {
-    "11".repeat(32).parse().unwrap()
-}
-
 #[tokio::test]
 async fn a_reorganised_chain_no_longer_has_the_old_blocks_but_still_serves_them() {
     for (mut node, source) in both_interfaces() {
-        let old_tip = node.mine(20);
-        let old_fork = node.invalidate(15);
-        let new_tip = node.mine(8);
-        assert_eq!(source.tip().await.unwrap(), new_tip);
-        for gone in [old_tip, old_fork] {
-            assert_eq!(
-                source.headers_after(Some(gone), 100).await.unwrap(),
-                Headers::NotInChain
-            );
-            assert_eq!(source.block(gone).await.unwrap().at, gone);
-        }
-        let expected: Vec<_> = (15..=22).map(|height| node.at(height)).collect();
-        let next = source.headers_after(Some(node.at(14)), 100).await.unwrap();
-        assert_eq!(next, Headers::Next(expected));
-        let unknown = BlockRef {
-            hash: other_hash(),
-            ..new_tip
-        };
-        assert_eq!(
-            source.headers_after(Some(unknown), 100).await.unwrap(),
-            Headers::NotInChain
-        );
+        contract::follows_a_reorg(&mut node, &source).await;
     }
 }
 
@@ -116,7 +71,7 @@ async fn another_node_serves_while_the_first_is_away() {
     let urls = vec![first.url(), second.url()];
     let source = bitcoind(&pod::Source {
         urls,
-        credentials_dir: None,
+        ..pod::Source::default()
     });
     assert_eq!(source.tip().await.unwrap(), tip);
     first.stop();
@@ -153,6 +108,87 @@ async fn credentials_are_read_again_when_the_node_refuses_them() {
 }
 
 #[tokio::test]
+async fn a_cookie_is_read_again_when_the_node_has_a_new_one() {
+    let mut node = Node::start_with(&["-rest=0", "-rpccookieperms=owner"]);
+    let source = bitcoind(&pod::Source {
+        cookie_file: Some(node.cookie_file()),
+        ..node.source()
+    });
+    let tip = node.mine(1);
+    assert_eq!(source.tip().await.unwrap(), tip);
+    let cookie = fs::read(node.cookie_file()).unwrap();
+    node.stop();
+    assert_eq!(source.tip().await.unwrap_err().reason(), source_reasons::UNREACHABLE);
+    node.resume();
+    assert_ne!(fs::read(node.cookie_file()).unwrap(), cookie);
+    assert_eq!(source.tip().await.unwrap(), tip);
+
+    fs::write(node.cookie_file(), "no colon").unwrap();
+    let error = bitcoind(&pod::Source {
+        cookie_file: Some(node.cookie_file()),
+        ..node.source()
+    });
+    let error = error.tip().await.unwrap_err();
+    assert_eq!(error.reason(), source_reasons::CREDENTIALS_MISSING);
+    assert!(
+        error.message().contains("it is no USER:PASSWORD"),
+        "{}",
+        error.message()
+    );
+}
+
+#[tokio::test]
+async fn user_and_password_that_were_given_once_are_used() {
+    let node = Node::start_with(&["-rest=0"]);
+    let read = |name: &str| {
+        fs::read_to_string(node.credentials_dir().join(name))
+            .unwrap()
+            .trim()
+            .to_owned()
+    };
+    let mut login = Login {
+        username: read("username"),
+        password: read("password"),
+    };
+    let source = |login: &Login| Bitcoind::with_login(&node.source(), Network::Regtest, Some(login)).unwrap();
+    assert_eq!(source(&login).tip().await.unwrap(), node.tip());
+    login.password.push('x');
+    let error = source(&login).tip().await.unwrap_err();
+    assert_eq!(error.reason(), source_reasons::UNAUTHORIZED);
+    assert!(!error.message().contains(&login.password), "{}", error.message());
+}
+
+#[tokio::test]
+async fn a_node_that_goes_back_is_waited_for() {
+    let mut node = Node::start();
+    node.mine(30);
+    let source = bitcoind(&node.source());
+    let (tx, mut blocks) = mpsc::channel(4);
+    let report = Arc::new(report());
+    let stage = tokio::spawn({
+        let (tip, report) = (node.tip(), report.clone());
+        async move {
+            let budget = Arc::new(Semaphore::new(fetch::BLOCK_KIB_MAX as usize));
+            fetch::run(&source, Height(0), Some(tip), |_| None, tx, budget, &report).await
+        }
+    });
+    // Started from older data, say: what it lost comes back.
+    let gone = node.invalidate(25);
+    let lower = async || {
+        while report.tip() != Some(24) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, lower()).await.unwrap();
+    let nothing = tokio::time::timeout(Duration::from_secs(2), blocks.recv()).await;
+    assert!(nothing.is_err() && !stage.is_finished(), "{nothing:?}");
+    node.reconsider(gone);
+    let next = node.mine(1);
+    let fetched = tokio::time::timeout(PATIENCE, blocks.recv()).await.unwrap().unwrap();
+    assert_eq!(fetched.block.at, next);
+}
+
+#[tokio::test]
 async fn a_node_that_cannot_serve_is_named_with_the_reason() {
     let no_interface = Node::start_with(&["-rest=0"]);
     let error = bitcoind(&no_interface.source()).tip().await.unwrap_err();
@@ -169,9 +205,9 @@ async fn a_node_that_cannot_serve_is_named_with_the_reason() {
 
 #[tokio::test]
 async fn a_pruned_block_is_told_from_one_that_never_was() {
-    // Small block files, of which whole ones can go: 64 KiB, some 250 blocks.
+    // Whole block files can go: 64 KiB, some 250 blocks.
     for rest in ["-rest=1", "-rest=0"] {
-        let mut node = Node::start_with(&[rest, "-prune=1", "-fastprune"]);
+        let mut node = Node::start_with(&[rest, "-prune=1"]);
         let tip = node.mine(900);
         node.call("pruneblockchain", &["400"]);
         let source = bitcoind(&node.source_with_credentials());
@@ -227,7 +263,7 @@ fn report() -> Report {
         "identity": {
             "moduleSha256": "00", "network": "regtest", "startHeight": 0, "memoryLimitBytes": 0, "storeFormat": 1,
         },
-        "modulePath": "", "source": {"urls": []}, "maxReorgDepth": 100, "maxBehind": 2, "thresholdBytes": 0,
+        "module": {"from": "path", "path": ""}, "source": {"urls": []}, "maxReorgDepth": 100, "maxBehind": 2, "thresholdBytes": 0,
         "refresh": "EveryBlock", "retryAttempts": 1, "dataDir": "", "rpcListen": "", "opsListen": "",
         "views": {"maxConcurrent": 1, "timeoutMs": 1, "memoryLimitBytes": 1, "maxRequestBytes": 1, "maxResponseBytes": 1},
     });

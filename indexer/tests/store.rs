@@ -9,6 +9,8 @@ mod fixture;
 mod format;
 #[path = "store/history.rs"]
 mod history;
+#[path = "store/offline.rs"]
+mod offline;
 #[path = "store/open.rs"]
 mod open;
 #[path = "store/unwind.rs"]

@@ -89,6 +89,7 @@ pub(crate) fn following(height: u32) -> pod::Status {
             limit_bytes: 4 << 30,
             ..Memory::default()
         },
+        trouble: None,
         halt: None,
         last_refresh_request: None,
     }

@@ -1,6 +1,9 @@
 //! (pure) From a resource as it was written to values nothing can be wrong with, or every problem at once.
 
-use crds::{Identity, Indexer, RefreshPolicy, Revision, StorageSpec, conditions::reasons, pod::Views, resolve};
+use crds::{
+    ConfigMapKey, HttpModule, Identity, Indexer, IndexerSpec, ModuleSpec, OciModule, RefreshPolicy, Revision,
+    StorageSpec, conditions::reasons, pod::Views, resolve,
+};
 use k8s_openapi::api::core::v1::ResourceRequirements;
 
 use crate::{refresh, resources};
@@ -20,8 +23,8 @@ pub struct ValidIndexer {
     pub identity: Identity,
     /// The short name of `identity`.
     pub revision: Revision,
-    /// The `ConfigMap` and key with the module's bytes.
-    pub module: crds::ConfigMapKey,
+    /// Where pods find the module's bytes.
+    pub module: ModuleSource,
     /// Base URLs of the nodes, the preferred one first.
     pub source_urls: Vec<String>,
     /// The Secret with their credentials.
@@ -32,6 +35,8 @@ pub struct ValidIndexer {
     pub threshold_bytes: u64,
     /// When a fresh instance is made.
     pub refresh: RefreshPolicy,
+    /// Every so many blocks one is audited; 0: none.
+    pub audit_every: u32,
     /// How often a failed block is run again.
     pub retry_attempts: u32,
     /// Bounds on queries.
@@ -46,6 +51,17 @@ pub struct ValidIndexer {
     pub resources: ResourceRequirements,
     /// The refresh a person asked for last.
     pub refresh_request: Option<String>,
+}
+
+/// Where pods find the module's bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ModuleSource {
+    /// In a `ConfigMap`.
+    ConfigMap(ConfigMapKey),
+    /// At a web server.
+    Http(HttpModule),
+    /// In a registry.
+    Oci(OciModule),
 }
 
 /// Why an Indexer cannot be turned into pods. Nothing that runs is touched because of it.
@@ -74,21 +90,24 @@ pub fn validate(indexer: &Indexer, default_image: &str) -> Result<ValidIndexer, 
     let namespace = metadata("namespace", &indexer.metadata.namespace);
     let uid = metadata("uid", &indexer.metadata.uid);
     let resolved = resolve(spec).map_err(|found| problems.extend(found.iter().map(ToString::to_string)));
-    if let (true, Some(_)) = (problems.is_empty(), &spec.module.path) {
-        let problem = "spec.module.path: names a file of one machine, which no pod has; \
-                       put the bytes into a ConfigMap and name it in spec.module.configMap";
+    let local = local_only(spec);
+    if let (true, Some((reason, _))) = (problems.is_empty(), local.first()) {
         return Err(Invalid {
-            reason: reasons::MODULE_PATH_NOT_FOR_PODS,
-            problems: vec![problem.into()],
+            reason,
+            problems: local.iter().map(|(_, problem)| (*problem).into()).collect(),
         });
     }
-    let (Ok(resolved), Some(module), true) = (resolved, spec.module.config_map.clone(), problems.is_empty()) else {
+    let (Ok(resolved), Some(module), Some(bitcoind), true) = (
+        resolved,
+        module_source(&spec.module),
+        spec.chain.source.bitcoind.as_ref(),
+        problems.is_empty(),
+    ) else {
         return Err(Invalid {
             reason: reasons::INVALID_SPEC,
             problems,
         });
     };
-    let bitcoind = &spec.chain.source.bitcoind;
     Ok(ValidIndexer {
         name,
         namespace,
@@ -101,6 +120,7 @@ pub fn validate(indexer: &Indexer, default_image: &str) -> Result<ValidIndexer, 
         max_reorg_depth: spec.chain.max_reorg_depth,
         threshold_bytes: resolved.threshold_bytes,
         refresh: spec.memory.refresh,
+        audit_every: spec.memory.audit_every,
         retry_attempts: spec.retry.attempts,
         storage: spec.storage.clone(),
         replicas: if spec.suspend { 0 } else { spec.replicas },
@@ -110,6 +130,31 @@ pub fn validate(indexer: &Indexer, default_image: &str) -> Result<ValidIndexer, 
         identity: resolved.identity,
         views: resolved.views,
     })
+}
+
+/// None for a path, which is refused before.
+fn module_source(module: &ModuleSpec) -> Option<ModuleSource> {
+    let config_map = module.config_map.clone().map(ModuleSource::ConfigMap);
+    let http = || module.http.clone().map(ModuleSource::Http);
+    let oci = || module.oci.clone().map(ModuleSource::Oci);
+    config_map.or_else(http).or_else(oci)
+}
+
+/// What a spec names of somebody's own machine: a reason and a problem each.
+fn local_only(spec: &IndexerSpec) -> Vec<(&'static str, &'static str)> {
+    let module = (
+        reasons::MODULE_PATH_NOT_FOR_PODS,
+        "spec.module.path: names a file of one machine, which no pod has; \
+         put the bytes into a ConfigMap, at a web server or into a registry, and name that",
+    );
+    let files = (
+        reasons::BLOCK_FILES_NOT_FOR_PODS,
+        "spec.chain.source.blockFiles: names a folder of one machine, which no pod has; \
+         give the address of a node in spec.chain.source.bitcoind",
+    );
+    let module = spec.module.path.is_some().then_some(module);
+    let files = spec.chain.source.block_files.is_some().then_some(files);
+    module.into_iter().chain(files).collect()
 }
 
 #[cfg(test)]
@@ -142,14 +187,24 @@ mod tests {
     }
 
     #[test]
-    fn a_local_path_is_refused_with_its_own_reason() {
-        let mut indexer = fixtures::indexer();
-        indexer.spec.module.config_map = None;
-        indexer.spec.module.path = Some("./a.wasm".into());
-        assert_eq!(
-            validate(&indexer, "img:1").unwrap_err().reason,
-            reasons::MODULE_PATH_NOT_FOR_PODS
+    fn what_is_on_one_machine_only_is_refused_with_its_own_reason() {
+        let mut files = fixtures::indexer();
+        files.spec.chain.source.block_files = Some(crds::BlockFilesSpec {
+            path: "./blocks".into(),
+        });
+        let invalid = validate(&files, "img:1").unwrap_err();
+        assert_eq!(invalid.reason, reasons::BLOCK_FILES_NOT_FOR_PODS);
+        assert!(
+            invalid.problems[0].contains("spec.chain.source.bitcoind"),
+            "{invalid:?}"
         );
+
+        let mut both = files;
+        both.spec.module.config_map = None;
+        both.spec.module.path = Some("./a.wasm".into());
+        let invalid = validate(&both, "img:1").unwrap_err();
+        assert_eq!(invalid.reason, reasons::MODULE_PATH_NOT_FOR_PODS);
+        assert_eq!(invalid.problems.len(), 2);
     }
 
     #[test]

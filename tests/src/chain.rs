@@ -27,9 +27,6 @@ use bitcoin::{
 const SPACING_SECS: u32 = 600;
 /// Regtest halves the subsidy so often.
 const HALVING_BLOCKS: u32 = 150;
-/// Scripts are paid from so many owners, so that most scripts occur more than once.
-const OWNERS: u64 = 40;
-
 /// What determines a chain.
 #[derive(Clone, Copy, Debug)]
 pub struct Recipe {
@@ -37,6 +34,35 @@ pub struct Recipe {
     pub seed: u64,
     /// Transactions in a block besides the coinbase, once enough coins can be spent.
     pub txs_per_block: usize,
+    /// A transaction pays so many owners at most, one at least.
+    pub payments_max: u64,
+    /// Scripts are paid from so many owners, each with six of them, so that most scripts occur more than once.
+    pub owners: u64,
+}
+
+impl Recipe {
+    /// Some kilobytes a block.
+    #[must_use]
+    pub const fn light(seed: u64, txs_per_block: usize) -> Self {
+        Self {
+            seed,
+            txs_per_block,
+            payments_max: 3,
+            owners: 40,
+        }
+    }
+
+    /// Blocks as full as those of a busy main network: the guest `outpoints` writes some 40,000 pairs for each and
+    /// reads some 5,000.
+    #[must_use]
+    pub const fn dense(seed: u64) -> Self {
+        Self {
+            seed,
+            txs_per_block: 2_500,
+            payments_max: 10,
+            owners: 850,
+        }
+    }
 }
 
 /// The next block of a chain, and what must be known of the chain to make it.
@@ -143,7 +169,7 @@ impl ChainMaker {
             if coins.is_empty() {
                 break;
             }
-            txdata.push(payment(&coins, !enough, &mut random));
+            txdata.push(payment(&coins, !enough, &self.recipe, &mut random));
         }
         commit_to_witnesses(&mut txdata);
         let block = mined(&self.tip, txdata);
@@ -175,7 +201,7 @@ fn coinbase(height: u32, extra: u64) -> Transaction {
 }
 
 /// Spends coins: small payments to some owners, the rest to anyone again, in two parts if coins are still scarce.
-fn payment(coins: &[&Coin], split: bool, random: &mut Random) -> Transaction {
+fn payment(coins: &[&Coin], split: bool, recipe: &Recipe, random: &mut Random) -> Transaction {
     let input = coins.iter().map(|coin| TxIn {
         previous_output: coin.outpoint,
         sequence: Sequence::MAX,
@@ -184,12 +210,12 @@ fn payment(coins: &[&Coin], split: bool, random: &mut Random) -> Transaction {
     });
     let mut rest: u64 = coins.iter().map(|coin| coin.value.to_sat()).sum();
     let mut output = Vec::new();
-    for _ in 0..=random.below(3) {
+    for _ in 0..=random.below(recipe.payments_max) {
         let value = (600 + random.below(100_000)).min(rest / 8);
         rest -= value;
         output.push(TxOut {
             value: Amount::from_sat(value),
-            script_pubkey: owned(random),
+            script_pubkey: owned(recipe.owners, random),
         });
     }
     let halves = if split {
@@ -260,8 +286,8 @@ fn commit_to_witnesses(txdata: &mut [Transaction]) {
 }
 
 /// A script of one of the common types that belongs to one of the owners.
-fn owned(random: &mut Random) -> ScriptBuf {
-    let key = sha256::Hash::hash(&random.below(OWNERS).to_le_bytes()).to_byte_array();
+fn owned(owners: u64, random: &mut Random) -> ScriptBuf {
+    let key = sha256::Hash::hash(&random.below(owners).to_le_bytes()).to_byte_array();
     let mut short = [0; 20];
     short.copy_from_slice(&key[..20]);
     match random.below(6) {
@@ -316,10 +342,7 @@ impl Random {
 mod tests {
     use super::*;
 
-    const RECIPE: Recipe = Recipe {
-        seed: 7,
-        txs_per_block: 5,
-    };
+    const RECIPE: Recipe = Recipe::light(7, 5);
 
     fn chain(mut maker: ChainMaker, blocks: u32) -> Vec<Block> {
         (0..blocks).map(|_| maker.next_block().unwrap()).collect()

@@ -25,10 +25,7 @@ pub const SECRET: &str = "bitcoind-rpc";
 
 const NAME: &str = "bitcoind";
 const PORT: u16 = 18443;
-const RECIPE: Recipe = Recipe {
-    seed: 1,
-    txs_per_block: 8,
-};
+const RECIPE: Recipe = Recipe::light(1, 8);
 
 /// A running regtest node.
 pub struct Node {

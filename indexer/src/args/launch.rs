@@ -6,13 +6,13 @@ use std::{
 };
 
 use crds::{
-    BitcoindSpec, ChainSpec, Indexer, IndexerSpec, MemorySpec, ModuleSpec, Network, Problem, RetrySpec, SourceSpec,
-    StorageSpec, ViewsSpec,
-    pod::{Config, MAX_BEHIND, OPS_PORT, RPC_PORT, Source},
+    BitcoindSpec, BlockFilesSpec, ChainSpec, Indexer, IndexerSpec, MemorySpec, ModuleSpec, Network, Problem, RetrySpec,
+    SourceSpec, StorageSpec, ViewsSpec,
+    pod::{Config, MAX_BEHIND, Module, OPS_PORT, RPC_PORT, Source},
 };
 use sha2::{Digest as _, Sha256};
 
-use super::{KeptFlags, RunFlags, validate::problems};
+use super::{KeptFlags, RunFlags, folder, validate::problems};
 use crate::manifest;
 
 /// As the resource's schema has it by default.
@@ -25,6 +25,8 @@ pub struct Launch {
     pub config: Config,
     /// The node's credentials, if they were given here rather than as files.
     pub credentials: Option<Credentials>,
+    /// A registry, `HOST[:PORT]`, that is spoken to without TLS. For tests.
+    pub plain_http_registry: Option<String>,
     /// What the user should be told at the start, one sentence each.
     pub notices: Vec<String>,
     /// A module that cannot be used ends the process instead of being waited for: a person watches, no operator.
@@ -46,8 +48,11 @@ pub enum Error {
     /// Neither a configuration, nor a manifest, nor a module.
     #[error("nothing to run: give --manifest FILE, or --indexer FILE and --daemon-rpc-url URL, or --config FILE")]
     Nothing,
-    /// A module without a node.
-    #[error("--indexer needs --daemon-rpc-url URL, or a manifest that names the node")]
+    /// No folder.
+    #[error("which index? give --db-path DIR or --label NAME, --manifest FILE, or --config FILE, as the run had them")]
+    NoFolder,
+    /// A module without a source of blocks.
+    #[error("--indexer needs --daemon-rpc-url URL or --block-files DIR, or a manifest that names the node")]
     NoNode,
     /// A file cannot be read.
     #[error("read {path}")]
@@ -83,7 +88,9 @@ pub enum Error {
     #[error("--daemon-rpc-url must read http(s)://HOST[:PORT]")]
     Url,
     /// Two pairs of credentials.
-    #[error("credentials are in --daemon-rpc-url and in --auth (or SHREWD_AUTH): give one")]
+    #[error(
+        "credentials are in more than one of --daemon-rpc-url, --auth (or SHREWD_AUTH) and --rpc-cookie-file: give one"
+    )]
     AuthTwice,
     /// The manifest's values do not fit.
     #[error("{}", .0.iter().map(Problem::to_string).collect::<Vec<_>>().join("; "))]
@@ -99,8 +106,13 @@ impl Launch {
     /// # Errors
     /// [`Error`].
     pub fn from_flags(flags: RunFlags) -> Result<Self, Error> {
-        let RunFlags { config, manifest, kept } = flags;
-        let launch = match (config, manifest) {
+        let RunFlags {
+            config,
+            manifest,
+            plain_http_registry,
+            kept,
+        } = flags;
+        let mut launch = match (config, manifest) {
             (Some(path), _) => Self::from_config(path)?,
             (None, Some(path)) => {
                 let indexer = manifest::read(&path)?;
@@ -108,6 +120,7 @@ impl Launch {
             }
             (None, None) => Self::from_kept(kept)?,
         };
+        launch.plain_http_registry = plain_http_registry;
         match problems(&launch.config) {
             none if none.is_empty() => Ok(launch),
             problems => Err(Error::Values(problems)),
@@ -123,6 +136,7 @@ impl Launch {
         Ok(Self {
             config,
             credentials: None,
+            plain_http_registry: None,
             notices: Vec::new(),
             one_shot: false,
         })
@@ -131,7 +145,7 @@ impl Launch {
     /// Without a manifest, the flags and the resource's defaults are one.
     fn from_kept(kept: KeptFlags) -> Result<Self, Error> {
         let module = kept.indexer.clone().ok_or(Error::Nothing)?;
-        if kept.daemon_rpc_url.is_none() {
+        if kept.daemon_rpc_url.is_none() && kept.block_files.is_none() {
             return Err(Error::NoNode);
         }
         let bytes = std::fs::read(&module).map_err(|source| Error::Read {
@@ -144,18 +158,15 @@ impl Launch {
             module: ModuleSpec {
                 sha256: hex::encode(Sha256::digest(bytes)),
                 config_map: None,
+                http: None,
+                oci: None,
                 path: None,
             },
             chain: ChainSpec {
                 network: Network::Mainnet,
                 start_height: 0,
                 max_reorg_depth: MAX_REORG_DEPTH,
-                source: SourceSpec {
-                    bitcoind: BitcoindSpec {
-                        urls: Vec::new(),
-                        auth_secret_ref: None,
-                    },
-                },
+                source: SourceSpec::default(),
             },
             memory: MemorySpec::default(),
             retry: RetrySpec::default(),
@@ -175,10 +186,12 @@ impl Launch {
         let KeptFlags {
             indexer: module,
             daemon_rpc_url,
+            block_files,
             network,
             db_path,
             start_block,
             auth,
+            rpc_cookie_file,
             host,
             port,
             ops_port,
@@ -191,46 +204,46 @@ impl Launch {
         let name = indexer.metadata.name.unwrap_or_default();
         let mut spec = indexer.spec;
         let mut notices = Vec::new();
-        let module_path = match (module, &spec.module.path) {
-            (Some(path), _) => path,
-            (None, Some(path)) => folder.join(path),
-            (None, None) => return Err(Error::ModuleInCluster),
-        };
-        // Whatever named it, it is a file now.
-        spec.module.path = Some(module_path.display().to_string());
-        spec.module.config_map = None;
+        let module = reach_module(&mut spec.module, module, folder, &mut notices)?;
         if let Some(text) = network {
             spec.chain.network = parse_network(&text)?;
         }
         spec.chain.start_height = start_block.unwrap_or(spec.chain.start_height);
         spec.chain.max_reorg_depth = max_reorg_depth.unwrap_or(spec.chain.max_reorg_depth);
-        let credentials = reach_node(
-            &mut spec.chain.source.bitcoind,
-            daemon_rpc_url,
-            auth.as_deref(),
-            &mut notices,
-        )?;
+        let source = &mut spec.chain.source;
+        let credentials = reach_node(&mut source.bitcoind, daemon_rpc_url, auth.as_deref())?;
+        if credentials.is_some() && rpc_cookie_file.is_some() {
+            return Err(Error::AuthTwice);
+        }
+        if credentials.is_none() && rpc_cookie_file.is_none() {
+            notices.extend(no_credentials(source.bitcoind.as_ref()));
+        }
+        // Whatever named the folder, it is one seen from here now.
+        let in_manifest = source.block_files.take().map(|files| folder.join(files.path));
+        let block_files = block_files.or(in_manifest);
+        source.block_files = block_files.as_ref().map(|path| BlockFilesSpec {
+            path: path.display().to_string(),
+        });
         if reorg_check_threshold.is_some() {
             notices.push("--reorg-check-threshold changes nothing: every block is checked against its parent".into());
         }
         let resolved = crds::resolve(&spec).map_err(Error::Spec)?;
-        let data_dir = match (db_path, &label) {
-            (Some(path), Some(label)) => path.join(label),
-            (Some(path), None) => path,
-            (None, _) => Path::new("shrewd-data").join(label.as_ref().unwrap_or(&name)),
-        };
+        let data_dir = folder::data_dir(db_path, label.as_deref(), Some(&name)).ok_or(Error::Nothing)?;
         let config = Config {
             indexer: label.unwrap_or(name),
             identity: resolved.identity,
-            module_path,
+            module,
             source: Source {
-                urls: spec.chain.source.bitcoind.urls,
+                urls: spec.chain.source.bitcoind.map_or_else(Vec::new, |node| node.urls),
                 credentials_dir: None,
+                cookie_file: rpc_cookie_file,
+                block_files,
             },
             max_reorg_depth: spec.chain.max_reorg_depth,
             max_behind: MAX_BEHIND,
             threshold_bytes: resolved.threshold_bytes,
             refresh: spec.memory.refresh,
+            audit_every: spec.memory.audit_every,
             retry_attempts: spec.retry.attempts,
             views: resolved.views,
             data_dir,
@@ -242,6 +255,7 @@ impl Launch {
         Ok(Self {
             config,
             credentials,
+            plain_http_registry: None,
             notices,
             one_shot: true,
         })
@@ -267,29 +281,70 @@ impl fmt::Debug for Credentials {
     }
 }
 
+/// Puts the flag's word about the module in place of the manifest's.
+fn reach_module(
+    spec: &mut ModuleSpec,
+    file: Option<PathBuf>,
+    folder: &Path,
+    notices: &mut Vec<String>,
+) -> Result<Module, Error> {
+    let path = file.or_else(|| spec.path.as_ref().map(|path| folder.join(path)));
+    if let Some(path) = path {
+        // Whatever named it, it is a file now.
+        *spec = ModuleSpec {
+            sha256: std::mem::take(&mut spec.sha256),
+            config_map: None,
+            http: None,
+            oci: None,
+            path: Some(path.display().to_string()),
+        };
+        return Ok(Module::Path { path });
+    }
+    if let Some(http) = &spec.http {
+        return Ok(Module::Http { url: http.url.clone() });
+    }
+    let oci = spec.oci.as_ref().ok_or(Error::ModuleInCluster)?;
+    notices.extend(oci.pull_secret_ref.as_ref().map(|secret| {
+        format!(
+            "secret {:?} is an object of a cluster: the registry is asked without credentials; --indexer FILE does without it",
+            secret.name
+        )
+    }));
+    Ok(Module::Oci {
+        image: oci.image.clone(),
+        pull_secret: None,
+    })
+}
+
 /// Puts the flags' word about the node in place of the manifest's; gives the credentials, wherever they were.
 fn reach_node(
-    node: &mut BitcoindSpec,
+    node: &mut Option<BitcoindSpec>,
     url: Option<String>,
     auth: Option<&str>,
-    notices: &mut Vec<String>,
 ) -> Result<Option<Credentials>, Error> {
     let credentials = auth.map(Credentials::parse).transpose()?;
     let Some(url) = url else {
-        if let (Some(secret), None) = (&node.auth_secret_ref, &credentials) {
-            notices.push(format!(
-                "secret {:?} is an object of a cluster: without --auth or SHREWD_AUTH only the node's REST interface is used",
-                secret.name
-            ));
-        }
         return Ok(credentials);
     };
     let (url, inside) = split_credentials(&url)?;
-    node.urls = vec![url];
+    *node = Some(BitcoindSpec {
+        urls: vec![url],
+        auth_secret_ref: None,
+    });
     match (credentials, inside) {
         (Some(_), Some(_)) => Err(Error::AuthTwice),
         (credentials, inside) => Ok(credentials.or(inside)),
     }
+}
+
+/// What to say of a node whose credentials are where no local run finds them.
+fn no_credentials(node: Option<&BitcoindSpec>) -> Option<String> {
+    let secret = node?.auth_secret_ref.as_ref()?;
+    Some(format!(
+        "secret {:?} is an object of a cluster: without --auth, SHREWD_AUTH or --rpc-cookie-file only the node's REST \
+         interface is used",
+        secret.name
+    ))
 }
 
 /// Takes `USER:PASSWORD@` out of a URL, so that the URL can be shown.

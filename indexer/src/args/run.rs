@@ -13,6 +13,9 @@ pub struct RunFlags {
     /// An Indexer as it is applied to a cluster, run here; the other flags override what it says.
     #[arg(long, value_name = "FILE")]
     pub manifest: Option<PathBuf>,
+    /// A registry, HOST:PORT, that modules are pulled from without TLS. For tests.
+    #[arg(long, value_name = "HOST:PORT", env = "SHREWD_PLAIN_HTTP_REGISTRY", hide = true)]
+    pub plain_http_registry: Option<String>,
     /// The other flags.
     #[command(flatten)]
     pub kept: KeptFlags,
@@ -27,6 +30,9 @@ pub struct KeptFlags {
     /// The node: http(s)://HOST:PORT.
     #[arg(long, value_name = "URL")]
     pub daemon_rpc_url: Option<String>,
+    /// A node's folder of blk*.dat files. With a node's address too, the node says which blocks and need not send these.
+    #[arg(long, value_name = "DIR")]
+    pub block_files: Option<PathBuf>,
     /// The node's network; without a manifest mainnet.
     #[arg(long)]
     pub network: Option<String>,
@@ -39,6 +45,9 @@ pub struct KeptFlags {
     /// Credentials of the node, USER:PASSWORD. Everybody on this machine can read a command line: prefer the variable.
     #[arg(long, value_name = "USER:PASSWORD", env = "SHREWD_AUTH", hide_env_values = true)]
     pub auth: Option<String>,
+    /// The file `.cookie` that a node on this machine writes into its data at each start, in place of credentials.
+    #[arg(long, value_name = "FILE")]
+    pub rpc_cookie_file: Option<PathBuf>,
     /// Address the JSON-RPC server listens at [default: 127.0.0.1].
     #[arg(long)]
     pub host: Option<String>,

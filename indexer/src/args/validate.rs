@@ -10,6 +10,8 @@ const MAX_CONCURRENT_VIEWS: u32 = 256;
 const REORG_DEPTH_MAX: u32 = 10_000;
 /// As in the resource's schema.
 const RETRY_ATTEMPTS_MAX: u32 = 10;
+/// As in the resource's schema.
+const AUDIT_EVERY_MAX: u32 = 1_000_000;
 /// All that a 32-bit guest can address.
 const MEMORY_MAX: u64 = 4 << 30;
 /// A page of WebAssembly memory.
@@ -52,7 +54,10 @@ pub fn problems(config: &Config) -> Vec<String> {
             config.threshold_bytes
         ),
     );
-    must(!source.urls.is_empty(), "source.urls must have at least one url".into());
+    must(
+        !source.urls.is_empty() || source.block_files.is_some(),
+        "source.urls must have at least one url, unless there is source.blockFiles".into(),
+    );
     for url in &source.urls {
         must(
             is_base_url(url),
@@ -71,6 +76,13 @@ pub fn problems(config: &Config) -> Vec<String> {
         format!(
             "retryAttempts must be at most {RETRY_ATTEMPTS_MAX}, not {}",
             config.retry_attempts
+        ),
+    );
+    must(
+        config.audit_every <= AUDIT_EVERY_MAX,
+        format!(
+            "auditEvery must be at most {AUDIT_EVERY_MAX}, not {}",
+            config.audit_every
         ),
     );
     must(
@@ -140,7 +152,7 @@ mod tests {
     #[test]
     fn every_bad_value_is_named() {
         type Spoil = fn(&mut Config);
-        let cases: [(&str, Spoil); 15] = [
+        let cases: [(&str, Spoil); 16] = [
             ("identity.moduleSha256", |c| c.identity.module_sha256 = "AB".repeat(32)),
             ("identity.storeFormat", |c| c.identity.store_format = 99),
             ("identity.memoryLimitBytes", |c| {
@@ -157,6 +169,7 @@ mod tests {
             ("source.urls", |c| c.source.urls = vec!["http://node:1/path".into()]),
             ("maxReorgDepth", |c| c.max_reorg_depth = 0),
             ("retryAttempts", |c| c.retry_attempts = 11),
+            ("auditEvery", |c| c.audit_every = 1_000_001),
             ("views.maxConcurrent", |c| c.views.max_concurrent = 0),
             ("views.timeout", |c| c.views.timeout_ms = 0),
             ("views.maxRequestBytes", |c| c.views.max_request_bytes = 0),

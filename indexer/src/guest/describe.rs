@@ -113,8 +113,12 @@ impl Module {
             cancel: CancelFlag::new(),
             deadline: Some(Instant::now() + META_TIME_MAX),
         };
-        let mut instance =
-            Instance::build(self.pre(), self.engine().view_memory_limit_bytes, interrupt.clone()).ok()?;
+        let mut instance = Instance::build(
+            self.for_views(),
+            self.engine().view_memory_limit_bytes,
+            interrupt.clone(),
+        )
+        .ok()?;
         let job = Job::view(Height(0), Bytes::new(), Box::new(Nothing));
         let ptr = instance.view("__meta", job, interrupt).ok()?;
         // Some builds return the address of the length instead of the data.

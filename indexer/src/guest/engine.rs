@@ -1,11 +1,12 @@
-//! The engine: the only wasmtime configuration there is. Blocks and views share it, so both compute the same.
+//! The engines: one for blocks, one for views. They differ only in how much memory they keep for the next instance;
+//! all that a result can depend on is the same, so both compute the same.
 
 use std::{
     io,
     path::{Path, PathBuf},
 };
 
-use wasmtime::{Cache, CacheConfig, Config, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
+use wasmtime::{Cache, CacheConfig, Config, Enabled, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
 
 use super::interrupt;
 
@@ -34,11 +35,19 @@ pub(super) const TABLE_ELEMENTS_MAX: usize = 1 << 16;
 /// upper bound only, nothing is reserved for it.
 const INSTANCE_BYTES_MAX: usize = 16 << 20;
 
-/// Indexing holds two instances while it refreshes: the fresh one is built before the old one is dropped.
-const INDEXING_SLOTS: u32 = 2;
+/// Indexing holds two instances while it refreshes, for the fresh one is built before the old one is dropped, or while
+/// it audits; one to spare.
+const INDEXING_SLOTS: u32 = 3;
 
 /// For a module that is described while all views run, and one to spare.
 const SPARE_SLOTS: u32 = 2;
+
+/// What a slot for indexing keeps of a dropped instance's memory. A dense block touches some 20 MiB, and getting them
+/// from the kernel page by page takes a fifth of the time the guest needs for it. A refresh gives back all the rest.
+const INDEXING_KEEP_BYTES: usize = 64 << 20;
+
+/// Views touch little, and there can be many slots: nothing is kept for them.
+const VIEW_KEEP_BYTES: usize = 0;
 
 /// What differs from process to process. Everything else is fixed, because results depend on it.
 #[derive(Clone, Debug)]
@@ -56,7 +65,10 @@ pub struct EngineConfig {
 /// Compiles modules and holds the memory their instances run in. Clones share it.
 #[derive(Clone)]
 pub struct Engine {
-    pub(super) wasmtime: wasmtime::Engine,
+    /// Runs blocks.
+    pub(super) indexing: wasmtime::Engine,
+    /// Runs views and previews.
+    pub(super) views: wasmtime::Engine,
     pub(super) limit_bytes: u64,
     pub(super) view_memory_limit_bytes: u64,
     cache: Option<Cache>,
@@ -101,19 +113,25 @@ impl Engine {
         let cache = config.cache_dir.as_deref().map(open_cache).transpose()?;
         let limit_bytes = config.limit_bytes.min(ADDRESSABLE_BYTES);
         let view_memory_limit_bytes = config.view_memory_limit_bytes.min(ADDRESSABLE_BYTES);
-        let slots = config.max_views.saturating_add(INDEXING_SLOTS + SPARE_SLOTS);
-
-        let mut settings = results_matter();
-        settings.cache(cache.clone());
-        let pool = pool(slots, limit_bytes.max(view_memory_limit_bytes));
-        settings.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
-        let wasmtime = wasmtime::Engine::new(&settings).map_err(|source| Error::Reserve {
-            slots,
-            source: source.into(),
-        })?;
-        interrupt::start_ticking(&wasmtime).map_err(|source| Error::Ticker { source })?;
+        // A preview runs a block, so its slot must be as large as one for indexing.
+        let memory_bytes = limit_bytes.max(view_memory_limit_bytes);
+        let engine = |slots, keep_bytes| {
+            let mut settings = results_matter();
+            settings.cache(cache.clone());
+            let pool = pool(slots, memory_bytes, keep_bytes);
+            settings.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+            let engine = wasmtime::Engine::new(&settings).map_err(|source| Error::Reserve {
+                slots,
+                source: source.into(),
+            })?;
+            interrupt::start_ticking(&engine).map_err(|source| Error::Ticker { source })?;
+            Ok(engine)
+        };
+        let indexing = engine(INDEXING_SLOTS, INDEXING_KEEP_BYTES)?;
+        let views = engine(config.max_views.saturating_add(SPARE_SLOTS), VIEW_KEEP_BYTES)?;
         Ok(Self {
-            wasmtime,
+            indexing,
+            views,
             limit_bytes,
             view_memory_limit_bytes,
             cache,
@@ -159,9 +177,8 @@ fn results_matter() -> Config {
 }
 
 /// Slots that are made once and used again: a fresh instance is a few system calls, its start image is mapped
-/// copy-on-write, and dropping it gives the memory back at once. Keeping some of it resident would save page faults
-/// (most of what a fresh instance costs at a large block), but then a refresh would not free what it says it does.
-fn pool(slots: u32, memory_bytes: u64) -> PoolingAllocationConfig {
+/// copy-on-write, and dropping it gives the memory back at once, but for `keep_bytes`.
+fn pool(slots: u32, memory_bytes: u64, keep_bytes: usize) -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_core_instances(slots);
     pool.total_memories(slots.saturating_mul(MEMORIES_MAX));
@@ -170,6 +187,13 @@ fn pool(slots: u32, memory_bytes: u64) -> PoolingAllocationConfig {
     pool.max_tables_per_module(TABLES_MAX);
     pool.table_elements(TABLE_ELEMENTS_MAX);
     pool.max_core_instance_size(INSTANCE_BYTES_MAX);
+    // Only where the kernel tells which pages were written (Linux 6.7): else all that may be kept would be overwritten
+    // with zeros each time, which costs more than it saves.
+    if keep_bytes > 0 && PoolingAllocationConfig::is_pagemap_scan_available() {
+        pool.linear_memory_keep_resident(keep_bytes);
+        pool.table_keep_resident(keep_bytes);
+        pool.pagemap_scan(Enabled::Yes);
+    }
     // Whole pages, so that the limiter and never the pool is what refuses growth.
     pool.max_memory_size(usize::try_from(memory_bytes.next_multiple_of(PAGE_BYTES)).unwrap_or(usize::MAX));
     pool

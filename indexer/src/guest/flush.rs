@@ -1,20 +1,28 @@
 //! What a guest flushes: protobuf `KeyValueFlush { repeated bytes list = 1; }`, the list being key, value, key, value.
 
-use bytes::{Buf, Bytes};
+use std::ops::Range;
+
 use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
 
-use crate::{fault::Fault, state::WriteSet};
+use crate::{
+    fault::Fault,
+    state::{Builder, WriteSet},
+};
 
 /// The most one block may flush, counted as the messages plus [`ENTRY_BYTES`] per key or value. Memory of the host, not
 /// of the guest: the largest blocks known flush some 100 MB, and a guest that flushes the same pairs over and over must
 /// not take the process with it. Fixed, because failing a block is a result.
 const FLUSHED_BYTES_MAX: u64 = 1 << 30;
 
-/// What the host holds per key or value besides its bytes.
-const ENTRY_BYTES: u64 = size_of::<Bytes>() as u64;
+/// What one key or value counts besides its bytes, so that empty ones come to an end too. More than the host holds for
+/// it; fixed for the same reason.
+const ENTRY_BYTES: u64 = 32;
 
 /// Field number of `list`.
 const LIST: u32 = 1;
+
+/// First byte of an element of `list`.
+const ELEMENT: u8 = 0x0a;
 
 /// A message that begins with this byte is a call of a later ABI (no protobuf message does).
 const SYSCALL: u8 = 0x01;
@@ -22,13 +30,13 @@ const SYSCALL: u8 = 0x01;
 /// The pairs of one block, in the order they were flushed.
 #[derive(Debug, Default)]
 pub(super) struct Flushed {
-    pairs: Vec<(Bytes, Bytes)>,
+    pairs: Builder,
     cost_bytes: u64,
     calls: u64,
 }
 
 impl Flushed {
-    /// Takes one message. Keys and values share the one copy made of it. A key without value at its end is ignored.
+    /// Takes one message, of which one copy is made. A key without value at its end is ignored.
     pub(super) fn add(&mut self, message: &[u8]) -> Result<(), Fault> {
         if message.first() == Some(&SYSCALL) {
             return Err(Fault::guest(
@@ -37,12 +45,14 @@ impl Flushed {
         }
         self.charge(message.len() as u64)?;
         self.calls += 1;
-        let mut rest = Bytes::copy_from_slice(message);
+        let base = self.pairs.copy(message);
+        let mut at = 0;
         let mut key = None;
-        while let Some(entry) = self.next_entry(&mut rest)? {
+        while let Some(entry) = self.next_entry(message, &mut at)? {
+            let entry = base + entry.start..base + entry.end;
             match key.take() {
                 None => key = Some(entry),
-                Some(key) => self.pairs.push((key, entry)),
+                Some(key) => self.pairs.pair(key, entry),
             }
         }
         Ok(())
@@ -53,30 +63,50 @@ impl Flushed {
         if self.calls == 0 {
             return Err(Fault::guest("_start returned without flushing"));
         }
-        Ok(WriteSet::from_flushed(self.pairs))
+        Ok(self.pairs.build())
     }
 
-    /// The next element of the list; fields of other numbers are skipped, as protobuf wants it.
-    fn next_entry(&mut self, rest: &mut Bytes) -> Result<Option<Bytes>, Fault> {
+    /// Where the next element of the list lies in the message; fields of other numbers are skipped, as protobuf wants
+    /// it.
+    fn next_entry(&mut self, message: &[u8], at: &mut usize) -> Result<Option<Range<usize>>, Fault> {
         let malformed = |what: &dyn std::fmt::Display| Fault::guest(format!("flushed no KeyValueFlush: {what}"));
-        while rest.has_remaining() {
-            let (field, wire_type) = decode_key(rest).map_err(|error| malformed(&error))?;
-            if field != LIST {
-                skip_field(wire_type, field, rest, DecodeContext::default()).map_err(|error| malformed(&error))?;
-                continue;
-            }
-            if wire_type != WireType::LengthDelimited {
-                return Err(malformed(&"its list is not made of bytes"));
-            }
-            let len = decode_varint(rest).map_err(|error| malformed(&error))?;
+        loop {
+            let mut rest = &message[*at..];
+            let len = match *rest {
+                [] => return Ok(None),
+                // Nearly all of a message is such: an element below 128 bytes.
+                [ELEMENT, len, ..] if len < 0x80 => {
+                    rest = &rest[2..];
+                    u64::from(len)
+                }
+                _ => {
+                    let (field, wire_type) = decode_key(&mut rest).map_err(|error| malformed(&error))?;
+                    if field != LIST {
+                        skip_field(wire_type, field, &mut rest, DecodeContext::default())
+                            .map_err(|error| malformed(&error))?;
+                        *at = message.len() - rest.len();
+                        continue;
+                    }
+                    if wire_type != WireType::LengthDelimited {
+                        return Err(malformed(&"its list is not made of bytes"));
+                    }
+                    decode_varint(&mut rest).map_err(|error| malformed(&error))?
+                }
+            };
             let len = usize::try_from(len).ok().filter(|len| *len <= rest.len());
             let Some(len) = len else {
                 return Err(malformed(&"an element reaches beyond its end"));
             };
             self.charge(ENTRY_BYTES)?;
-            return Ok(Some(rest.split_to(len)));
+            let start = message.len() - rest.len();
+            *at = start + len;
+            return Ok(Some(start..*at));
         }
-        Ok(None)
+    }
+
+    /// What the host holds for it, in bytes.
+    pub(super) fn cost_bytes(&self) -> u64 {
+        self.cost_bytes
     }
 
     fn charge(&mut self, bytes: u64) -> Result<(), Fault> {
@@ -114,7 +144,6 @@ mod tests {
         let writes = flushed.into_write_set()?;
         Ok(writes
             .pairs()
-            .iter()
             .map(|(key, value)| (key.to_vec(), value.to_vec()))
             .collect())
     }

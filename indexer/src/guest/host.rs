@@ -41,6 +41,10 @@ pub(super) struct Job {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Block,
+    /// A block of a preview; what is flushed may cost the host so many bytes.
+    Preview {
+        flushed_bytes_max: u64,
+    },
     View,
 }
 
@@ -55,8 +59,7 @@ pub(super) enum Failure {
 
 impl Host {
     /// Of an instance that is about to be built.
-    pub(super) fn new(limit_bytes: u64, interrupt: Interrupt) -> Self {
-        let limits = MemoryLimits::new(limit_bytes);
+    pub(super) fn new(limits: MemoryLimits, interrupt: Interrupt) -> Self {
         Self {
             memory: None,
             limits,
@@ -145,6 +148,11 @@ impl Job {
         Self::new(Kind::Block, height, block, state)
     }
 
+    /// A block to preview.
+    pub(super) fn preview(height: Height, block: Bytes, state: Box<dyn State>, flushed_bytes_max: u64) -> Self {
+        Self::new(Kind::Preview { flushed_bytes_max }, height, block, state)
+    }
+
     /// A request to answer.
     pub(super) fn view(height: Height, request: Bytes, state: Box<dyn State>) -> Self {
         Self::new(Kind::View, height, request, state)
@@ -180,7 +188,15 @@ impl Job {
 
     /// Takes one flush of a block; a view's changes nothing.
     pub(super) fn flush(&mut self, message: &[u8]) -> Result<(), Fault> {
-        self.flushed.add(message)
+        self.flushed.add(message)?;
+        match self.kind {
+            // Looked at after the message is taken: it is bounded by the memory of the guest that it came from.
+            Kind::Preview { flushed_bytes_max } if self.flushed.cost_bytes() > flushed_bytes_max => Err(Fault {
+                class: FaultClass::Limit,
+                message: format!("the block flushed more than {flushed_bytes_max} bytes, which is what a preview may"),
+            }),
+            Kind::Preview { .. } | Kind::Block | Kind::View => Ok(()),
+        }
     }
 
     /// Whether this is a view.
@@ -196,6 +212,7 @@ impl Job {
     fn speaker(&self) -> Speaker {
         match self.kind {
             Kind::Block => Speaker::Block(self.height),
+            Kind::Preview { .. } => Speaker::Preview(self.height),
             Kind::View => Speaker::View(self.height),
         }
     }

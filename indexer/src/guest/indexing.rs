@@ -94,9 +94,23 @@ impl Indexing {
         Ok(writes)
     }
 
+    /// Runs one block as [`Self::run`] does, on a fresh instance that is gone afterwards. The kept one stays as it is.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub fn run_apart(
+        &self,
+        height: Height,
+        block: Bytes,
+        state: Box<dyn State>,
+        stop: &CancelFlag,
+    ) -> Result<WriteSet, Fault> {
+        Self::new(self.module.clone()).run(height, block, state, stop)
+    }
+
     fn fresh(&self) -> Result<Instance, Fault> {
         let limit_bytes = self.module.engine().limit_bytes;
-        Instance::build(self.module.pre(), limit_bytes, self.interrupt()).map_err(Failure::into_fault)
+        Instance::build(self.module.for_indexing(), limit_bytes, self.interrupt()).map_err(Failure::into_fault)
     }
 
     fn interrupt(&self) -> Interrupt {

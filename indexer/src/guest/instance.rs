@@ -5,6 +5,7 @@ use wasmtime::{Instance as WasmInstance, InstancePre, Store};
 use super::{
     host::{Failure, Host, Job},
     interrupt::{self, Interrupt},
+    limits::MemoryLimits,
 };
 use crate::fault::Fault;
 
@@ -17,7 +18,16 @@ pub(super) struct Instance {
 impl Instance {
     /// Builds a fresh one; this runs the module's start section, if it has one.
     pub(super) fn build(pre: &InstancePre<Host>, limit_bytes: u64, interrupt: Interrupt) -> Result<Self, Failure> {
-        let mut store = Store::new(pre.module().engine(), Host::new(limit_bytes, interrupt));
+        Self::build_within(pre, MemoryLimits::new(limit_bytes), interrupt)
+    }
+
+    /// The same with limits made by the caller.
+    pub(super) fn build_within(
+        pre: &InstancePre<Host>,
+        limits: MemoryLimits,
+        interrupt: Interrupt,
+    ) -> Result<Self, Failure> {
+        let mut store = Store::new(pre.module().engine(), Host::new(limits, interrupt));
         store.limiter(|host| &mut host.limits);
         interrupt::watch(&mut store);
         store.set_epoch_deadline(1);

@@ -1,6 +1,7 @@
 //! The memory limit. A refusal depends on the limit alone, so the guest sees the same on every machine; where the
 //! machine itself runs short, the guest is stopped instead of told.
 
+use crds::pod::FaultClass;
 use wasmtime::ResourceLimiter;
 
 use super::engine::TABLE_ELEMENTS_MAX;
@@ -10,6 +11,8 @@ use crate::fault::Fault;
 #[derive(Debug)]
 pub(super) struct MemoryLimits {
     limit_bytes: u64,
+    /// What this process spends on one run. Beyond it the run is stopped; the guest never sees this bound.
+    stop_above_bytes: u64,
     in_use_bytes: u64,
     refused: Option<Refused>,
 }
@@ -26,8 +29,14 @@ pub(super) struct Refused {
 impl MemoryLimits {
     /// Of an instance that has no memory yet.
     pub(super) fn new(limit_bytes: u64) -> Self {
+        Self::stopped_above(limit_bytes, u64::MAX)
+    }
+
+    /// The same, and the run fails with class `Limit` where it would take more than `stop_above_bytes`.
+    pub(super) fn stopped_above(limit_bytes: u64, stop_above_bytes: u64) -> Self {
         Self {
             limit_bytes,
+            stop_above_bytes,
             in_use_bytes: 0,
             refused: None,
         }
@@ -66,6 +75,17 @@ impl ResourceLimiter for MemoryLimits {
             });
             return Ok(false);
         }
+        if wanted_bytes > self.stop_above_bytes {
+            let message = format!(
+                "the guest wanted {wanted_bytes} bytes of memory, {} are given to it here",
+                self.stop_above_bytes
+            );
+            return Err(Fault {
+                class: FaultClass::Limit,
+                message,
+            }
+            .into());
+        }
         self.in_use_bytes = wanted_bytes;
         Ok(true)
     }
@@ -90,8 +110,6 @@ impl ResourceLimiter for MemoryLimits {
 
 #[cfg(test)]
 mod tests {
-    use crds::pod::FaultClass;
-
     use super::*;
 
     const PAGE: usize = 65_536;
@@ -124,6 +142,19 @@ mod tests {
         let mut limits = MemoryLimits::new(4 * PAGE as u64);
         assert!(!limits.memory_growing(PAGE, 9 * PAGE, Some(2 * PAGE)).unwrap());
         assert_eq!(limits.refused(), None);
+    }
+
+    #[test]
+    fn what_the_process_does_not_give_stops_the_guest_and_is_no_refusal() {
+        let mut limits = MemoryLimits::stopped_above(4 * PAGE as u64, 2 * PAGE as u64);
+        assert!(limits.memory_growing(0, 2 * PAGE, None).unwrap());
+        let error = limits.memory_growing(2 * PAGE, 3 * PAGE, None).unwrap_err();
+        assert_eq!(error.downcast_ref::<Fault>().unwrap().class, FaultClass::Limit);
+        assert_eq!(limits.refused(), None);
+        assert!(
+            !limits.memory_growing(2 * PAGE, 5 * PAGE, None).unwrap(),
+            "the limit comes first"
+        );
     }
 
     #[test]

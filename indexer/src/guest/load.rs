@@ -19,7 +19,8 @@ pub struct Module(Arc<Inner>);
 
 struct Inner {
     engine: Engine,
-    pre: InstancePre<Host>,
+    indexing: InstancePre<Host>,
+    views: InstancePre<Host>,
 }
 
 /// Why a module cannot be used, and what to do.
@@ -105,15 +106,14 @@ impl Module {
             Some(rest) if rest.starts_with(COMPONENT_VERSION) => return Err(LoadError::Component),
             Some(_) => {}
         }
-        let module = wasmtime::Module::from_binary(&engine.wasmtime, bytes).map_err(invalid)?;
-        require_start(&module)?;
-        require_memory(&module, engine.limit_bytes)?;
-        let pre = imports::linker(&engine.wasmtime, &module)
-            .and_then(|linker| linker.instantiate_pre(&module))
-            .map_err(|source| LoadError::Imports { source: source.into() })?;
+        let indexing = compiled(&engine.indexing, bytes)?;
+        require_start(indexing.module())?;
+        require_memory(indexing.module(), engine.limit_bytes)?;
         Ok(Self(Arc::new(Inner {
             engine: engine.clone(),
-            pre,
+            indexing,
+            // Compiled by the same settings, so found in the cache if there is one.
+            views: compiled(&engine.views, bytes)?,
         })))
     }
 
@@ -122,15 +122,27 @@ impl Module {
         &self.0.engine
     }
 
-    /// What instances are made from.
-    pub(super) fn pre(&self) -> &InstancePre<Host> {
-        &self.0.pre
+    /// What instances for blocks are made from.
+    pub(super) fn for_indexing(&self) -> &InstancePre<Host> {
+        &self.0.indexing
+    }
+
+    /// What instances for views and previews are made from.
+    pub(super) fn for_views(&self) -> &InstancePre<Host> {
+        &self.0.views
     }
 
     /// What it declares.
     pub(super) fn compiled(&self) -> &wasmtime::Module {
-        self.0.pre.module()
+        self.0.indexing.module()
     }
+}
+
+fn compiled(engine: &wasmtime::Engine, bytes: &[u8]) -> Result<InstancePre<Host>, LoadError> {
+    let module = wasmtime::Module::from_binary(engine, bytes).map_err(invalid)?;
+    imports::linker(engine, &module)
+        .and_then(|linker| linker.instantiate_pre(&module))
+        .map_err(|source| LoadError::Imports { source: source.into() })
 }
 
 /// Wasmtime names the proposal, not the way out. Its error has no kinds, so the text decides which words people see;

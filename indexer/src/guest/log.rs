@@ -23,6 +23,8 @@ pub(super) enum Speaker {
     Block(Height),
     /// A guest at a view: at level debug, for clients decide how many there are.
     View(Height),
+    /// A guest at the block of a preview: as at a view.
+    Preview(Height),
     /// A guest being instantiated.
     Start,
 }
@@ -47,6 +49,7 @@ impl GuestLog {
         match speaker {
             Speaker::Block(height) => tracing::info!(target: "guest", height = height.0, "{text}"),
             Speaker::View(height) => tracing::debug!(target: "guest", view_height = height.0, "{text}"),
+            Speaker::Preview(height) => tracing::debug!(target: "guest", preview_height = height.0, "{text}"),
             Speaker::Start => tracing::info!(target: "guest", "{text}"),
         }
         if self.used_bytes >= RUN_BYTES_MAX {

@@ -91,7 +91,7 @@ impl Module {
             deadline: Some(limits.deadline),
         };
         let memory_limit_bytes = self.engine().view_memory_limit_bytes;
-        let mut instance = Instance::build(self.pre(), memory_limit_bytes, interrupt.clone())?;
+        let mut instance = Instance::build(self.for_views(), memory_limit_bytes, interrupt.clone())?;
         let ptr = instance.view(function, Job::view(height, input, state), interrupt)?;
         answer(instance.memory(), ptr, limits.max_response_bytes)
     }
@@ -132,7 +132,9 @@ impl From<Failure> for ViewError {
             Failure::Fault(Fault { class, message }) => match class {
                 FaultClass::Guest => Self::Guest(message),
                 FaultClass::Limit => Self::Limit(message),
-                FaultClass::Host | FaultClass::Source | FaultClass::Reorg => Self::Host(message),
+                FaultClass::Host | FaultClass::Source | FaultClass::Reorg | FaultClass::Nondeterminism => {
+                    Self::Host(message)
+                }
             },
         }
     }

@@ -1,15 +1,50 @@
-//! The third stage: one atomic batch for each block, then the announcement.
+//! The third stage: puts blocks in order, computes digests, and writes them, many in one step while the tip is far.
 
-use std::{sync::mpsc::Receiver, time::Instant};
+use std::{
+    sync::{
+        Arc,
+        mpsc::{Receiver, RecvTimeoutError},
+    },
+    time::{Duration, Instant},
+};
+
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::{Shared, execute::Executed, show_tip};
-use crate::{fault::Fault, fault_point, state::Digest, store::Durability};
+use crate::{
+    chain::{BlockRef, Height},
+    fault::Fault,
+    fault_point,
+    state::{Digest, WriteSet},
+    store::{Durability, NewBlock},
+};
+
+/// Blocks are written together once they hold this much. Half of it makes twice as many files to merge, twice of it is
+/// twice the memory, of which three such heaps exist: one filling, one being written, one waiting.
+pub(super) const BATCH_BYTES: usize = 32 << 20;
+/// Or once the first of them waits for so long: what people see of a sync is that old at most, and so much of it is
+/// done again after a crash.
+const BATCH_AGE: Duration = Duration::from_secs(1);
 
 /// Writes what was executed into the store.
 pub struct Committer {
     shared: Shared,
-    /// The digest of the last block committed.
+    /// The digest of the last block taken.
     digest: Digest,
+    waiting: Vec<Waiting>,
+    waiting_bytes: usize,
+    /// When the first of them came.
+    since: Instant,
+}
+
+/// A block that is ready to be written.
+struct Waiting {
+    at: BlockRef,
+    writes: Arc<WriteSet>,
+    digest: Digest,
+    /// How long putting it in order and hashing it took.
+    took: Duration,
+    _permit: OwnedSemaphorePermit,
 }
 
 impl Committer {
@@ -19,6 +54,9 @@ impl Committer {
         Self {
             shared: shared.clone(),
             digest,
+            waiting: Vec::new(),
+            waiting_bytes: 0,
+            since: Instant::now(),
         }
     }
 
@@ -28,29 +66,86 @@ impl Committer {
     /// power cut.
     ///
     /// # Errors
-    /// The first failure of the store. Nothing of that block is in the store then, nor of those after it.
+    /// The first failure of the store. Nothing of the blocks written then is announced, nor of those after them.
     pub fn run(mut self, blocks: &Receiver<Executed>) -> Result<(), Fault> {
         let mut lazy = false;
-        for Executed { at, writes, permit } in blocks {
-            let started = Instant::now();
-            let durability = self.durability(at.height.0);
-            lazy = durability == Durability::Lazy;
-            fault_point::reach("before the digest");
-            self.digest = self.digest.next(at.height, at.hash, writes.hash());
-            fault_point::reach("before the batch");
-            self.shared.store.commit(at, &writes, self.digest, durability)?;
-            fault_point::reach("after the batch");
-            drop(permit);
-            self.shared.metrics.committed(writes.pairs().len(), writes.bytes());
-            self.shared.metrics.stage("commit", started.elapsed());
-            // Announced: never before it is written.
-            show_tip(&self.shared);
-            fault_point::reach("announced");
-            self.shared.progress.observe(&self.shared.report);
+        loop {
+            let next = if self.waiting.is_empty() {
+                blocks.recv().map_err(|_| RecvTimeoutError::Disconnected)
+            } else {
+                blocks.recv_timeout((self.since + BATCH_AGE).saturating_duration_since(Instant::now()))
+            };
+            let is_last = match next {
+                Ok(executed) => {
+                    let durability = self.durability(executed.at.height.0);
+                    lazy = durability == Durability::Lazy;
+                    self.take(executed);
+                    if lazy && self.waiting_bytes < BATCH_BYTES && self.since.elapsed() < BATCH_AGE {
+                        continue;
+                    }
+                    false
+                }
+                Err(RecvTimeoutError::Timeout) => false,
+                Err(RecvTimeoutError::Disconnected) => true,
+            };
+            self.write(if lazy { Durability::Lazy } else { Durability::EachBlock })?;
+            if is_last {
+                break;
+            }
         }
         if lazy {
             self.shared.store.flush()?;
         }
+        Ok(())
+    }
+
+    fn take(&mut self, Executed { at, writes, permit }: Executed) {
+        let started = Instant::now();
+        if self.waiting.is_empty() {
+            self.since = started;
+        }
+        fault_point::reach("before the digest");
+        self.digest = self.digest.next(at.height, at.hash, writes.hash());
+        self.waiting_bytes += writes.held_bytes();
+        self.waiting.push(Waiting {
+            at,
+            writes,
+            digest: self.digest,
+            took: started.elapsed(),
+            _permit: permit,
+        });
+    }
+
+    /// Writes all that waits, in one step, and announces it.
+    fn write(&mut self, durability: Durability) -> Result<(), Fault> {
+        let Some(blocks) = u32::try_from(self.waiting.len()).ok().filter(|blocks| *blocks > 0) else {
+            return Ok(());
+        };
+        let started = Instant::now();
+        let new: Vec<_> = self.waiting.iter().map(Waiting::as_new).collect();
+        let Shared {
+            store,
+            report,
+            metrics,
+            progress,
+            ..
+        } = &self.shared;
+        // Blocks this far below the tip are not undone any more.
+        let undo_from = report.tip().unwrap_or(0).saturating_sub(store.max_reorg_depth());
+        fault_point::reach("before the batch");
+        store.commit_all(&new, Height(undo_from), durability)?;
+        fault_point::reach("after the batch");
+        show_tip(&self.shared);
+        fault_point::reach("announced");
+        let share = started.elapsed() / blocks;
+        metrics.executed_waiting().sub(i64::from(blocks));
+        report.trouble_over();
+        for block in self.waiting.drain(..) {
+            metrics.committed(block.writes.pairs().len(), block.writes.bytes());
+            metrics.stage("commit", block.took + share);
+            progress.observe(report);
+        }
+        self.waiting_bytes = 0;
         Ok(())
     }
 
@@ -61,6 +156,16 @@ impl Committer {
             Durability::EachBlock
         } else {
             Durability::Lazy
+        }
+    }
+}
+
+impl Waiting {
+    fn as_new(&self) -> NewBlock<'_> {
+        NewBlock {
+            at: self.at,
+            writes: &self.writes,
+            digest: self.digest,
         }
     }
 }

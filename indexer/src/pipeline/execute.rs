@@ -15,13 +15,13 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{COMMIT_BUDGET_KIB, Shared, fetch::Fetched};
+use super::{COMMIT_BUDGET_KIB, Shared, audit, fetch::Fetched};
 use crate::{
     chain::{Block, BlockRef, Height},
     fault::{Fault, Remedy},
     fault_point,
     guest::{Indexing, refresh},
-    state::{Layered, Overlay, WriteSet},
+    state::{Layered, Overlay, State, WriteSet},
 };
 
 /// The longest text of a guest's failure that is kept, in characters.
@@ -107,7 +107,7 @@ impl Executor {
         done: &CancellationToken,
     ) -> End {
         let budget = Arc::new(Semaphore::new(COMMIT_BUDGET_KIB));
-        let mut overlay = Overlay::default();
+        let mut overlay = Arc::<Overlay>::default();
         loop {
             if shared
                 .settings
@@ -127,7 +127,9 @@ impl Executor {
                 Next::Stopped => return End::Stopped,
             };
             fault_point::reach("fetched");
-            shared.metrics.stage("fetch_wait", waited.elapsed());
+            shared.metrics.stage("wait", waited.elapsed());
+            shared.metrics.stage("fetch", fetched.took);
+            shared.metrics.fetched_waiting().set(blocks.len() as i64);
             let started = Instant::now();
             let writes = match self.run_block(shared, &overlay, &fetched.block) {
                 Ok(writes) => Arc::new(writes),
@@ -137,22 +139,24 @@ impl Executor {
             let at = fetched.block.at;
             shared.metrics.stage("execute", started.elapsed());
             drop(fetched);
-            overlay.push(at.height, writes.clone());
-            let Some(permit) = reserve(runtime, &budget, writes.bytes()) else {
+            // Nobody else holds it between two blocks, so nothing is copied.
+            Arc::make_mut(&mut overlay).push(at.height, writes.clone());
+            let Some(permit) = reserve(runtime, &budget, writes.held_bytes()) else {
                 return End::Drained;
             };
+            shared.metrics.executed_waiting().inc();
             // The commit stage ends early only with a fault, which the session reports.
             if out.send(Executed { at, writes, permit }).is_err() {
                 return End::Drained;
             }
             if let Some(tip) = shared.store.tip() {
-                overlay.committed(tip.at.height);
+                Arc::make_mut(&mut overlay).committed(tip.at.height);
             }
         }
     }
 
     /// Runs one block, again on a fresh instance after a failure of the guest, as often as the settings say.
-    fn run_block(&mut self, shared: &Shared, overlay: &Overlay, block: &Block) -> Result<WriteSet, End> {
+    fn run_block(&mut self, shared: &Shared, overlay: &Arc<Overlay>, block: &Block) -> Result<WriteSet, End> {
         let mut runs = 0;
         loop {
             self.take_request(shared);
@@ -181,12 +185,9 @@ impl Executor {
         }
     }
 
-    fn run_once(&mut self, shared: &Shared, overlay: &Overlay, block: &Block) -> Result<WriteSet, Fault> {
+    fn run_once(&mut self, shared: &Shared, overlay: &Arc<Overlay>, block: &Block) -> Result<WriteSet, Fault> {
         let height = block.at.height;
-        // The overlay is copied before the reader is made: what is committed in between is in both, and equal.
-        let overlay = overlay.clone();
-        let below = shared.store.reader(height.prev().unwrap_or(Height(0)));
-        let state = Box::new(Layered::new(overlay, below));
+        let state = state_below(shared, overlay, height);
         let writes = self
             .guest
             .run(height, block.bytes.clone(), state, shared.control.stop_flag())?;
@@ -196,6 +197,15 @@ impl Executor {
         shared
             .report
             .update(|status| note_memory(&mut status.memory, bytes, threshold, height));
+        if audit::is_due(&shared.settings, height) {
+            audit::audit(
+                shared,
+                &self.guest,
+                block,
+                state_below(shared, overlay, height),
+                &writes,
+            )?;
+        }
         if shared.settings.refresh == RefreshPolicy::EveryBlock {
             // It will never run again: its memory need not wait for the next block.
             self.guest.drop_instance();
@@ -284,6 +294,7 @@ impl Executor {
     }
 }
 
+/// The next block, or what else there is to do; waits for it.
 async fn next(shared: &Shared, blocks: &mut mpsc::Receiver<Fetched>, done: &CancellationToken) -> Next {
     tokio::select! {
         biased;
@@ -294,6 +305,14 @@ async fn next(shared: &Shared, blocks: &mut mpsc::Receiver<Fetched>, done: &Canc
     }
 }
 
+/// What a block at this height may read.
+fn state_below(shared: &Shared, overlay: &Arc<Overlay>, height: Height) -> Box<dyn State> {
+    // What is committed before the reader is made is in both, and equal.
+    let overlay = Arc::clone(overlay);
+    let below = shared.store.reader(height.prev().unwrap_or(Height(0)));
+    Box::new(Layered::new(overlay, below))
+}
+
 /// Waits for room. None: the commit stage is gone.
 fn reserve(runtime: &Handle, budget: &Arc<Semaphore>, bytes: usize) -> Option<OwnedSemaphorePermit> {
     // A write set larger than the whole budget passes alone.
@@ -302,7 +321,7 @@ fn reserve(runtime: &Handle, budget: &Arc<Semaphore>, bytes: usize) -> Option<Ow
     runtime.block_on(budget.clone().acquire_many_owned(kib)).ok()
 }
 
-fn next_height(shared: &Shared, overlay: &Overlay) -> Height {
+fn next_height(shared: &Shared, overlay: &Arc<Overlay>) -> Height {
     let start = Height(shared.settings.identity.start_height);
     let tip = shared.store.tip().map(|t| t.at.height);
     overlay.last().max(tip).map_or(start, Height::next)
@@ -320,7 +339,10 @@ fn note_memory(memory: &mut Memory, bytes: u64, threshold: u64, height: Height) 
 }
 
 fn halt(block: &Block, runs: u32, fault: &Fault) -> Halt {
-    debug_assert!(matches!(fault.class, FaultClass::Guest | FaultClass::Limit));
+    debug_assert!(matches!(
+        fault.class,
+        FaultClass::Guest | FaultClass::Limit | FaultClass::Nondeterminism
+    ));
     Halt {
         class: fault.class,
         height: block.at.height.0,

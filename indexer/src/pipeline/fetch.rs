@@ -1,6 +1,11 @@
 //! First stage: follows the source's best chain and delivers its blocks in order, many downloads at a time.
 
-use std::{collections::VecDeque, pin::pin, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    pin::pin,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bitcoin::BlockHash;
 use futures::stream::{self, Stream, StreamExt};
@@ -29,6 +34,8 @@ pub struct Fetched {
     pub block: Block,
     /// To be dropped with the block's bytes: makes room for other blocks.
     pub permit: OwnedSemaphorePermit,
+    /// How long its download and the checks took.
+    pub took: Duration,
 }
 
 /// Why fetching ended.
@@ -236,10 +243,12 @@ impl<S: BlockSource, K: Fn(Height) -> Option<BlockHash>> Fetch<'_, S, K> {
     }
 
     async fn download(&self, at: BlockRef, mut permit: OwnedSemaphorePermit) -> Result<Fetched, source::Error> {
+        let asked = Instant::now();
         let block = self.source.block(at).await?;
         let kib = block.bytes.len().div_ceil(1024).max(1);
         drop(permit.split(permit.num_permits().saturating_sub(kib)));
-        Ok(Fetched { block, permit })
+        let took = asked.elapsed();
+        Ok(Fetched { block, permit, took })
     }
 }
 
@@ -335,7 +344,7 @@ mod tests {
             "identity": {
                 "moduleSha256": "00", "network": "regtest", "startHeight": 0, "memoryLimitBytes": 0, "storeFormat": 1,
             },
-            "modulePath": "", "source": {"urls": []}, "maxReorgDepth": 100, "maxBehind": 2, "thresholdBytes": 0,
+            "module": {"from": "path", "path": ""}, "source": {"urls": []}, "maxReorgDepth": 100, "maxBehind": 2, "thresholdBytes": 0,
             "refresh": "EveryBlock", "retryAttempts": 1, "dataDir": "", "rpcListen": "", "opsListen": "",
             "views": {
                 "maxConcurrent": 1, "timeoutMs": 1, "memoryLimitBytes": 1, "maxRequestBytes": 1, "maxResponseBytes": 1,

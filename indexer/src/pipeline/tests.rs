@@ -19,6 +19,9 @@ use crds::{
 use indicatif::ProgressBar;
 use tempfile::TempDir;
 
+mod audit;
+mod trouble;
+
 use super::*;
 use crate::{
     guest::{Engine, EngineConfig, Indexing, Module},
@@ -36,6 +39,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 struct Process {
     source: Arc<MemorySource>,
     shared: Shared,
+    module: Module,
     thread: JoinHandle<Finished>,
     _runtime: tokio::runtime::Runtime,
     _folder: Option<TempDir>,
@@ -51,15 +55,13 @@ fn config(change: impl FnOnce(&mut Config)) -> Config {
             memory_limit_bytes: 256 << 20,
             store_format: crds::identity::STORE_FORMAT,
         },
-        module_path: PathBuf::new(),
-        source: Source {
-            urls: Vec::new(),
-            credentials_dir: None,
-        },
+        module: crds::pod::Module::Path { path: PathBuf::new() },
+        source: Source::default(),
         max_reorg_depth: 10,
         max_behind: 2,
         threshold_bytes: 32 << 20,
         refresh: RefreshPolicy::EveryBlock,
+        audit_every: 0,
         retry_attempts: 1,
         views: Views {
             max_concurrent: 1,
@@ -108,7 +110,7 @@ impl Process {
         };
         let source = Arc::new(chain);
         let runtime = tokio::runtime::Runtime::new().unwrap();
-        let executor = Executor::new(Indexing::new(module));
+        let executor = Executor::new(Indexing::new(module.clone()));
         let pipeline = Pipeline::new(source.clone(), shared.clone(), executor, runtime.handle().clone());
         let thread = std::thread::Builder::new()
             .stack_size(4 << 20)
@@ -117,6 +119,7 @@ impl Process {
         Self {
             source,
             shared,
+            module,
             thread,
             _runtime: runtime,
             _folder: None,
@@ -167,6 +170,7 @@ fn forked(at: u32, tip: u32) -> MemorySource {
     chain
 }
 
+/// Contract §8.7.
 #[test]
 fn a_reorg_while_blocks_wait_undoes_only_what_left_the_chain() {
     // The guest takes its time, so all 120 blocks wait in the queue when the last three of them are replaced. Judged
@@ -180,6 +184,7 @@ fn a_reorg_while_blocks_wait_undoes_only_what_left_the_chain() {
     assert_eq!(tip, fresh(SLOW, forked(117, 121), (2, 121)));
 }
 
+/// Contract §8.7.
 #[test]
 fn reorgs_of_any_depth_that_can_be_undone_end_as_a_fresh_sync() {
     for (depth, policy) in [(1, RefreshPolicy::EveryBlock), (9, RefreshPolicy::OnThreshold)] {
@@ -196,6 +201,7 @@ fn reorgs_of_any_depth_that_can_be_undone_end_as_a_fresh_sync() {
     }
 }
 
+/// Contract §8.7.
 #[test]
 fn a_reorg_that_cannot_be_undone_halts_until_the_chain_comes_back() {
     let process = Process::start(LEAKY, MemorySource::up_to(1, 50), |_| {});
@@ -213,6 +219,7 @@ fn a_reorg_that_cannot_be_undone_halts_until_the_chain_comes_back() {
     assert_eq!(process.stop().0, Finished::Stopped);
 }
 
+/// Contract §8.3.
 #[test]
 fn a_block_that_fails_twice_halts_below_it_and_is_tried_again_when_replaced() {
     let process = Process::start(TRAP_AT_150, MemorySource::up_to(1, 160), |_| {});
@@ -229,6 +236,7 @@ fn a_block_that_fails_twice_halts_below_it_and_is_tried_again_when_replaced() {
     assert_eq!(process.stop().0, Finished::Stopped);
 }
 
+/// Contract §8.3.
 #[test]
 fn a_one_shot_run_that_halts_ends_with_the_reason() {
     let process = Process::start(TRAP_AT_150, MemorySource::up_to(1, 160), |c| c.exit_at = Some(155));
@@ -258,6 +266,24 @@ fn both_policies_build_the_same_index_and_memory_stays_at_the_threshold() {
     assert_eq!(status.memory.refreshes.total(), 3);
     assert_eq!(status.memory.guest_peak_bytes, 32 << 20);
     assert_eq!(process.stop().1, fresh(LEAKY, MemorySource::up_to(1, 100), (1, 100)));
+}
+
+#[test]
+fn every_stage_of_every_block_is_timed_and_what_waits_is_counted() {
+    let process = Process::start(LEAKY, MemorySource::up_to(1, 20), |_| {});
+    process.wait_for_tip(1, 20);
+    let (metrics, report) = (process.shared.metrics.clone(), process.shared.report.clone());
+    process.stop();
+    let text = metrics.render(&report.status()).unwrap();
+    let has = |line: String| assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+    for stage in ["fetch", "wait", "execute", "commit"] {
+        has(format!(
+            "shrewd_indexer_block_stage_seconds_count{{stage=\"{stage}\"}} 21"
+        ));
+    }
+    for queue in ["fetched", "executed"] {
+        has(format!("shrewd_indexer_queued_blocks{{queue=\"{queue}\"}} 0"));
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The methods: each translates parameters, asks the index, and writes the answer as the text clients expect.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use jsonrpsee_types::error::{ErrorObjectOwned, INVALID_PARAMS_CODE, METHOD_NOT_FOUND_CODE};
 use serde::Serialize;
@@ -8,10 +8,14 @@ use serde::Serialize;
 use super::{
     Index, IndexedBlock, NOT_AVAILABLE, OVER_LIMIT, Server, VIEW_FAILED,
     params::{At, Params, bad, truncated},
+    places::Client,
     views::Failure,
     wire::Request,
 };
-use crate::{fault::Fault, guest::ViewError};
+use crate::{
+    fault::Fault,
+    guest::{CancelFlag, ViewAnswer, ViewError},
+};
 
 const NOTHING_INDEXED: &str = "nothing is indexed yet";
 /// A guest's own words may be as long as its memory.
@@ -37,12 +41,21 @@ struct Snapshot {
 ///
 /// # Errors
 /// As the contract assigns codes; the message is for people.
-pub(super) async fn call<I: Index>(server: &Server<I>, request: &Request<'_>) -> Result<String, ErrorObjectOwned> {
+pub(super) async fn call<I: Index>(
+    server: &Server<I>,
+    client: Client,
+    request: &Request<'_>,
+) -> Result<String, ErrorObjectOwned> {
     let params = |max| Params::read(request.params, max);
     let method = request.method.as_ref();
     if !matches!(
         method,
-        "metashrew_view" | "metashrew_height" | "metashrew_getblockhash" | "metashrew_stateroot" | "metashrew_snapshot"
+        "metashrew_view"
+            | "metashrew_preview"
+            | "metashrew_height"
+            | "metashrew_getblockhash"
+            | "metashrew_stateroot"
+            | "metashrew_snapshot"
     ) {
         let message = format!("there is no method {:?}", truncated(method));
         return Err(error(METHOD_NOT_FOUND_CODE, message));
@@ -51,7 +64,8 @@ pub(super) async fn call<I: Index>(server: &Server<I>, request: &Request<'_>) ->
         return Err(error(NOT_AVAILABLE, reason));
     }
     match method {
-        "metashrew_view" => view(server, params(3)?).await,
+        "metashrew_view" => view(server, client, params(3)?).await,
+        "metashrew_preview" => preview(server, client, params(4)?).await,
         "metashrew_getblockhash" => {
             let block = block(server, params(1)?).await?;
             // Display order: the bytes of the hash backwards, which is what its text form is.
@@ -72,19 +86,48 @@ pub(super) async fn call<I: Index>(server: &Server<I>, request: &Request<'_>) ->
     }
 }
 
-async fn view<I: Index>(server: &Server<I>, mut params: Params<'_>) -> Result<String, ErrorObjectOwned> {
+async fn view<I: Index>(
+    server: &Server<I>,
+    client: Client,
+    mut params: Params<'_>,
+) -> Result<String, ErrorObjectOwned> {
     let function = params.text("function")?.into_owned();
-    let input = params.hex("input")?;
-    let height = match params.height()? {
-        None | Some(At::Latest) => None,
-        Some(At::Height(height)) => Some(height),
-    };
+    let input = params.hex("input")?.into();
+    let height = params.height_or_tip()?;
+    run(server, client, function, move |index, function, deadline, cancel| {
+        index.view(function, height, input, deadline, cancel)
+    })
+    .await
+}
+
+async fn preview<I: Index>(
+    server: &Server<I>,
+    client: Client,
+    mut params: Params<'_>,
+) -> Result<String, ErrorObjectOwned> {
+    let block = params.hex("block")?.into();
+    let function = params.text("function")?.into_owned();
+    let input = params.hex("input")?.into();
+    let parent = params.height_or_tip()?;
+    run(server, client, function, move |index, function, deadline, cancel| {
+        index.preview(function, parent, block, input, deadline, cancel)
+    })
+    .await
+}
+
+/// Runs a view, by itself or after a block, and writes its answer as hex.
+async fn run<I: Index>(
+    server: &Server<I>,
+    client: Client,
+    function: String,
+    work: impl FnOnce(&I, &str, Instant, &CancelFlag) -> Result<ViewAnswer, ViewError> + Send + 'static,
+) -> Result<String, ErrorObjectOwned> {
     if server.index.tip().is_none() {
         return Err(error(NOT_AVAILABLE, NOTHING_INDEXED));
     }
     let answer = server
         .views
-        .run(&server.index, &server.metrics, function, height, input.into())
+        .run(&server.index, &server.metrics, client, function, work)
         .await
         .map_err(|failure| error(code(&failure), failure.to_string()))?;
     Ok(format!("0x{}", hex::encode(&answer.bytes)))

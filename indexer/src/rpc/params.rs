@@ -84,6 +84,14 @@ impl<'a> Params<'a> {
             Some(Param::Other(kind)) => Err(bad(format!("height must be a number or a string, not {kind}"))),
         }
     }
+
+    /// The next one as [`Self::height`]; none for the last block indexed, which a missing one means too.
+    pub(super) fn height_or_tip(&mut self) -> Result<Option<Height>, ErrorObjectOwned> {
+        Ok(match self.height()? {
+            None | Some(At::Latest) => None,
+            Some(At::Height(height)) => Some(height),
+        })
+    }
 }
 
 /// -32602 with what is wrong.

@@ -5,12 +5,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
-use tokio::{sync::Semaphore, time::timeout_at};
+use tokio::time::timeout_at;
 
-use super::{Index, params::truncated};
+use super::{
+    Index,
+    params::truncated,
+    places::{Client, Full, Places},
+};
 use crate::{
-    chain::Height,
     guest::{CancelFlag, ViewAnswer, ViewError},
     metrics::{Metrics, OTHER_FUNCTION},
 };
@@ -34,8 +36,7 @@ pub(super) enum Failure {
 
 /// The places.
 pub(super) struct Views {
-    running: Arc<Semaphore>,
-    present: Arc<Semaphore>,
+    places: Arc<Places>,
     max_concurrent: usize,
     timeout: Duration,
 }
@@ -44,14 +45,13 @@ impl Views {
     pub(super) fn new(max_concurrent: u32, timeout: Duration) -> Self {
         let max_concurrent = usize::try_from(max_concurrent).unwrap_or(usize::MAX);
         Self {
-            running: Arc::new(Semaphore::new(max_concurrent)),
-            present: Arc::new(Semaphore::new(max_concurrent.saturating_mul(1 + WAITING_PER_PLACE))),
+            places: Places::new(max_concurrent, max_concurrent.saturating_mul(WAITING_PER_PLACE)),
             max_concurrent,
             timeout,
         }
     }
 
-    /// Runs one view on a thread of its own. Dropping the future ends the view soon.
+    /// Runs one view on a thread of its own: `work` is given the index, the function, its deadline and its flag. Dropping the future ends the view soon.
     ///
     /// # Errors
     /// [`Failure`]; [`Failure::Deadline`] also of a view that waited for its place until then.
@@ -59,9 +59,9 @@ impl Views {
         &self,
         index: &Arc<I>,
         metrics: &Arc<Metrics>,
+        client: Client,
         function: String,
-        height: Option<Height>,
-        input: Bytes,
+        work: impl FnOnce(&I, &str, Instant, &CancelFlag) -> Result<ViewAnswer, ViewError> + Send + 'static,
     ) -> Result<ViewAnswer, Failure> {
         let mut record = Record::start(
             metrics,
@@ -71,7 +71,7 @@ impl Views {
                 OTHER_FUNCTION
             },
         );
-        let result = self.run_placed(index, function, height, input).await;
+        let result = self.run_placed(index, client, function, work).await;
         record.outcome = match &result {
             Ok(answer) => {
                 if answer.malformed {
@@ -87,31 +87,31 @@ impl Views {
     async fn run_placed<I: Index>(
         &self,
         index: &Arc<I>,
+        client: Client,
         function: String,
-        height: Option<Height>,
-        input: Bytes,
+        work: impl FnOnce(&I, &str, Instant, &CancelFlag) -> Result<ViewAnswer, ViewError> + Send + 'static,
     ) -> Result<ViewAnswer, Failure> {
         if !index.has_view(&function) {
             return Err(ViewError::UnknownFunction(truncated(&function).to_owned()).into());
         }
         let deadline = Instant::now() + self.timeout;
-        let Ok(present) = self.present.clone().try_acquire_owned() else {
-            return Err(Failure::Busy {
-                max_concurrent: self.max_concurrent,
-            });
+        let busy = |Full| Failure::Busy {
+            max_concurrent: self.max_concurrent,
         };
-        let running = match timeout_at(deadline.into(), self.running.clone().acquire_owned()).await {
-            Ok(Ok(permit)) => permit,
-            // The semaphore is never closed: it is the deadline.
-            Ok(Err(_)) | Err(_) => return Err(Failure::Deadline { timeout: self.timeout }),
+        let place = match self.places.enter(client).map_err(busy)? {
+            Ok(place) => place,
+            Err(ticket) => match timeout_at(deadline.into(), ticket.called()).await {
+                Ok(called) => called.map_err(busy)?,
+                Err(_) => return Err(Failure::Deadline { timeout: self.timeout }),
+            },
         };
         let cancel = CancelOnDrop(CancelFlag::default());
         let flag = cancel.0.clone();
         let index = Arc::clone(index);
         let view = tokio::task::spawn_blocking(move || {
             // Here, not in the future: a place is free when the thread is, not when the client has left.
-            let _places = (present, running);
-            index.view(&function, height, input, deadline, &flag)
+            let _place = place;
+            work(&index, &function, deadline, &flag)
         });
         match timeout_at((deadline + GRACE).into(), view).await {
             Ok(Ok(result)) => Ok(result?),

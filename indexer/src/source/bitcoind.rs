@@ -11,7 +11,7 @@ use futures::future::{BoxFuture, FutureExt};
 
 use super::{
     AddressError, BlockSource, Error, Headers,
-    http::{self, Endpoint, Login},
+    http::{self, Endpoint, Login, LoginFiles},
     node::Node,
 };
 use crate::chain::{Block, BlockRef, Height};
@@ -52,14 +52,10 @@ impl Bitcoind {
             return Err(AddressError::Missing);
         }
         let client = http::client(http::ANSWER_TIMEOUT)?;
+        let cookie = source.cookie_file.clone().map(LoginFiles::Cookie);
+        let files = cookie.or_else(|| source.credentials_dir.clone().map(LoginFiles::Folder));
         let node = |(url, position): (&String, usize)| {
-            let endpoint = Endpoint::new(
-                url,
-                position,
-                source.credentials_dir.clone(),
-                login.cloned(),
-                client.clone(),
-            )?;
+            let endpoint = Endpoint::new(url, position, files.clone(), login.cloned(), client.clone())?;
             Ok(Node::new(endpoint, network))
         };
         let nodes = source.urls.iter().zip(1..).map(node).collect::<Result<_, _>>()?;
@@ -152,7 +148,7 @@ mod tests {
         Bitcoind::new(
             &pod::Source {
                 urls,
-                credentials_dir: None,
+                ..pod::Source::default()
             },
             Network::Regtest,
         )

@@ -1,6 +1,6 @@
 //! Bounded HTTP to one node: timeouts, answer size, credentials.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use reqwest::{Client, Method, RequestBuilder, StatusCode, Url, redirect};
@@ -34,8 +34,17 @@ pub(super) struct Answer {
 
 struct Credentials {
     /// Files that hold them; none: they were given once and for all.
-    dir: Option<PathBuf>,
+    files: Option<LoginFiles>,
     login: Mutex<Option<Login>>,
+}
+
+/// Files with credentials; they may change while we run.
+#[derive(Clone)]
+pub(super) enum LoginFiles {
+    /// A folder with `username` and `password`.
+    Folder(PathBuf),
+    /// What a node writes when it starts: `USER:PASSWORD`, another password each time.
+    Cookie(PathBuf),
 }
 
 /// User and password of a node. It has no debug form, so that no log line can show it.
@@ -65,7 +74,7 @@ impl Endpoint {
     pub(super) fn new(
         address: &str,
         position: usize,
-        credentials_dir: Option<PathBuf>,
+        files: Option<LoginFiles>,
         login: Option<Login>,
         client: Client,
     ) -> Result<Self, AddressError> {
@@ -80,8 +89,8 @@ impl Endpoint {
         base.set_query(None);
         base.set_fragment(None);
         let name = base.as_str().trim_end_matches('/').into();
-        let credentials = (credentials_dir.is_some() || login.is_some()).then(|| Credentials {
-            dir: credentials_dir,
+        let credentials = (files.is_some() || login.is_some()).then(|| Credentials {
+            files,
             login: Mutex::new(login),
         });
         Ok(Self {
@@ -206,24 +215,39 @@ impl Endpoint {
 
     /// What the files say now; none if there are no files.
     async fn read(&self, credentials: &Credentials) -> Result<Option<Login>, Error> {
-        let Some(dir) = &credentials.dir else {
-            return Ok(None);
-        };
-        let file = async |name: &str| {
-            let path = dir.join(name);
-            match tokio::fs::read_to_string(&path).await {
-                Ok(text) => Ok(text.trim_end_matches(['\r', '\n']).to_owned()),
-                Err(source) => Err(Error::CredentialsMissing {
-                    url: self.name.clone(),
-                    path,
-                    source,
-                }),
+        Ok(match &credentials.files {
+            None => None,
+            Some(LoginFiles::Folder(folder)) => Some(Login {
+                username: self.read_file(folder.join("username")).await?,
+                password: self.read_file(folder.join("password")).await?,
+            }),
+            Some(LoginFiles::Cookie(path)) => {
+                let text = self.read_file(path.clone()).await?;
+                let (username, password) = text.split_once(':').ok_or_else(|| {
+                    let source = io::Error::new(io::ErrorKind::InvalidData, "it is no USER:PASSWORD");
+                    self.missing(path.clone(), source)
+                })?;
+                Some(Login {
+                    username: username.into(),
+                    password: password.into(),
+                })
             }
-        };
-        Ok(Some(Login {
-            username: file("username").await?,
-            password: file("password").await?,
-        }))
+        })
+    }
+
+    async fn read_file(&self, path: PathBuf) -> Result<String, Error> {
+        match tokio::fs::read_to_string(&path).await {
+            Ok(text) => Ok(text.trim_end_matches(['\r', '\n']).to_owned()),
+            Err(source) => Err(self.missing(path, source)),
+        }
+    }
+
+    fn missing(&self, path: PathBuf, source: io::Error) -> Error {
+        Error::CredentialsMissing {
+            url: self.name.clone(),
+            path,
+            source,
+        }
     }
 }
 

@@ -29,6 +29,12 @@ pub enum Error {
         /// The folder.
         dir: PathBuf,
     },
+    /// There is nothing in the folder, where something is needed.
+    #[error("there is no store in {}: give --db-path, --label, --manifest or --config as the run had them", dir.display())]
+    Missing {
+        /// The folder.
+        dir: PathBuf,
+    },
     /// The store has another layout than this program reads.
     #[error(
         "the store in {} says {found:?}, this program reads {wanted:?}: run the version that wrote it, or give an empty \
@@ -99,6 +105,9 @@ pub enum Error {
         #[source]
         source: rocksdb::Error,
     },
+    /// A write ended half-way before: what it began is completed when the store is opened.
+    #[error("an earlier write to the store failed: start again, which completes it")]
+    HalfDone,
     /// What is on disk cannot have been written by this program.
     #[error("the store is damaged: {what}; restore it, or delete it to index again")]
     Damaged {
@@ -140,6 +149,7 @@ impl Error {
             Self::TooDeep { .. } => FaultClass::Reorg,
             Self::Folder { .. }
             | Self::NotOurs { .. }
+            | Self::Missing { .. }
             | Self::Format { .. }
             | Self::UnknownFormat { .. }
             | Self::Locked { .. }
@@ -147,6 +157,7 @@ impl Error {
             | Self::Open { .. }
             | Self::Read { .. }
             | Self::Write { .. }
+            | Self::HalfDone
             | Self::Damaged { .. }
             | Self::OutOfOrder { .. } => FaultClass::Host,
         }

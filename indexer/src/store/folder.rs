@@ -76,6 +76,11 @@ impl Claim {
     }
 }
 
+/// Whether there is a store, of whatever format.
+pub(super) fn holds_store(dir: &Path) -> bool {
+    dir.join(MARKER).is_file() && dir.join(DATABASE).is_dir()
+}
+
 fn is_empty(dir: &Path) -> io::Result<bool> {
     for entry in fs::read_dir(dir)? {
         if entry?.file_name() != LOST_AND_FOUND {

@@ -8,6 +8,8 @@ use rocksdb::WriteBatch;
 use super::{
     Durability, Head,
     error::Error,
+    folder::holds_store,
+    ingest,
     reader::SnapshotReader,
     rocks::Database,
     schema::{BLOCKS, IDENTITY, META, TIP, UNDO, height_key, parse_height},
@@ -27,6 +29,7 @@ pub(super) fn open(dir: &Path, identity: &Identity, max_reorg_depth: u32) -> Res
     fault_point::reach("database made");
     claim_identity(&database, identity)?;
     fault_point::reach("identity written");
+    ingest::recover(&database)?;
     let head = read_head(&database)?;
     if let Some(keep_from) = head.tip.and_then(|tip| tip.next().0.checked_sub(max_reorg_depth)) {
         prune_undo(&database, Height(keep_from))?;
@@ -34,10 +37,22 @@ pub(super) fn open(dir: &Path, identity: &Identity, max_reorg_depth: u32) -> Res
     Ok((database, head))
 }
 
+/// Opens the database of a folder, whatever index it holds, and leaves its undo records as they are. Does not make one.
+pub(super) fn open_existing(dir: &Path) -> Result<(Arc<Database>, Head, Identity), Error> {
+    if !holds_store(dir) {
+        return Err(Error::Missing { dir: dir.into() });
+    }
+    let database = Arc::new(Database::open(dir)?);
+    let identity = read_identity(&database)?.ok_or_else(|| Error::Missing { dir: dir.into() })?;
+    ingest::recover(&database)?;
+    let head = read_head(&database)?;
+    Ok((database, head, identity))
+}
+
 /// Writes the identity into a new database; else it must be the one there.
 #[allow(clippy::expect_used)]
 fn claim_identity(database: &Database, wanted: &Identity) -> Result<(), Error> {
-    let Some(found) = database.get(META, IDENTITY, "the identity")? else {
+    let Some(found) = read_identity(database)? else {
         if database.highest(BLOCKS, "block rows")?.is_some() {
             return Err(Error::Damaged {
                 what: "there are blocks and no identity".into(),
@@ -48,10 +63,6 @@ fn claim_identity(database: &Database, wanted: &Identity) -> Result<(), Error> {
         batch.put_cf(database.family(META), IDENTITY, json);
         return database.write(batch, Durability::EachBlock, "the identity");
     };
-    let damaged = |error| Error::Damaged {
-        what: format!("the identity cannot be read: {error}"),
-    };
-    let found: Identity = serde_json::from_slice(&found).map_err(damaged)?;
     if found != *wanted {
         let (found, wanted) = (Box::new(found), Box::new(wanted.clone()));
         return Err(Error::OtherIndex {
@@ -61,6 +72,16 @@ fn claim_identity(database: &Database, wanted: &Identity) -> Result<(), Error> {
         });
     }
     Ok(())
+}
+
+fn read_identity(database: &Database) -> Result<Option<Identity>, Error> {
+    let Some(found) = database.get(META, IDENTITY, "the identity")? else {
+        return Ok(None);
+    };
+    let damaged = |error| Error::Damaged {
+        what: format!("the identity cannot be read: {error}"),
+    };
+    serde_json::from_slice(&found).map(Some).map_err(damaged)
 }
 
 /// Reads the tip, which must be the newest block row.

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use rocksdb::{
-    ColumnFamily, ColumnFamilyDescriptor, DB, DBPinnableSlice, DBRawIterator, ReadOptions, Snapshot, WriteBatch,
-    WriteOptions, properties,
+    ColumnFamily, ColumnFamilyDescriptor, DB, DBPinnableSlice, DBRawIterator, IngestExternalFileOptions, Options,
+    ReadOptions, Snapshot, WriteBatch, WriteOptions, properties,
 };
 
 use super::{
@@ -16,9 +16,14 @@ use super::{
 };
 use crate::chain::Height;
 
+/// Read ahead by a scan: enough for a disk to be busy with reading instead of seeking.
+const SCAN_READ_BYTES: usize = 2 << 20;
+
 /// An open database. Fields drop in this order: the folder is given up after the database is closed.
 pub(super) struct Database {
     db: DB,
+    /// How files are written that it can take over.
+    file_options: Options,
     _claim: Claim,
     dir: PathBuf,
 }
@@ -49,6 +54,7 @@ impl Database {
             })?;
         Ok(Self {
             db,
+            file_options: tuning::file(&cache),
             _claim: claim,
             dir: dir.into(),
         })
@@ -72,6 +78,27 @@ impl Database {
         self.db
             .write_opt(batch, &options)
             .map_err(|source| Error::Write { what, source })
+    }
+
+    /// How a file of rows is written.
+    pub(super) fn file_options(&self) -> &Options {
+        &self.file_options
+    }
+
+    /// Takes a file of sorted rows over, all of it or nothing.
+    pub(super) fn ingest(
+        &self,
+        family: &'static str,
+        path: PathBuf,
+        options: &IngestExternalFileOptions,
+    ) -> Result<(), Error> {
+        let taken = self
+            .db
+            .ingest_external_file_cf_opts(self.family(family), options, vec![path]);
+        taken.map_err(|source| Error::Write {
+            what: "a file of rows",
+            source,
+        })
     }
 
     /// Brings everything written so far onto the disk.
@@ -135,6 +162,29 @@ impl Database {
         options.set_snapshot(snapshot);
         options.set_prefix_same_as_start(true);
         self.db.raw_iterator_cf_opt(self.family(family), options)
+    }
+
+    /// An iterator over all of one family as it is now, for reading it once from end to end: what it reads does not push
+    /// anything else out of the cache.
+    pub(super) fn scan(&self, family: &'static str) -> DBRawIterator<'_> {
+        let mut options = ReadOptions::default();
+        options.set_total_order_seek(true);
+        options.fill_cache(false);
+        options.set_readahead_size(SCAN_READ_BYTES);
+        self.db.raw_iterator_cf_opt(self.family(family), options)
+    }
+
+    /// Bytes in the block cache, which all families share, and bytes that may be in it.
+    #[allow(clippy::expect_used)]
+    pub(super) fn cache_bytes(&self) -> (u64, u64) {
+        let number = |property| {
+            let value = self.db.property_int_value_cf(self.family(FAMILIES[0]), property);
+            value.ok().flatten().expect("RocksDB has this number for every family")
+        };
+        (
+            number(properties::BLOCK_CACHE_USAGE),
+            number(properties::BLOCK_CACHE_CAPACITY),
+        )
     }
 
     /// What each family takes.

@@ -6,6 +6,7 @@
 //! | `blocks` | height                       | block hash (internal order) ‖ digest ‖ entries ‖ bytes        |
 //! | `undo`   | height                       | the keys that block wrote, see [`super::undo`]                |
 //! | `meta`   | `identity`, `tip`            | the identity as JSON; the height of the last block            |
+//! | `meta`   | `pending`                    | a file beside the database that is part of it, while it exists |
 //!
 //! Numbers are big-endian: heights and lengths u32, counters u64. `!height` is the height with every bit inverted, so
 //! that the newest row of a key comes first and "the value as of H" is the first row at or after `key ‖ !H`. The length
@@ -29,6 +30,8 @@ pub(super) const FAMILIES: [&str; 4] = [ROWS, BLOCKS, UNDO, META];
 
 /// Key of the identity in [`META`].
 pub(super) const IDENTITY: &[u8] = b"identity";
+/// Key of the file's name that is taken over, or was last, in [`META`]; see [`super::ingest`].
+pub(super) const PENDING: &[u8] = b"pending";
 /// Key of the tip's height in [`META`]; absent while the store is empty.
 pub(super) const TIP: &[u8] = b"tip";
 
@@ -94,6 +97,13 @@ pub(super) fn write_row_key(out: &mut Vec<u8>, key: &[u8], height: Height) {
     out.extend_from_slice(&(!height.0).to_be_bytes());
 }
 
+/// The guest key and the height of a row's key; none if these bytes are no row key.
+pub(super) fn parse_row_key(mut row_key: &[u8]) -> Option<(&[u8], Height)> {
+    let length = take_length(&mut row_key)?;
+    let (key, inverted) = row_key.split_at_checked(length)?;
+    Some((key, Height(!parse_height(inverted)?.0)))
+}
+
 /// The part of a row's key that all heights of one guest key share; RocksDB's prefix filters are built over it.
 pub(super) fn row_prefix(row_key: &[u8]) -> &[u8] {
     &row_key[..row_key.len().saturating_sub(HEIGHT_BYTES)]
@@ -153,6 +163,14 @@ mod tests {
         ) {
             let wanted = row_order(&a, &b).then(at_b.cmp(&at_a));
             prop_assert_eq!(row_key(&a, at_a).cmp(&row_key(&b, at_b)), wanted);
+        }
+
+        #[test]
+        fn row_keys_survive(key in keys(), at in any::<u32>(), tail in vec(any::<u8>(), 1..6)) {
+            let row = row_key(&key, at);
+            prop_assert_eq!(parse_row_key(&row), Some((&key[..], Height(at))));
+            prop_assert!(parse_row_key(&[&row[..], &tail[..]].concat()).is_none());
+            prop_assert_eq!(parse_row_key(&row[..row.len() - 1]), None);
         }
 
         #[test]

@@ -2,8 +2,8 @@
 //! RocksDB's defaults.
 
 use rocksdb::{
-    BlockBasedIndexType, BlockBasedOptions, Cache, DBCompressionType, DBRecoveryMode, LruCacheOptions, Options,
-    SliceTransform,
+    BlockBasedIndexType, BlockBasedOptions, Cache, DBCompactionStyle, DBCompressionType, DBRecoveryMode,
+    LruCacheOptions, Options, SliceTransform, UniversalCompactOptions, UniversalCompactionStopStyle,
 };
 
 use super::schema::{BLOCKS, META, ROWS, UNDO, row_prefix};
@@ -16,16 +16,26 @@ const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
 
 /// Blocks, filters and indexes of all files, so that memory does not grow with the index. At 10 bits a row the filters
-/// of 100 million rows take half of it.
-const BLOCK_CACHE_BYTES: usize = 256 * MIB;
+/// of 50 million rows take half of it.
+const BLOCK_CACHE_BYTES: usize = 128 * MIB;
 /// Two bits, four shards: few threads compete, and an item larger than its shard is read from disk every time, which a
 /// 16 MiB value must not be.
 const BLOCK_CACHE_SHARD_BITS: i32 = 2;
 /// Of all families together; beyond it the largest one is written out. A family has two buffers at most, one filling
 /// and one being written, then commits wait: this sum is also what two of each take.
-const WRITE_BUFFERS_BYTES: usize = 128 * MIB;
-/// Rows until a file is written: some seven of the densest blocks. Smaller ones mean more files to merge.
-const ROWS_BUFFER_BYTES: usize = 48 * MIB;
+const WRITE_BUFFERS_BYTES: usize = 96 * MIB;
+/// Rows until a file is written: some ten of the densest blocks. Smaller ones mean more files to merge. Files up to
+/// half as large again have their filters kept in memory while they are young, which those of a sync must.
+const ROWS_BUFFER_BYTES: usize = 32 * MIB;
+/// Sorted files until neighbours of about one size are merged. Every file has to be asked by a read, at the cost of a
+/// filter in memory; merging costs as much as running the guest, so a row should go through it as seldom as possible:
+/// once for every factor of 32 by which the index outgrows one file.
+const RUNS: i32 = 32;
+/// From so many files on writes are slowed down, and stopped, so that merging can follow.
+const RUNS_SLOW: i32 = 64;
+const RUNS_STOP: i32 = 96;
+/// Files are of about one size if the next is at most so many percent larger.
+const RUN_SIZE_RATIO: i32 = 100;
 /// Undo records are large values that live for a few blocks.
 const UNDO_BUFFER_BYTES: usize = 16 * MIB;
 /// A hundred bytes a block.
@@ -83,6 +93,14 @@ pub(super) fn database() -> Options {
     options
 }
 
+/// Options of a file of rows that is written beside the database.
+pub(super) fn file(cache: &Cache) -> Options {
+    let mut options = family(ROWS, cache);
+    // Else it would be compressed as densely as what lies at the bottom, at half the cost of running the guest.
+    options.set_bottommost_compression_type(DBCompressionType::Lz4);
+    options
+}
+
 /// Options of one family.
 pub(super) fn family(name: &str, cache: &Cache) -> Options {
     let mut options = Options::default();
@@ -106,6 +124,16 @@ pub(super) fn family(name: &str, cache: &Cache) -> Options {
 fn rows(options: &mut Options, table: &mut BlockBasedOptions) {
     options.set_write_buffer_size(ROWS_BUFFER_BYTES);
     options.set_target_file_size_base(FILE_BYTES);
+    options.set_compaction_style(DBCompactionStyle::Universal);
+    options.set_level_zero_file_num_compaction_trigger(RUNS);
+    options.set_level_zero_slowdown_writes_trigger(RUNS_SLOW);
+    options.set_level_zero_stop_writes_trigger(RUNS_STOP);
+    let mut merging = UniversalCompactOptions::default();
+    merging.set_stop_style(UniversalCompactionStopStyle::Similar);
+    merging.set_size_ratio(RUN_SIZE_RATIO);
+    // All rows stay, so nothing is ever won by merging everything because much of it might be out of date.
+    merging.set_max_size_amplification_percent(i32::MAX);
+    options.set_universal_compaction_options(&merging);
     options.set_memtable_prefix_bloom_ratio(BUFFER_FILTER_RATIO);
     // The name is stored in every file; filters of another name are not used.
     options.set_prefix_extractor(SliceTransform::create("shrewd.row_prefix.v1", row_prefix, None));

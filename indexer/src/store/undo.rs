@@ -16,7 +16,7 @@ pub(super) fn encode(writes: &WriteSet) -> Vec<u8> {
     let mut out = Vec::new();
     let mut before: &[u8] = &[];
     for (key, _) in writes.pairs() {
-        let shared = before.iter().zip(key.iter()).take_while(|(a, b)| a == b).count();
+        let shared = before.iter().zip(key).take_while(|(a, b)| a == b).count();
         push_length(&mut out, shared);
         push_length(&mut out, key.len() - shared);
         out.extend_from_slice(&key[shared..]);
@@ -44,7 +44,6 @@ pub(super) fn decode(mut record: &[u8], mut visit: impl FnMut(&[u8])) -> Result<
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
     use proptest::{collection::vec, prelude::*};
 
     use super::*;
@@ -55,14 +54,14 @@ mod tests {
     }
 
     fn writes(keys: Vec<Vec<u8>>) -> WriteSet {
-        WriteSet::from_flushed(keys.into_iter().map(|key| (Bytes::from(key), Bytes::new())).collect())
+        WriteSet::from_flushed(keys.into_iter().map(|key| (key, [])))
     }
 
     proptest! {
         #[test]
         fn keys_survive(keys in vec(prop_oneof![vec(0u8..3, 0..6), vec(0u8..2, 250..300)], 0..30)) {
             let writes = writes(keys);
-            let wanted: Vec<Vec<u8>> = writes.pairs().iter().map(|(key, _)| key.to_vec()).collect();
+            let wanted: Vec<Vec<u8>> = writes.pairs().map(|(key, _)| key.to_vec()).collect();
             prop_assert_eq!(decoded(&encode(&writes)), Ok(wanted));
         }
 

@@ -13,7 +13,6 @@ fn flushed(body: &str, block: &[u8], state: Rows) -> Vec<(Vec<u8>, Vec<u8>)> {
     let writes = stage::run_once(&stage::module(body), block, state).unwrap();
     writes
         .pairs()
-        .iter()
         .map(|(key, value)| (key.to_vec(), value.to_vec()))
         .collect()
 }
@@ -98,6 +97,7 @@ fn another_key_is_another_read() {
     assert_eq!(pairs, [pair("v", b"cd"), pair("len", &2_u32.to_le_bytes())]);
 }
 
+/// Contract §8.15.
 #[test]
 fn several_flushes_add_up_an_odd_tail_is_ignored_and_the_last_value_wins() {
     let body = r#"
@@ -107,6 +107,7 @@ fn several_flushes_add_up_an_odd_tail_is_ignored_and_the_last_value_wins() {
     assert_eq!(flushed(body, b"", Rows::default()), [pair("a", b"2"), pair("b", b"1")]);
 }
 
+/// Contract §8.15.
 #[test]
 fn an_empty_flush_completes_a_block() {
     assert_eq!(
@@ -127,6 +128,7 @@ fn no_flush_fails_a_block() {
     );
 }
 
+/// Contract §8.15.
 #[test]
 fn empty_keys_and_values_are_stored() {
     let body = r#"
@@ -146,6 +148,7 @@ fn abort_says_message_file_and_place() {
     assert_eq!(fault(null), Fault::guest("abort: no message (unknown file:0:0)"));
 }
 
+/// Contract §8.15.
 #[test]
 fn a_log_that_is_no_text_is_no_failure_and_the_last_line_explains_a_trap() {
     let body = r#"
@@ -173,6 +176,7 @@ fn a_million_log_lines_do_no_harm() {
     assert_eq!(flushed(body, b"", Rows::default()), []);
 }
 
+/// Contract §8.15.
 #[test]
 fn bad_pointers_are_the_guests_fault_in_every_host_function() {
     // One page: 0x10000 is the first address beyond. At 0x100 stands a length that reaches beyond.
@@ -218,6 +222,7 @@ fn bad_pointers_are_the_guests_fault_in_every_host_function() {
     }
 }
 
+/// Contract §8.15.
 #[test]
 fn all_of_four_gibibytes_can_be_addressed() {
     // The key stands at 3 GiB, the value goes to the very end, the flush is read from there.
@@ -277,6 +282,7 @@ fn message(entries: impl Iterator<Item = Vec<u8>>) -> Vec<u8> {
     [&len.to_le_bytes()[..], &list].concat()
 }
 
+/// Contract §8.15.
 #[test]
 fn values_of_sixteen_megabytes_are_stored() {
     let value = vec![7; 16_000_000];
@@ -285,6 +291,7 @@ fn values_of_sixteen_megabytes_are_stored() {
     assert_eq!(writes.get(b"k").unwrap(), &value);
 }
 
+/// Contract §8.15.
 #[test]
 fn a_million_pairs_can_be_flushed_at_once() {
     let block = message((0..2_000_000_u32).map(|i| i.to_be_bytes().to_vec()));

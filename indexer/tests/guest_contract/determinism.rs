@@ -32,6 +32,7 @@ fn lanes(bytes: &[u8]) -> Vec<u32> {
         .collect()
 }
 
+/// Contract §8.16.
 #[test]
 fn nan_has_the_same_bits_everywhere() {
     // x86 would keep the payload of the first and set the sign of the others.
@@ -45,6 +46,7 @@ fn nan_has_the_same_bits_everywhere() {
     assert_eq!(block, view);
 }
 
+/// Contract §8.16.
 #[test]
 fn relaxed_conversion_saturates_everywhere() {
     // NaN, 0, infinity, about 6e9: x86 alone would give 0x80000000 for three of them.
@@ -54,6 +56,7 @@ fn relaxed_conversion_saturates_everywhere() {
     assert_eq!(block, view);
 }
 
+/// Contract §8.16.
 #[test]
 fn relaxed_swizzle_gives_zero_beyond_its_lanes_everywhere() {
     // Indices 0x10 to 0x13: x86 alone would take lanes 0 to 3.
@@ -65,6 +68,7 @@ fn relaxed_swizzle_gives_zero_beyond_its_lanes_everywhere() {
     assert_eq!(block, view);
 }
 
+/// Contract §8.16.
 #[test]
 fn stack_overflow_is_named() {
     let module = stage::module(

@@ -78,6 +78,7 @@ fn memories_that_are_too_large_together_are_a_matter_of_the_limit() {
     assert_eq!(fault.class, FaultClass::Limit, "{fault}");
 }
 
+/// Contract §8.9.
 #[test]
 fn the_refusal_comes_at_the_limit_and_becomes_part_of_the_index() {
     for limit_bytes in [8 * MIB, 100 * MIB, 4096 * MIB] {
@@ -95,6 +96,7 @@ fn the_refusal_comes_at_the_limit_and_becomes_part_of_the_index() {
 /// Set in the process that is given too little memory.
 const SHORT: &str = "SHREWD_TEST_SHORT_OF_MEMORY";
 
+/// Contract §8.9.
 #[test]
 fn a_machine_short_of_memory_fails_the_block_instead() {
     if std::env::var_os(SHORT).is_some() {
@@ -188,6 +190,7 @@ fn a_refresh_that_fails_keeps_the_old_instance() {
     indexing.refresh().unwrap();
 }
 
+/// Contract §8.14.
 #[test]
 fn a_block_is_stopped_when_asked_and_that_is_nobodys_fault() {
     let module = stage::module(r#"(func (export "_start") (loop $for_ever (br $for_ever)))"#);

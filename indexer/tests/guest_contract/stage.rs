@@ -47,7 +47,7 @@ impl Rows {
 
     pub(crate) fn apply(&mut self, writes: &WriteSet) {
         for (key, value) in writes.pairs() {
-            self.0.insert(key.to_vec(), value.clone());
+            self.0.insert(key.to_vec(), Bytes::copy_from_slice(value));
         }
     }
 }
@@ -135,9 +135,5 @@ pub(crate) fn view(
 }
 
 pub(crate) fn pairs(writes: &WriteSet) -> Vec<(&[u8], &[u8])> {
-    writes
-        .pairs()
-        .iter()
-        .map(|(key, value)| (&key[..], &value[..]))
-        .collect()
+    writes.pairs().collect()
 }

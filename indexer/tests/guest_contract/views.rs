@@ -119,6 +119,7 @@ fn loop_view() -> Module {
     Module::load(&stage::engine_with_limit(64 * MIB), &stage::guest("loop-view")).unwrap()
 }
 
+/// Contract §8.13.
 #[test]
 fn a_view_that_never_ends_is_stopped_at_its_deadline() {
     let (error, took) = spin(&loop_view(), Duration::from_millis(200), &CancelFlag::new());
@@ -129,6 +130,7 @@ fn a_view_that_never_ends_is_stopped_at_its_deadline() {
     );
 }
 
+/// Contract §8.13.
 #[test]
 fn a_view_is_stopped_when_its_client_is_gone() {
     let cancel = CancelFlag::new();
@@ -145,6 +147,7 @@ fn a_view_is_stopped_when_its_client_is_gone() {
     asker.join().unwrap();
 }
 
+/// Contract §8.13.
 #[test]
 fn views_that_never_end_do_not_stop_indexing() {
     let module = loop_view();
@@ -165,6 +168,7 @@ fn views_that_never_end_do_not_stop_indexing() {
     });
 }
 
+/// Contract §8.13.
 #[test]
 fn a_view_has_its_own_memory_limit() {
     // 32 MiB for views, 64 MiB for blocks.
@@ -200,6 +204,7 @@ fn sized() -> Module {
     stage::load(&stage::engine_with_limit(64 * MIB), &text).unwrap()
 }
 
+/// Contract §8.13.
 #[test]
 fn answer_size_obeyed() {
     let len = u32::try_from(MIB).unwrap();
@@ -207,6 +212,7 @@ fn answer_size_obeyed() {
     assert_eq!(answer.bytes.len() as u64, MIB);
 }
 
+/// Contract §8.13.
 #[test]
 fn answer_size_violated() {
     let len = u32::try_from(MIB).unwrap() + 1;

@@ -7,6 +7,7 @@ use crate::harness::{Server, outcome};
 fn bodies() -> Vec<String> {
     let methods = [
         "metashrew_view",
+        "metashrew_preview",
         "metashrew_height",
         "metashrew_getblockhash",
         "metashrew_stateroot",
@@ -38,6 +39,8 @@ fn bodies() -> Vec<String> {
         &nines,
         "[\"echo\",\"0x\",-9223372036854775808]",
         "[\"_start\",\"0x\"]",
+        "[\"0x\",\"echo\",\"0x\",-1]",
+        "[\"0x\",\"_start\",\"\"]",
         "[\"\\ud800\",\"0x\"]",
     ];
     let mut bodies: Vec<String> = [
@@ -102,6 +105,7 @@ fn assert_answered(answer: &Value, body: &str) {
     }
 }
 
+/// Contract §8.17.
 #[tokio::test]
 async fn every_body_is_answered_and_the_server_lives_on() {
     let server = Server::new();
@@ -114,6 +118,7 @@ async fn every_body_is_answered_and_the_server_lives_on() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
+    /// Contract §8.17.
     #[test]
     fn bodies_with_a_part_replaced_are_answered(which in any::<prop::sample::Index>(), at in any::<prop::sample::Index>(), noise in ".{0,6}") {
         let bodies = bodies();

@@ -93,6 +93,27 @@ impl Index for Double {
         result
     }
 
+    /// `echo`: the height of the block, then the block and the input. All else as in a view.
+    fn preview(
+        &self,
+        function: &str,
+        parent: Option<Height>,
+        block: Bytes,
+        input: Bytes,
+        deadline: Instant,
+        cancel: &CancelFlag,
+    ) -> Result<ViewAnswer, ViewError> {
+        if function != "echo" {
+            return self.view(function, parent, input, deadline, cancel);
+        }
+        let tip = self.tip.unwrap_or(0);
+        let height = parent.map_or(tip, |height| height.0.min(tip)) + 1;
+        Ok(ViewAnswer {
+            bytes: [&height.to_be_bytes()[..], &block, &input].concat().into(),
+            malformed: false,
+        })
+    }
+
     fn sizes(&self) -> Result<Sizes, Fault> {
         Ok(Sizes {
             entries: 12,

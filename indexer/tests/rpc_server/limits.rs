@@ -23,12 +23,14 @@ fn padded(bytes: usize) -> Vec<u8> {
     body
 }
 
+/// Contract §8.13.
 #[tokio::test]
 async fn request_length_obeyed() {
     let server = Server::new();
     assert_eq!(outcome(&server.post(padded(65_536)).await), Ok("0x00000067".into()));
 }
 
+/// Contract §8.13.
 #[tokio::test]
 async fn request_length_violated() {
     let server = Server::new();
@@ -65,6 +67,7 @@ fn spawn(server: &Arc<Server>, function: &'static str) -> tokio::task::JoinHandl
     tokio::spawn(async move { outcome(&server.post(view(function)).await) })
 }
 
+/// Contract §8.13.
 #[tokio::test(flavor = "multi_thread")]
 async fn views_beyond_the_places_wait_for_one() {
     let server = Arc::new(Server::with(Some(TIP), |views| views.timeout_ms = 60_000));
@@ -79,6 +82,7 @@ async fn views_beyond_the_places_wait_for_one() {
     assert_eq!(server.index.running_max.load(Ordering::SeqCst), 2);
 }
 
+/// Contract §8.13.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_view_that_waits_for_a_place_ends_at_its_own_deadline() {
     let server = Arc::new(Server::with(Some(TIP), |views| views.timeout_ms = 200));
@@ -96,6 +100,7 @@ async fn a_view_that_waits_for_a_place_ends_at_its_own_deadline() {
     );
 }
 
+/// Contract §8.13.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_view_that_cannot_be_stopped_is_answered_for_and_keeps_its_place() {
     let server = Arc::new(Server::with(Some(TIP), |views| {
@@ -109,6 +114,7 @@ async fn a_view_that_cannot_be_stopped_is_answered_for_and_keeps_its_place() {
     assert_eq!(outcome(&server.post(view("echo")).await), Ok("0x00000067".into()));
 }
 
+/// Contract §8.13.
 #[tokio::test(flavor = "multi_thread")]
 async fn views_beyond_the_queue_are_refused_at_once() {
     let server = Arc::new(Server::with(Some(TIP), |views| {
@@ -137,6 +143,7 @@ async fn views_beyond_the_queue_are_refused_at_once() {
     until("all have left", || server.index.running.load(Ordering::SeqCst) == 0).await;
 }
 
+/// Contract §8.13.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_leaves_ends_its_view() {
     let server = Server::with(Some(TIP), |views| views.timeout_ms = 60_000);

@@ -61,6 +61,51 @@ async fn view_failures_have_the_codes_of_the_contract() {
     }
 }
 
+/// Contract §6: the height of a preview is that of the parent.
+#[tokio::test]
+async fn a_preview_runs_one_above_the_parent_however_that_is_written() {
+    let server = Server::new();
+    let cases = [
+        (json!(["0xAA", "echo", "0xbb"]), TIP),
+        (json!(["aa", "echo", "bb", null]), TIP),
+        (json!(["0xaa", "echo", "0xbb", "latest"]), TIP),
+        (json!(["0xaa", "echo", "0xbb", 101]), 101),
+        (json!(["0xaa", "echo", "0xbb", "101:x"]), 101),
+        (json!(["0xaa", "echo", "0xbb", 5_000_000_000_u64]), TIP),
+    ];
+    for (params, parent) in cases {
+        let answer = server.call("metashrew_preview", params.clone()).await;
+        assert_eq!(answer, Ok(format!("0x{:08x}aabb", parent + 1)), "{params}");
+    }
+}
+
+#[tokio::test]
+async fn preview_failures_have_the_codes_of_views() {
+    let server = Server::new();
+    for (function, code) in [("fail", -32000), ("limit", -32002), ("disk", -32001), ("nope", -32602)] {
+        let answer = server.call("metashrew_preview", json!(["0x00", function, "0x"])).await;
+        assert_eq!(answer.unwrap_err().0, code, "{function}");
+    }
+    let empty = Server::with(None, |_| {});
+    let answer = empty.call("metashrew_preview", json!(["0x00", "echo", "0x"])).await;
+    assert_eq!(answer, Err((-32001, "nothing is indexed yet".into())));
+    let count = server.metric(r#"shrewd_indexer_views_total{function="fail",outcome="guest_failed"}"#);
+    assert_eq!(count.as_deref(), Some("1"), "a preview counts as the view it runs");
+}
+
+/// Contract §6: a block of 4 MB is 8 MB of hex, which the default of `views.maxRequestBytes` leaves room for.
+#[tokio::test]
+async fn the_largest_block_can_be_previewed_with_default_limits() {
+    let views: crds::ViewsSpec = serde_json::from_value(json!({})).unwrap();
+    let bytes_max = views.max_request_bytes.bytes().unwrap();
+    let server = Server::with(Some(TIP), |views| views.max_request_bytes = bytes_max);
+    let block = "ab".repeat(4_000_000);
+    let answer = server
+        .call("metashrew_preview", json!([format!("0x{block}"), "echo", "0x01"]))
+        .await;
+    assert_eq!(answer, Ok(format!("0x{:08x}{block}01", TIP + 1)));
+}
+
 #[tokio::test]
 async fn an_answer_that_is_no_pointer_is_empty_and_counted() {
     let server = Server::new();
@@ -148,6 +193,7 @@ async fn a_snapshot_is_json_in_a_string_with_every_field_clients_read() {
     assert_eq!(snapshot, expected);
 }
 
+/// Contract §8.17.
 #[tokio::test]
 async fn missing_and_wrong_parameters_are_named() {
     let server = Server::new();
@@ -171,6 +217,17 @@ async fn missing_and_wrong_parameters_are_named() {
             "params: they are taken by position",
         ),
         ("metashrew_view", json!("echo"), "params: invalid type"),
+        ("metashrew_preview", json!([]), "block is missing"),
+        ("metashrew_preview", json!(["0xzz", "echo", "0x"]), "block is not hex"),
+        ("metashrew_preview", json!([7, "echo", "0x"]), "block must be a string"),
+        ("metashrew_preview", json!(["0x00"]), "function is missing"),
+        ("metashrew_preview", json!(["0x00", "echo"]), "input is missing"),
+        ("metashrew_preview", json!(["0x00", "echo", "0x", []]), "height must be"),
+        (
+            "metashrew_preview",
+            json!(["0x00", "echo", "0x", 1, 2]),
+            "params: at most 4",
+        ),
         ("metashrew_getblockhash", json!([]), "height is missing"),
         ("metashrew_getblockhash", json!([[]]), "height must be a number"),
         ("metashrew_stateroot", json!({}), "height is missing"),
@@ -187,10 +244,10 @@ async fn missing_and_wrong_parameters_are_named() {
 
 #[tokio::test]
 async fn unknown_methods_are_named() {
-    let (code, message) = Server::new().call("metashrew_preview", json!([])).await.unwrap_err();
+    let (code, message) = Server::new().call("metashrew_sync", json!([])).await.unwrap_err();
     assert_eq!(
         (code, message.as_str()),
-        (-32601, "there is no method \"metashrew_preview\"")
+        (-32601, "there is no method \"metashrew_sync\"")
     );
 }
 

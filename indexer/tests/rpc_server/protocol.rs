@@ -34,6 +34,7 @@ async fn a_batch_is_answered_in_its_order() {
     assert_eq!(codes, [Ok("103".into()), Err(-32600), Err(-32601), Ok("103".into())]);
 }
 
+/// Contract §8.17.
 #[tokio::test]
 async fn batch_of_a_thousand_obeyed() {
     let batch: Vec<Value> = (0..1_000).map(height).collect();
@@ -46,6 +47,7 @@ async fn batch_of_a_thousand_obeyed() {
     }
 }
 
+/// Contract §8.17.
 #[tokio::test]
 async fn batch_of_a_thousand_violated() {
     let answer = Server::new().post(format!("[{}]", vec!["{}"; 1_001].join(","))).await;

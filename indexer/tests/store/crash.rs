@@ -85,6 +85,7 @@ fn kill_after(blocks: usize, dir: &Path) -> u32 {
     heights.last().unwrap_or(last)
 }
 
+/// Contract §8.10.
 #[test]
 fn a_killed_process_leaves_whole_blocks() {
     if let Some(dir) = env::var_os(VICTIM_DIR) {

@@ -3,7 +3,6 @@
 use std::{collections::BTreeMap, path::Path};
 
 use bitcoin::{BlockHash, hashes::Hash};
-use bytes::Bytes;
 use crds::{Identity, Network, identity::STORE_FORMAT};
 use indexer::{
     chain::{BlockRef, Height},
@@ -32,8 +31,7 @@ pub(crate) fn open(dir: &Path, start_height: u32, depth: u32) -> Store {
 }
 
 pub(crate) fn write_set(pairs: &Pairs) -> WriteSet {
-    let own = |bytes: &Vec<u8>| Bytes::from(bytes.clone());
-    WriteSet::from_flushed(pairs.iter().map(|(key, value)| (own(key), own(value))).collect())
+    WriteSet::from_flushed(pairs)
 }
 
 /// Everything in a closed store's database, by family.
@@ -47,6 +45,12 @@ pub(crate) fn dump(dir: &Path) -> Dump {
             .collect()
     };
     families.into_iter().map(|name| (name, read(name))).collect()
+}
+
+/// Changes a closed database behind the store's back.
+pub(crate) fn tamper(dir: &Path, change: impl FnOnce(&rocksdb::DB)) {
+    let families = ["rows", "blocks", "undo", "meta"];
+    change(&rocksdb::DB::open_cf(&rocksdb::Options::default(), dir.join("rocksdb"), families).unwrap());
 }
 
 /// A chain of blocks with what each wrote.

@@ -73,6 +73,8 @@ fn unwind(store: &Store, chain: &mut Chain, blocks: usize) {
 
 fn assert_same(store: &Store, chain: &Chain) {
     assert_eq!(store.tip(), chain.tip());
+    let (cached, cacheable) = store.cache_bytes();
+    assert!(cached <= cacheable && cacheable > 1 << 20, "{cached} of {cacheable}");
     let stats = store.stats();
     assert_eq!((stats.entries, stats.raw_bytes), (chain.entries(), chain.bytes()));
     for block in &chain.blocks {
@@ -132,6 +134,7 @@ proptest! {
     }
 }
 
+/// Contract §8.10.
 #[test]
 fn a_block_of_another_height_is_refused_and_leaves_nothing() {
     let dir = tempdir().unwrap();

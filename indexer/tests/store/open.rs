@@ -9,7 +9,7 @@ use indexer::{
 };
 use tempfile::{TempDir, tempdir};
 
-use crate::fixture::{Chain, DEEP, commit, dump, identity, open, pairs};
+use crate::fixture::{Chain, DEEP, commit, dump, identity, open, pairs, tamper};
 
 /// A folder with a store of two blocks, and their chain.
 fn indexed() -> (TempDir, Chain) {
@@ -26,12 +26,7 @@ fn refusal(dir: &Path, identity: &Identity) -> Error {
     Store::open(dir, identity, DEEP).expect_err("it must be refused")
 }
 
-/// Changes a closed database behind the store's back.
-fn tamper(dir: &Path, change: impl FnOnce(&rocksdb::DB)) {
-    let families = ["rows", "blocks", "undo", "meta"];
-    change(&rocksdb::DB::open_cf(&rocksdb::Options::default(), dir.join("rocksdb"), families).unwrap());
-}
-
+/// Contract §8.14.
 #[test]
 fn another_index_is_refused_naming_both() {
     let (dir, chain) = indexed();

@@ -6,6 +6,7 @@ use tempfile::tempdir;
 
 use crate::fixture::{Chain, DEEP, assert_reads, commit, dump, open, pairs};
 
+/// Contract §8.14.
 #[test]
 fn a_block_of_more_than_100_000_keys_is_undone() {
     let dir = tempdir().unwrap();

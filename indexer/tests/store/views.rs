@@ -41,6 +41,7 @@ fn watch(store: &Store, stop: &AtomicBool) -> usize {
     seen
 }
 
+/// Contract §8.4.
 #[test]
 fn tip_and_rows_agree_while_blocks_come_and_go() {
     let dir = tempdir().unwrap();

@@ -20,7 +20,9 @@ const PASSWORD: &str = "something";
 
 /// A node. Without other words, one of regtest, with REST, without peers.
 pub(crate) struct Node {
-    folder: TempDir,
+    folder: PathBuf,
+    /// Removed with the node, unless its folder was given.
+    temporary: Option<TempDir>,
     chain: String,
     arguments: Vec<String>,
     port: u16,
@@ -37,9 +39,16 @@ impl Node {
     /// Starts a node with these arguments besides those every one has; without `-chain=` it is one of regtest.
     pub(crate) fn start_with(arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        let mut node = Self::start_in(folder.path(), arguments);
+        node.temporary = Some(folder);
+        node
+    }
+
+    /// Starts a node on a folder that stays.
+    pub(crate) fn start_in(folder: &Path, arguments: &[&str]) -> Self {
         for (name, content) in [("username", USERNAME), ("password", PASSWORD)] {
             // A text editor ends a file with a line break.
-            fs::write(folder.path().join(name), format!("{content}\n")).unwrap();
+            fs::write(folder.join(name), format!("{content}\n")).unwrap();
         }
         let (chain, arguments): (Vec<_>, Vec<_>) = arguments
             .iter()
@@ -47,7 +56,8 @@ impl Node {
             .partition(|argument| argument.starts_with("-chain="));
         let chain = chain.into_iter().next().unwrap_or("-chain=regtest".into());
         let mut node = Self {
-            folder,
+            folder: folder.to_owned(),
+            temporary: None,
             chain,
             arguments,
             port: free_port(),
@@ -75,6 +85,8 @@ impl Node {
             "-dbcache=16",
             "-par=1",
             "-printtoconsole=0",
+            // Block files of 64 KiB: to reserve 16 MiB for a file again and again is most of what mining takes otherwise.
+            "-fastprune",
         ]);
         command.args(&self.arguments);
         self.process = Some(command.stdout(Stdio::null()).spawn().expect("start bitcoind"));
@@ -94,14 +106,29 @@ impl Node {
 
     /// The folder with the files `username` and `password`.
     pub(crate) fn credentials_dir(&self) -> PathBuf {
-        self.folder.path().to_owned()
+        self.folder.clone()
+    }
+
+    /// User and password.
+    pub(crate) fn credentials(&self) -> (&'static str, &'static str) {
+        (USERNAME, PASSWORD)
+    }
+
+    /// Its cookie, for a node of regtest that was started with `-rpccookieperms=owner`.
+    pub(crate) fn cookie_file(&self) -> PathBuf {
+        self.folder.join("regtest/.cookie")
+    }
+
+    /// The folder with its blocks, for a node of regtest.
+    pub(crate) fn blocks_dir(&self) -> PathBuf {
+        self.folder.join("regtest/blocks")
     }
 
     /// It as the only source, without credentials: so by REST.
     pub(crate) fn source(&self) -> pod::Source {
         pod::Source {
             urls: vec![self.url()],
-            credentials_dir: None,
+            ..pod::Source::default()
         }
     }
 
@@ -195,10 +222,14 @@ impl Node {
         let mut command = Command::new(programs().join("bin").join(name));
         command
             .arg(&self.chain)
-            .arg(format!("-datadir={}", self.folder.path().display()))
-            .arg(format!("-rpcport={}", self.port))
-            .arg(format!("-rpcuser={USERNAME}"))
-            .arg(format!("-rpcpassword={PASSWORD}"));
+            .arg(format!("-datadir={}", self.folder.display()))
+            .arg(format!("-rpcport={}", self.port));
+        // A node that is given credentials writes no cookie.
+        if !self.arguments.iter().any(|argument| argument.starts_with("-rpccookie")) {
+            command
+                .arg(format!("-rpcuser={USERNAME}"))
+                .arg(format!("-rpcpassword={PASSWORD}"));
+        }
         command
     }
 }

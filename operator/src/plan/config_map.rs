@@ -2,12 +2,15 @@
 
 use crds::{
     Revision,
-    pod::{Config, MAX_BEHIND, OPS_PORT, RPC_PORT, Source},
+    pod::{Config, MAX_BEHIND, Module, OPS_PORT, RPC_PORT, Source},
 };
 use k8s_openapi::api::core::v1::ConfigMap;
 
 use super::metadata;
-use crate::{names, validate::ValidIndexer};
+use crate::{
+    names,
+    validate::{ModuleSource, ValidIndexer},
+};
 
 /// The key of the configuration, and the name of its file.
 pub(super) const CONFIG_FILE: &str = "config.yaml";
@@ -17,6 +20,8 @@ pub(super) const CONFIG_DIR: &str = "/etc/shrewd";
 pub(super) const MODULE_FILE: &str = "module/module.wasm";
 /// The credentials below [`CONFIG_DIR`].
 pub(super) const CREDENTIALS_DIR: &str = "bitcoind";
+/// The pull secret below [`CONFIG_DIR`].
+pub(super) const PULL_SECRET_FILE: &str = "registry/config.json";
 /// Where the volume is mounted.
 pub(super) const DATA_DIR: &str = "/var/lib/shrewd";
 
@@ -45,18 +50,21 @@ fn config(valid: &ValidIndexer) -> Config {
     Config {
         indexer: format!("{}/{}", valid.namespace, valid.name),
         identity: valid.identity.clone(),
-        module_path: format!("{CONFIG_DIR}/{MODULE_FILE}").into(),
+        module: module(&valid.module),
         source: Source {
             urls: valid.source_urls.clone(),
             credentials_dir: valid
                 .auth_secret
                 .as_ref()
                 .map(|_| format!("{CONFIG_DIR}/{CREDENTIALS_DIR}").into()),
+            cookie_file: None,
+            block_files: None,
         },
         max_reorg_depth: valid.max_reorg_depth,
         max_behind: MAX_BEHIND,
         threshold_bytes: valid.threshold_bytes,
         refresh: valid.refresh,
+        audit_every: valid.audit_every,
         retry_attempts: valid.retry_attempts,
         views: valid.views.clone(),
         data_dir: DATA_DIR.into(),
@@ -64,5 +72,21 @@ fn config(valid: &ValidIndexer) -> Config {
         ops_listen: format!("0.0.0.0:{OPS_PORT}"),
         cors_origin: None,
         exit_at: None,
+    }
+}
+
+fn module(source: &ModuleSource) -> Module {
+    match source {
+        ModuleSource::ConfigMap(_) => Module::Path {
+            path: format!("{CONFIG_DIR}/{MODULE_FILE}").into(),
+        },
+        ModuleSource::Http(http) => Module::Http { url: http.url.clone() },
+        ModuleSource::Oci(oci) => Module::Oci {
+            image: oci.image.clone(),
+            pull_secret: oci
+                .pull_secret_ref
+                .as_ref()
+                .map(|_| format!("{CONFIG_DIR}/{PULL_SECRET_FILE}").into()),
+        },
     }
 }

@@ -90,6 +90,7 @@ fn facts(s: &pod::Status) -> impl PartialEq + '_ {
         (
             &s.phase,
             s.ready,
+            s.trouble.is_some(),
             verdict(&s.module),
             verdict(&s.source),
             &s.halt,
@@ -132,6 +133,8 @@ fn numbers(s: &pod::Status) -> impl PartialEq + '_ {
 
 #[cfg(test)]
 mod tests {
+    use crds::pod::{FaultClass, Trouble};
+
     use super::*;
     use crate::fixtures::following;
 
@@ -139,7 +142,7 @@ mod tests {
 
     #[test]
     fn differences_are_weighed_by_what_they_mean() {
-        let cases: [(&str, Edit, Change); 14] = [
+        let cases: [(&str, Edit, Change); 15] = [
             ("the same", |_| {}, Change::Nothing),
             (
                 "resident memory jitters",
@@ -164,6 +167,11 @@ mod tests {
                 Change::Facts,
             ),
             ("no longer ready", |s| s.ready = false, Change::Facts),
+            (
+                "the host is short of memory",
+                |s| s.trouble = Some(Trouble::now(FaultClass::Host, "no memory".into())),
+                Change::Facts,
+            ),
             (
                 "other words of the source",
                 |s| s.source.message = "again".into(),

@@ -106,6 +106,9 @@ impl Case<'_> {
         if let Some(verdict) = self.unreachable() {
             return verdict;
         }
+        if let Some(trouble) = self.answers.iter().find_map(|s| s.trouble.as_ref()) {
+            return Verdict::no(reasons::HOST_FAULT, trouble.message.clone());
+        }
         for verdict in [module, source, synced] {
             if !verdict.is_true() {
                 return Verdict::no(&verdict.reason, verdict.message.clone());
@@ -214,8 +217,10 @@ impl Case<'_> {
             return Verdict::yes(reasons::APPLY_FAILED, failure.message.clone());
         }
         let answers = || self.current.iter().filter_map(|pod| pod.sample.answer());
-        // A missing module is no reason to give up: pods look again, and go on once the ConfigMap is there.
-        let refused = |module: &&Check| module.ok == Some(false) && module.reason != module_reasons::NOT_FOUND;
+        // A missing module is no reason to give up: pods look again, and go on once the ConfigMap, the server or the
+        // registry has it.
+        let is_missing = |reason: &str| matches!(reason, module_reasons::NOT_FOUND | module_reasons::FETCH_FAILED);
+        let refused = |module: &&Check| module.ok == Some(false) && !is_missing(&module.reason);
         if let Some(module) = answers().map(|s| &s.module).find(refused) {
             return Verdict::yes(&module.reason, module.message.clone());
         }
@@ -272,6 +277,7 @@ impl Case<'_> {
 fn halt_reason(halt: &Halt) -> &'static str {
     match halt.class {
         FaultClass::Reorg => reasons::REORG_TOO_DEEP,
+        FaultClass::Nondeterminism => reasons::NONDETERMINISM,
         FaultClass::Guest | FaultClass::Limit | FaultClass::Host | FaultClass::Source => reasons::HALTED,
     }
 }

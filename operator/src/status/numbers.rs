@@ -117,7 +117,8 @@ fn complaint(status: &Status) -> Option<String> {
     let bad = [&status.module, &status.source]
         .into_iter()
         .find(|check| check.ok == Some(false));
-    halt.or_else(|| bad.map(|check| check.message.clone()))
+    let trouble = status.trouble.as_ref().map(|trouble| trouble.message.clone());
+    halt.or(trouble).or_else(|| bad.map(|check| check.message.clone()))
 }
 
 /// A byte count for people, rounded up, in the unit that keeps it short.

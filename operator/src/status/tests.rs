@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use crds::{
     Phase,
     conditions::reasons,
-    pod::{FaultClass, Halt, MAX_BEHIND, Status},
+    pod::{FaultClass, Halt, MAX_BEHIND, Status, Trouble},
 };
 
 use super::*;
@@ -144,11 +144,16 @@ const SITUATIONS: &[Row] = &[
         FAILED, "False", reasons::HALTED, &[("Stalled", "True"), ("Reconciling", "False"), ("Synced", "False")]),
     ("reorganised too deep", |s| s.says(|p| p.halt = Some(halt(FaultClass::Reorg))), FAILED, "False",
         reasons::REORG_TOO_DEEP, &[("Stalled", "True")]),
+    ("an audit failed", |s| s.says(|p| p.halt = Some(halt(FaultClass::Nondeterminism))), FAILED, "False",
+        reasons::NONDETERMINISM, &[("Stalled", "True")]),
     ("module has another digest",
         |s| s.says(|p| { p.module.ok = Some(false); p.module.reason = "DigestMismatch".into(); p.ready = false; }),
         FAILED, "False", "DigestMismatch", &[("ModuleVerified", "False"), ("Stalled", "True")]),
     ("credentials are missing", |s| s.says(lacks_credentials), MOVING, "False", "CredentialsMissing",
         &[("ChainSourceReady", "False"), ("Stalled", "False"), ("Synced", "Unknown"), ("Reconciling", "True")]),
+    ("the host is short of memory",
+        |s| s.says(|s| s.trouble = Some(Trouble::now(FaultClass::Host, "no memory".into()))), MOVING, "False",
+        reasons::HOST_FAULT, &[("Stalled", "False"), ("Reconciling", "True"), ("Synced", "True")]),
     ("pod is ready and silent", |s| s.pod().sample = Sample::Silent("no answer in time".into()), MOVING, "Unknown",
         reasons::UNREACHABLE, &[("Synced", "Unknown"), ("ChainSourceReady", "Unknown"), ("MemoryPressure", "Unknown")]),
     ("pod is neither ready nor speaks",
@@ -190,6 +195,9 @@ const SITUATIONS: &[Row] = &[
     ("module is not there yet",
         |s| s.says(|p| { p.module.ok = Some(false); p.module.reason = "ModuleNotFound".into(); p.ready = false; }),
         MOVING, "False", "ModuleNotFound", &[("ModuleVerified", "False"), ("Stalled", "False")]),
+    ("module that cannot be fetched",
+        |s| s.says(|p| { p.module.ok = Some(false); p.module.reason = "FetchFailed".into(); p.ready = false; }),
+        MOVING, "False", "FetchFailed", &[("ModuleVerified", "False"), ("Stalled", "False")]),
 ];
 
 #[test]

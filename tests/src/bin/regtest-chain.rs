@@ -20,6 +20,9 @@ struct Args {
     /// Transactions in each block, from some blocks above height 100 on.
     #[arg(long, default_value_t = 20)]
     txs: usize,
+    /// Blocks as full as those of a busy main network.
+    #[arg(long, conflicts_with = "txs")]
+    dense: bool,
     /// Another seed is another chain.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -35,14 +38,16 @@ async fn main() -> Result<()> {
         blocks,
         add,
         txs,
+        dense,
         seed,
         fork_at,
     } = Args::parse();
     let credential = |name| std::env::var(name).with_context(|| format!("{name} is not set"));
     let node = Bitcoind::new(&rpc, &credential("RPC_USER")?, &credential("RPC_PASSWORD")?)?;
-    let recipe = Recipe {
-        seed,
-        txs_per_block: txs,
+    let recipe = if dense {
+        Recipe::dense(seed)
+    } else {
+        Recipe::light(seed, txs)
     };
     let to_height = match (blocks, add) {
         (Some(height), _) => height,

@@ -11,8 +11,8 @@ use k8s_openapi::{
 
 use crate::{
     names,
-    plan::config_map::{CONFIG_DIR, CONFIG_FILE, CREDENTIALS_DIR, DATA_DIR, MODULE_FILE},
-    validate::ValidIndexer,
+    plan::config_map::{CONFIG_DIR, CONFIG_FILE, CREDENTIALS_DIR, DATA_DIR, MODULE_FILE, PULL_SECRET_FILE},
+    validate::{ModuleSource, ValidIndexer},
 };
 
 /// The volume with the store; its claim is `data-POD`.
@@ -21,6 +21,8 @@ const CONFIG: &str = "config";
 const TMP: &str = "tmp";
 /// Scratch space of libraries; the indexer itself writes to its volume only.
 const TMP_SIZE: &str = "64Mi";
+/// The key of a Secret of type `kubernetes.io/dockerconfigjson`.
+const DOCKER_CONFIG_KEY: &str = ".dockerconfigjson";
 /// Readable for the pod's group, which `fsGroup` gives the files to, and for nobody else.
 const CREDENTIALS_MODE: i32 = 0o440;
 
@@ -59,7 +61,7 @@ pub(super) fn build(valid: &ValidIndexer, revision: &Revision) -> Vec<Volume> {
     ]
 }
 
-/// Configuration, module and credentials in one folder. The last two are optional: a pod without them starts, says
+/// Configuration, module and credentials in one folder. All but the first are optional: a pod without them starts, says
 /// what is missing, and goes on when the kubelet has put it there.
 fn sources(valid: &ValidIndexer, revision: &Revision) -> Vec<VolumeProjection> {
     let config_map = |name: String, key: &str, path: &str, optional| VolumeProjection {
@@ -70,23 +72,31 @@ fn sources(valid: &ValidIndexer, revision: &Revision) -> Vec<VolumeProjection> {
         }),
         ..VolumeProjection::default()
     };
-    let mut sources = vec![
-        config_map(
-            names::of_revision(&valid.name, revision),
-            CONFIG_FILE,
-            CONFIG_FILE,
-            None,
-        ),
-        config_map(valid.module.name.clone(), &valid.module.key, MODULE_FILE, Some(true)),
-    ];
-    sources.extend(valid.auth_secret.iter().map(|secret| VolumeProjection {
+    let secret = |name: String, items| VolumeProjection {
         secret: Some(SecretProjection {
-            name: secret.clone(),
-            items: Some(credentials()),
+            name,
+            items: Some(items),
             optional: Some(true),
         }),
         ..VolumeProjection::default()
-    }));
+    };
+    let mut sources = vec![config_map(
+        names::of_revision(&valid.name, revision),
+        CONFIG_FILE,
+        CONFIG_FILE,
+        None,
+    )];
+    match &valid.module {
+        ModuleSource::ConfigMap(from) => {
+            sources.push(config_map(from.name.clone(), &from.key, MODULE_FILE, Some(true)));
+        }
+        ModuleSource::Http(_) => {}
+        ModuleSource::Oci(from) => sources.extend(from.pull_secret_ref.iter().map(|pull| {
+            let file = item(DOCKER_CONFIG_KEY, PULL_SECRET_FILE, Some(CREDENTIALS_MODE));
+            secret(pull.name.clone(), vec![file])
+        })),
+    }
+    sources.extend(valid.auth_secret.iter().map(|name| secret(name.clone(), credentials())));
     sources
 }
 

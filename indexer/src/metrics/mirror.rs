@@ -1,0 +1,99 @@
+//! Metrics that repeat what the process says of itself elsewhere.
+
+use crds::{RefreshReason, pod::Status};
+use prometheus::{IntCounterVec, IntGaugeVec, Registry};
+
+use super::{counters, gauge, gauges};
+
+/// Metrics that repeat what a [`Status`] says. Those without labels are vectors too: an empty vector is not shown,
+/// which is how an unknown height differs from height 0.
+pub(super) struct Mirror {
+    height: IntGaugeVec,
+    tip: IntGaugeVec,
+    behind: IntGaugeVec,
+    ready: IntGaugeVec,
+    halted: IntGaugeVec,
+    guest_memory: IntGaugeVec,
+    resident_memory: IntGaugeVec,
+    refreshes: IntCounterVec,
+}
+
+impl Mirror {
+    /// All of them, unknown.
+    pub(super) fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
+        Ok(Self {
+            height: gauges(registry, "height", "Height of the last block committed.", &[])?,
+            tip: gauges(
+                registry,
+                "tip_height",
+                "Height of the node's tip when it last answered.",
+                &[],
+            )?,
+            behind: gauges(
+                registry,
+                "behind_blocks",
+                "Blocks between the last one committed and the node's tip.",
+                &[],
+            )?,
+            ready: gauges(
+                registry,
+                "ready",
+                "1: caught up, the node heard of lately, not halted.",
+                &[],
+            )?,
+            halted: gauges(registry, "halted", "1: indexing stopped below a block.", &[])?,
+            guest_memory: gauges(
+                registry,
+                "guest_memory_bytes",
+                "Linear memory of the guest: now, its peak since the start, the threshold and the limit.",
+                &["kind"],
+            )?,
+            resident_memory: gauges(
+                registry,
+                "resident_memory_bytes",
+                "Resident memory of the process.",
+                &[],
+            )?,
+            refreshes: counters(
+                registry,
+                "refreshes_total",
+                "Instances replaced by a fresh one.",
+                &["reason"],
+            )?,
+        })
+    }
+
+    /// Shows what a status says.
+    pub(super) fn set(&self, status: &Status) {
+        set_known(&self.height, status.height);
+        set_known(&self.tip, status.tip);
+        set_known(&self.behind, status.behind);
+        set_known(&self.ready, Some(u32::from(status.ready)));
+        set_known(&self.halted, Some(u32::from(status.halt.is_some())));
+        let memory = &status.memory;
+        let kinds = [
+            ("now", memory.guest_bytes),
+            ("peak", memory.guest_peak_bytes),
+            ("threshold", memory.threshold_bytes),
+            ("limit", memory.limit_bytes),
+        ];
+        for (kind, bytes) in kinds {
+            self.guest_memory.with_label_values(&[kind]).set(gauge(bytes));
+        }
+        self.resident_memory
+            .with_label_values::<&str>(&[])
+            .set(gauge(memory.resident_bytes));
+        let mut counts = memory.refreshes;
+        for reason in RefreshReason::ALL {
+            let shown = self.refreshes.with_label_values(&[reason.label()]);
+            shown.inc_by(counts.of(reason).saturating_sub(shown.get()));
+        }
+    }
+}
+
+fn set_known(metric: &IntGaugeVec, value: Option<u32>) {
+    match value {
+        Some(value) => metric.with_label_values::<&str>(&[]).set(i64::from(value)),
+        None => metric.reset(),
+    }
+}

@@ -1,0 +1,74 @@
+//! `rollback --to HEIGHT`: undoes the newest blocks of an index that nobody runs.
+
+use std::io::{self, Write};
+
+use crate::{
+    args::{self, RollbackFlags},
+    chain::Height,
+    store::{self, Store},
+};
+
+/// Why blocks cannot be undone.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The flags do not name an index.
+    #[error(transparent)]
+    Flags(#[from] args::Error),
+    /// There is no such store, or it cannot be used.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// The undo records do not reach that far. Nothing was undone.
+    #[error(
+        "cannot go back to block {to}: the store can undo blocks {oldest} to {tip} and no more. Give a height of {} at \
+         least, or delete the store to index again", .oldest.0.saturating_sub(1)
+    )]
+    TooDeep {
+        /// The height wanted.
+        to: Height,
+        /// The oldest block that can be undone.
+        oldest: Height,
+        /// The newest block.
+        tip: Height,
+    },
+    /// What was done cannot be written.
+    #[error("write what was undone")]
+    Write(#[source] io::Error),
+}
+
+/// Undoes every block above a height and writes what was undone. Below the first block of the index, that is all of it.
+///
+/// # Errors
+/// [`Error`]. A run that is killed leaves whole blocks: the same command goes on.
+pub fn rollback(flags: RollbackFlags, out: &mut impl Write) -> Result<(), Error> {
+    let to = Height(flags.to);
+    let (store, _) = Store::open_existing(&flags.folder.store_dir()?)?;
+    let (before, rows_before) = (store.tip(), store.stats().entries);
+    let undone = store.unwind(Some(to)).map_err(|error| match error {
+        store::Error::TooDeep {
+            oldest: Some(oldest),
+            tip,
+            ..
+        } => Error::TooDeep { to, oldest, tip },
+        other => Error::Store(other),
+    })?;
+    store.flush()?;
+    let rows = rows_before - store.stats().entries;
+    let mut line = |name: &str, value: String| writeln!(out, "{name:<10} {value}").map_err(Error::Write);
+    match before {
+        Some(tip) if undone > 0 => {
+            let lowest = tip.at.height.0 - (undone - 1);
+            line(
+                "undone",
+                format!("blocks {lowest} to {}, with {rows} rows", tip.at.height),
+            )?;
+        }
+        _ => line("undone", "nothing: no block is higher".into())?,
+    }
+    match store.tip() {
+        Some(tip) => {
+            line("block", format!("{} {}", tip.at.height, tip.at.hash))?;
+            line("digest", tip.digest.to_string())
+        }
+        None => line("block", "none: the index is empty".into()),
+    }
+}

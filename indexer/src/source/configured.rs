@@ -1,0 +1,91 @@
+//! The chain source of a process, as its configuration has it: a node, block files, or both.
+
+use bitcoin::BlockHash;
+use crds::{Network, pod};
+
+use super::{AddressError, BlockSource, Error, Headers, Login, bitcoind::Bitcoind, block_files::BlockFiles};
+use crate::chain::{Block, BlockRef, Height};
+
+/// Where blocks come from.
+///
+/// With both, the node says what the best chain is, and the files only save it the work: a block they have is read
+/// there, every other one is asked of the node. So the hand-over is no event, files may be old, incomplete or pruned,
+/// and no block of theirs is taken that the node does not call for.
+pub enum Configured {
+    /// A node, or several.
+    Node(Bitcoind),
+    /// The files' own best chain.
+    Files(BlockFiles),
+    /// Blocks from files as far as they go.
+    Both {
+        /// Says which blocks.
+        node: Bitcoind,
+        /// Looked through once, at the start: what comes later comes from the node.
+        files: BlockFiles,
+    },
+}
+
+impl Configured {
+    /// Nothing is asked or read before the first question. `login` is for a node whose credentials are not in files.
+    ///
+    /// # Errors
+    /// When an address cannot be used, or when there is neither address nor folder.
+    pub fn new(source: &pod::Source, network: Network, login: Option<&Login>) -> Result<Self, AddressError> {
+        let files = source.block_files.as_ref().map(|path| BlockFiles::new(path, network));
+        Ok(match files {
+            Some(files) if source.urls.is_empty() => Self::Files(files),
+            Some(files) => Self::Both {
+                node: Bitcoind::with_login(source, network, login)?,
+                files,
+            },
+            None => Self::Node(Bitcoind::with_login(source, network, login)?),
+        })
+    }
+}
+
+impl BlockSource for Configured {
+    async fn tip(&self) -> Result<BlockRef, Error> {
+        match self {
+            Self::Node(node) => node.tip().await,
+            Self::Files(files) => files.tip().await,
+            Self::Both { node, files } => {
+                // Said before the first block: a path that is wrong would only show in a slow sync.
+                files.open().await?;
+                node.tip().await
+            }
+        }
+    }
+
+    async fn hash_at(&self, height: Height) -> Result<Option<BlockHash>, Error> {
+        match self {
+            Self::Node(node) | Self::Both { node, .. } => node.hash_at(height).await,
+            Self::Files(files) => files.hash_at(height).await,
+        }
+    }
+
+    async fn headers_after(&self, from: Option<BlockRef>, max: usize) -> Result<Headers, Error> {
+        match self {
+            Self::Node(node) | Self::Both { node, .. } => node.headers_after(from, max).await,
+            Self::Files(files) => files.headers_after(from, max).await,
+        }
+    }
+
+    async fn block(&self, at: BlockRef) -> Result<Block, Error> {
+        let node = match self {
+            Self::Files(files) => return files.block(at).await,
+            Self::Node(node) => node,
+            Self::Both { node, files } => {
+                if files.has(at.hash) {
+                    match files.block(at).await {
+                        Ok(block) => return Ok(block),
+                        Err(error) => {
+                            tracing::warn!(height = %at.height, error = error.message(), "the node is asked instead");
+                        }
+                    }
+                }
+                node
+            }
+        };
+        node.block(at).await
+    }
+}

@@ -1,0 +1,142 @@
+//! The commitment to everything written: equal digests mean equal indexes.
+
+use std::fmt;
+
+use bitcoin::{BlockHash, hashes::Hash};
+
+use super::WriteSet;
+use crate::chain::Height;
+
+/// Pairs are put together to so many bytes before they are hashed: the hash function works on eight blocks of 1 KiB at
+/// a time if it gets them in one piece, and on single ones else.
+const PIECE_BYTES: usize = 64 << 10;
+
+/// Commitment to everything written up to a height: equal digests mean equal indexes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Digest(pub [u8; 32]);
+
+/// The hash of a write set whose pairs come one by one, see [`WriteSet::hash`].
+#[derive(Clone, Debug, Default)]
+pub struct WriteHasher(blake3::Hasher);
+
+impl WriteSet {
+    /// Hash over the pairs in row order, each key and value with its length (u32, big-endian) before it.
+    #[must_use]
+    pub fn hash(&self) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new();
+        let mut piece = Vec::with_capacity(PIECE_BYTES);
+        for (key, value) in self.pairs() {
+            if piece.len() + key.len() + value.len() + 8 > PIECE_BYTES {
+                hasher.update(&piece);
+                piece.clear();
+            }
+            for part in [key, value] {
+                piece.extend_from_slice(&length(part));
+                piece.extend_from_slice(part);
+            }
+        }
+        *hasher.update(&piece).finalize().as_bytes()
+    }
+}
+
+impl WriteHasher {
+    /// The next pair in row order.
+    pub fn push(&mut self, key: &[u8], value: &[u8]) {
+        self.0
+            .update(&length(key))
+            .update(key)
+            .update(&length(value))
+            .update(value);
+    }
+
+    /// The hash of all pairs pushed.
+    #[must_use]
+    pub fn finish(&self) -> [u8; 32] {
+        *self.0.finalize().as_bytes()
+    }
+}
+
+/// A guest's memory is below 2^32 bytes, and so is everything it flushes.
+#[allow(clippy::expect_used)]
+fn length(bytes: &[u8]) -> [u8; 4] {
+    u32::try_from(bytes.len())
+        .expect("flushed from a 32-bit memory")
+        .to_be_bytes()
+}
+
+impl Digest {
+    /// The digest before the first block, bound to what the index is.
+    #[must_use]
+    pub fn seed(identity_hash: [u8; 32]) -> Self {
+        Self(
+            *blake3::Hasher::new()
+                .update(b"shrewd digest v1")
+                .update(&identity_hash)
+                .finalize()
+                .as_bytes(),
+        )
+    }
+
+    /// `H(self ‖ height ‖ block hash ‖ H(write set))`, height as u32 big-endian, the hash in its internal byte order.
+    #[must_use]
+    pub fn next(&self, height: Height, block: BlockHash, write_set_hash: [u8; 32]) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        hasher
+            .update(&self.0)
+            .update(&height.0.to_be_bytes())
+            .update(block.as_byte_array())
+            .update(&write_set_hash);
+        Self(*hasher.finalize().as_bytes())
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(self.0))
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hash_separates_keys_from_values() {
+        let hash = |pairs: &[(&str, &str)]| WriteSet::from_flushed(pairs.iter().copied()).hash();
+        assert_ne!(hash(&[("ab", "c")]), hash(&[("a", "bc")]));
+        assert_ne!(hash(&[]), hash(&[("", "")]));
+        assert_eq!(hash(&[("a", "1"), ("b", "2")]), hash(&[("b", "2"), ("a", "1")]));
+    }
+
+    #[test]
+    fn pairs_hashed_at_once_and_one_by_one_come_to_the_same() {
+        let value = vec![7; PIECE_BYTES / 3];
+        let long = vec![8; 2 * PIECE_BYTES];
+        let keys: Vec<_> = (0u32..9).map(u32::to_be_bytes).collect();
+        let values = [&value[..], &[], &long[..], &value[..]].into_iter().cycle();
+        let set = WriteSet::from_flushed(keys.iter().zip(values));
+        let mut hasher = WriteHasher::default();
+        for (key, value) in set.pairs() {
+            hasher.push(key, value);
+        }
+        assert_eq!(hasher.finish(), set.hash());
+    }
+
+    #[test]
+    fn digest_is_pinned() {
+        // Stored in every database and compared between replicas of different versions.
+        let seed = Digest::seed([7; 32]);
+        let set = WriteSet::from_flushed([("key", "value")]);
+        let next = seed.next(Height(1), BlockHash::all_zeros(), set.hash());
+        assert_eq!(
+            next.to_string(),
+            "bfc9a246c3d8880754f5795e0258ce8928e716c7c213b5cef0a73e1b62b7be8b"
+        );
+    }
+}
