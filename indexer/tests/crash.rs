@@ -81,14 +81,9 @@ async fn run_and_kill(setup: &Setup, node: &mut Node, seeded: &mut Seeded) -> Op
     let opened = process.wait("its store", |status| status.height.is_some()).await;
     if seeded.percent(50) {
         move_chain(node, seeded, opened.height.unwrap());
-    } else {
-        process
-            .wait("progress", |status| {
-                status.height != opened.height || status.behind == Some(0)
-            })
-            .await;
     }
-    tokio::time::sleep(Duration::from_millis(seeded.one_of(0..=150))).await;
+    // Blocks are written together when the first of them is a second old.
+    tokio::time::sleep(Duration::from_millis(seeded.one_of(0..=1_200))).await;
     let last = process.status().await;
     process.kill();
     last

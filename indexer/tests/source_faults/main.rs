@@ -52,7 +52,7 @@ impl Received {
     fn new(url: String) -> Self {
         let source = pod::Source {
             urls: vec![url],
-            credentials_dir: None,
+            ..pod::Source::default()
         };
         Self {
             source: Arc::new(Bitcoind::new(&source, Network::Regtest).unwrap()),
