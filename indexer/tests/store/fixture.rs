@@ -34,7 +34,8 @@ pub(crate) fn write_set(pairs: &Pairs) -> WriteSet {
     WriteSet::from_flushed(pairs)
 }
 
-/// Everything in a closed store's database, by family.
+/// Everything in a closed store's database, by family, but for the name of the last file it took over: that tells in
+/// how many steps the store came about.
 pub(crate) fn dump(dir: &Path) -> Dump {
     let families = ["rows", "blocks", "undo", "meta"];
     let options = rocksdb::Options::default();
@@ -42,6 +43,7 @@ pub(crate) fn dump(dir: &Path) -> Dump {
     let read = |name| {
         let all = db.iterator_cf(db.cf_handle(name).unwrap(), rocksdb::IteratorMode::Start);
         all.map(|row| row.map(|(key, value)| (key.into_vec(), value.into_vec())).unwrap())
+            .filter(|(key, _): &(Vec<u8>, Vec<u8>)| (name, key.as_slice()) != ("meta", b"pending"))
             .collect()
     };
     families.into_iter().map(|name| (name, read(name))).collect()

@@ -39,7 +39,8 @@ impl Node {
     /// Starts a node with these arguments besides those every one has; without `-chain=` it is one of regtest.
     pub(crate) fn start_with(arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut node = Self::start_in(folder.path(), arguments);
+        // Block files of 64 KiB: to reserve 16 MiB for a file again and again is most of what mining takes otherwise.
+        let mut node = Self::start_in(folder.path(), &[&["-fastprune"], arguments].concat());
         node.temporary = Some(folder);
         node
     }
@@ -85,8 +86,6 @@ impl Node {
             "-dbcache=16",
             "-par=1",
             "-printtoconsole=0",
-            // Block files of 64 KiB: to reserve 16 MiB for a file again and again is most of what mining takes otherwise.
-            "-fastprune",
         ]);
         command.args(&self.arguments);
         self.process = Some(command.stdout(Stdio::null()).spawn().expect("start bitcoind"));
