@@ -101,6 +101,13 @@ impl Database {
         })
     }
 
+    /// Brings what is in memory of a family into a table file, so that it no longer depends on the write-ahead log.
+    pub(super) fn into_table(&self, family: &'static str, what: &'static str) -> Result<(), Error> {
+        self.db
+            .flush_cf(self.family(family))
+            .map_err(|source| Error::Write { what, source })
+    }
+
     /// Brings everything written so far onto the disk.
     pub(super) fn sync(&self) -> Result<(), Error> {
         self.db.flush_wal(true).map_err(|source| Error::Write {
