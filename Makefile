@@ -44,7 +44,8 @@ unit: ## the tests that need no cluster
 	cargo test $(CARGO_FLAGS) --exclude e2e --test '*'
 
 soak: ## the tests that kill, damage and fork, at full length
-	SHREWD_SOAK=1 cargo test $(CARGO_FLAGS) --exclude e2e --test crash --test faults -- --nocapture
+	SHREWD_SOAK=1 cargo test $(CARGO_FLAGS) --lib storm
+	SHREWD_SOAK=1 cargo test $(CARGO_FLAGS) --exclude e2e --test crash --test faults --test source_faults -- --nocapture
 
 golden: guests ## writes what the golden tests compare with; review the difference
 	$(GOLDEN) cargo test $(CARGO_FLAGS) --exclude e2e

@@ -257,7 +257,10 @@ impl Store {
         ingest::announce(database, &mut batch, file);
         database.write(batch, Durability::EachBlock, what)?;
         fault_point::reach("file announced");
+        // The file stays whatever becomes of the log. With the tip in a table, too, a log that lost the block rows shows
+        // when the store is opened; else rows of lost blocks would be left among those of the blocks that come instead.
         writing.half_done = true;
+        database.into_table(META, "the tip")?;
         ingest::take_over(database, file)?;
         writing.half_done = false;
         fault_point::reach("file taken over");

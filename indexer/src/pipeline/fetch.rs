@@ -22,8 +22,8 @@ const HEADERS_MAX: usize = 2000;
 /// Downloads at a time. Enough to hide the round trip and to keep two cores verifying; half of the work queue of a node
 /// at its default settings (16 before Bitcoin Core 28), so that others are served too.
 const IN_FLIGHT: usize = 8;
-/// Between two questions for the tip: a block is seen a second after the node has it.
-const TIP_EVERY: Duration = Duration::from_secs(1);
+/// Between two questions for the tip: a block is seen a second after the node has it. Tests of the crate do not wait.
+const TIP_EVERY: Duration = Duration::from_millis(if cfg!(test) { 20 } else { 1_000 });
 /// What a download reserves before its size is known: the longest block, 4,000,000 bytes, in KiB.
 pub const BLOCK_KIB_MAX: u32 = 4_000_000_u32.div_ceil(1024);
 

@@ -10,8 +10,8 @@ use crate::{
     source::{self, BlockSource},
 };
 
-/// Pause between two looks at the node. A halt lasts until somebody acts: there is no hurry.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// Pause between two looks at the node. A halt lasts until somebody acts: there is no hurry, but in tests of the crate.
+const LOOK_EVERY: Duration = Duration::from_millis(if cfg!(test) { 20 } else { 2_000 });
 
 /// What ended the wait.
 pub(super) enum Wait {

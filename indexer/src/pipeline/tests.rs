@@ -3,6 +3,7 @@
 mod crash;
 #[path = "../../tests/support/rows.rs"]
 mod rows;
+mod storm;
 
 use std::{
     path::{Path, PathBuf},
@@ -10,6 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bitcoin::BlockHash;
 use crds::{
     Network, RefreshPolicy,
     pod::{Config, FaultClass, Source, Status, Views},

@@ -41,6 +41,16 @@ impl MemorySource {
         best.extend((from..=tip).map(|height| hash(branch, height)));
     }
 
+    /// The best chain, from genesis on.
+    pub(crate) fn best(&self) -> Vec<BlockHash> {
+        self.chain().clone()
+    }
+
+    /// Replaces all of it.
+    pub(crate) fn set_best(&self, best: Vec<BlockHash>) {
+        *self.chain() = best;
+    }
+
     /// From now on every question fails.
     pub(crate) fn fail(&self) {
         self.fails.store(true, Ordering::Relaxed);

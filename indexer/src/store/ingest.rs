@@ -4,6 +4,7 @@
 //! ```text
 //! 1  the rows of all blocks, sorted, into a file beside the database; on disk
 //! 2  one batch, on disk: block rows, undo records, the tip, and the file's name
+//!    and the tip once more into a table, so that a damaged log cannot take it back
 //! 3  RocksDB takes the file over: links it among its own, notes it, removes our name of it
 //! ```
 //!

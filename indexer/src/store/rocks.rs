@@ -106,14 +106,18 @@ impl Database {
         let mut options = CompactOptions::default();
         options.set_bottommost_level_compaction(BottommostLevelCompaction::Force);
         for family in FAMILIES {
-            self.db.flush_cf(self.family(family)).map_err(|source| Error::Write {
-                what: "what is in memory",
-                source,
-            })?;
+            self.into_table(family, "what is in memory")?;
             self.db
                 .compact_range_cf_opt(self.family(family), None::<&[u8]>, None::<&[u8]>, &options);
         }
         Ok(())
+    }
+
+    /// Brings what is in memory of a family into a table file, so that it no longer depends on the write-ahead log.
+    pub(super) fn into_table(&self, family: &'static str, what: &'static str) -> Result<(), Error> {
+        self.db
+            .flush_cf(self.family(family))
+            .map_err(|source| Error::Write { what, source })
     }
 
     /// Brings everything written so far onto the disk.

@@ -83,6 +83,8 @@ pub(super) fn database() -> Options {
     options.set_max_total_wal_size(LOG_BYTES);
     // A torn end is what a crash leaves and is cut off; a hole before it is refused. What remains is whole batches.
     options.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
+    // An older log that lost its end would be taken for whole, and what follows be put on top of it.
+    options.set_track_and_verify_wals_in_manifest(true);
     options.set_bytes_per_sync(SYNC_STEP_BYTES);
     options.set_wal_bytes_per_sync(SYNC_STEP_BYTES);
     options.set_keep_log_file_num(INFO_LOG_FILES);

@@ -12,11 +12,11 @@ use indexer::{
     chain::Height,
     fault::Fault,
     state::State,
-    store::{Error, Store},
+    store::{Durability, Error, NewBlock, Store},
 };
 use tempfile::{TempDir, tempdir};
 
-use crate::fixture::{Chain, DEEP, Pairs, commit, dump, identity, open, pairs};
+use crate::fixture::{Chain, DEEP, Pairs, commit, dump, identity, open, pairs, write_set};
 
 /// Blocks in table files, and blocks in the write-ahead log only.
 const IN_TABLES: u32 = 30;
@@ -109,7 +109,10 @@ fn examine(dir: &Path, chain: &Chain) -> Found {
         ..Found::default()
     };
     let keys: Vec<Vec<u8>> = (0..100).map(|n| format!("key{n}").into_bytes()).collect();
-    for last in [blocks, blocks / 2, 1].into_iter().filter(|blocks| *blocks > 0) {
+    for last in [blocks, blocks / 2, 1]
+        .into_iter()
+        .filter(|last| (1..=blocks).contains(last))
+    {
         let height = u32::try_from(last - 1).unwrap();
         let wanted = chain.as_of(height);
         for key in &keys {
@@ -247,4 +250,80 @@ fn a_changed_byte_in_the_list_of_files_serves_nothing_wrong() {
         refused += usize::from(found.refused.is_some());
     }
     assert!(refused > 0);
+}
+
+/// A closed store whose first blocks came at once, in a file that the database took over, and whose last ones are in
+/// the log only.
+fn indexed_at_once() -> (TempDir, Chain) {
+    let dir = tempdir().unwrap();
+    let mut chain = Chain::new(0);
+    for height in 0..IN_TABLES {
+        // Together more than the least that becomes a file.
+        let heavy = (0..40u32).map(|n| (format!("heavy{height}/{n}"), noise(height, n, 4 << 10)));
+        let pairs = block_pairs(height).into_iter().chain(pairs(heavy)).collect();
+        chain.extend(0, pairs);
+    }
+    let store = open(dir.path(), 0, DEEP);
+    let writes: Vec<_> = chain.blocks.iter().map(|block| write_set(&block.pairs)).collect();
+    let new = chain.blocks.iter().zip(&writes).map(|(block, writes)| NewBlock {
+        at: block.tip.at,
+        writes,
+        digest: block.tip.digest,
+    });
+    store
+        .commit_all(&new.collect::<Vec<_>>(), Height(0), Durability::Lazy)
+        .unwrap();
+    for height in IN_TABLES..IN_TABLES + IN_LOG {
+        commit(&store, chain.extend(0, block_pairs(height)));
+    }
+    drop(store);
+    assert!(!files(dir.path(), "sst").is_empty(), "the blocks did not become a file");
+    (dir, chain)
+}
+
+fn noise(height: u32, n: u32, bytes: usize) -> Vec<u8> {
+    let mut noise = vec![0; bytes];
+    let seed = [height.to_be_bytes(), n.to_be_bytes()].concat();
+    blake3::Hasher::new().update(&seed).finalize_xof().fill(&mut noise);
+    noise
+}
+
+/// What a file brought in must not outlive the log that says so: the next blocks may be those of another branch.
+#[test]
+fn a_log_that_lost_the_blocks_of_a_file_does_not_leave_their_rows_behind() {
+    let (whole, chain) = indexed_at_once();
+    let logs = files(whole.path(), "log");
+    let places = logs.iter().flat_map(|log| places(log).map(move |at| (log, at)));
+    let (mut refused, mut shorter) = (0, 0);
+    for (log, at) in places {
+        for cut in [true, false] {
+            let broken = copy(whole.path());
+            let file = broken.path().join("rocksdb").join(log.file_name().unwrap());
+            if cut {
+                File::options().write(true).open(&file).unwrap().set_len(at).unwrap();
+            } else {
+                flip(&file, at);
+            }
+            let found = examine(broken.path(), &chain);
+            if found.refused.is_some() {
+                refused += 1;
+                continue;
+            }
+            shorter += usize::from(found.blocks < chain.blocks.len());
+            let mut other = chain.clone();
+            other.blocks.truncate(found.blocks);
+            let store = open(broken.path(), 0, DEEP);
+            for height in found.blocks..chain.blocks.len() {
+                let height = u32::try_from(height).unwrap();
+                commit(&store, other.extend(1, pairs([(format!("other{height}"), "x")])));
+            }
+            drop(store);
+            assert!(
+                dump(broken.path()) == other.fresh_dump(DEEP),
+                "rows of lost blocks are left: {found:?} at {at}, cut: {cut}"
+            );
+        }
+    }
+    println!("{refused} refused, {shorter} with fewer blocks");
+    assert!(refused > 0 && shorter > 0);
 }

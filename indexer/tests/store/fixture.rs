@@ -38,7 +38,9 @@ pub(crate) fn write_set(pairs: &Pairs) -> WriteSet {
 /// how many steps the store came about.
 pub(crate) fn dump(dir: &Path) -> Dump {
     let families = ["rows", "blocks", "undo", "meta"];
-    let options = rocksdb::Options::default();
+    let mut options = rocksdb::Options::default();
+    // As the store has it: opened without, for reading only, RocksDB stumbles over the logs it noted.
+    options.set_track_and_verify_wals_in_manifest(true);
     let db = rocksdb::DB::open_cf_for_read_only(&options, dir.join("rocksdb"), families, false).unwrap();
     let read = |name| {
         let all = db.iterator_cf(db.cf_handle(name).unwrap(), rocksdb::IteratorMode::Start);
