@@ -44,6 +44,8 @@ const DRAIN: Duration = Duration::from_secs(10);
 const MEASURE_EVERY: Duration = Duration::from_secs(15);
 /// The longest pause between two tries to fetch a module: soon after its server is back, and no burden on it before.
 const FETCH_AGAIN_MAX: Duration = Duration::from_secs(60);
+/// How far indexing stands back where processors are short: a query is a moment's work that somebody waits for.
+const INDEXING_NICENESS: i32 = 5;
 /// Stack of the thread that runs the guest: 2 MiB for the guest, as much again for the host functions below it.
 const STACK_BYTES: usize = 4 << 20;
 
@@ -140,6 +142,9 @@ async fn index_on_a_thread(process: Process) -> Result<()> {
         .name("execute".into())
         .stack_size(STACK_BYTES)
         .spawn(move || {
+            // All threads that this one starts have it too, those of the database among them. A system that refuses
+            // only lets queries wait longer.
+            let _ = rustix::process::setpriority_process(None, INDEXING_NICENESS);
             let _ = ended_tx.send(index(&process, &runtime));
         })?;
     let ended = ended.await;

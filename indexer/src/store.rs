@@ -34,6 +34,7 @@ use self::{
     ingest::Change,
     rocks::Database,
     schema::{BLOCKS, META, PENDING, ROWS, TIP, UNDO, height_key, write_row_key},
+    tuning::Pace,
 };
 use crate::{
     chain::{BlockRef, Height},
@@ -74,6 +75,8 @@ struct Writing {
     half_done: bool,
     /// The lowest height that may have an undo record; none: not looked up yet.
     undo_from: Option<Height>,
+    /// What files are merged for; none: not chosen yet.
+    pace: Option<Pace>,
 }
 
 /// A block to commit.
@@ -228,6 +231,15 @@ impl Store {
         let mut batch = self.batch(&rows);
         self.put_undo(&mut batch, &mut writing, blocks, undo_from)?;
         let rows_bytes: usize = blocks.iter().map(|block| block.writes.held_bytes()).sum();
+        let pace = if durability == Durability::Lazy {
+            Pace::Sync
+        } else {
+            Pace::Tip
+        };
+        if writing.pace != Some(pace) {
+            database.merge_for(pace)?;
+            writing.pace = Some(pace);
+        }
         // A single block at the tip would be a small file every time.
         let is_sync = durability == Durability::Lazy || blocks.len() > 1;
         if is_sync && rows_bytes >= FILE_BYTES_MIN {

@@ -107,9 +107,9 @@ impl Bench {
             ("light", Bench::light),
             ("empty", Bench::empty),
             ("views-in-sync", Bench::views_in_sync),
-            ("views", Bench::views),
             ("unwinding", Bench::unwinding),
             ("store", Bench::store),
+            ("views", Bench::views),
         ];
         for (_, measure) in GROUPS.iter().filter(|(name, _)| only.is_none_or(|only| only == *name)) {
             measure(self);
@@ -283,7 +283,7 @@ impl Bench {
             per_s,
             "1/s",
             AtLeast(20_000.0),
-            "8 connections, clients on the same processors, median of 3",
+            "after merging; 8 connections, clients on the same processors, median of 3",
         );
         drop(running);
         let restarts = (0..3).map(|_| setup.start(false).ready().as_secs_f64() * 1e3);

@@ -11,8 +11,8 @@ use super::{
     Durability,
     error::Error,
     folder::Claim,
-    schema::{FAMILIES, parse_height},
-    tuning,
+    schema::{FAMILIES, ROWS, parse_height},
+    tuning::{self, Pace},
 };
 use crate::chain::Height;
 
@@ -111,6 +111,18 @@ impl Database {
                 .compact_range_cf_opt(self.family(family), None::<&[u8]>, None::<&[u8]>, &options);
         }
         Ok(())
+    }
+
+    /// From now on merges the files of rows as soon, or as late, as fits what is under way.
+    pub(super) fn merge_for(&self, pace: Pace) -> Result<(), Error> {
+        let runs = pace.runs().to_string();
+        let options = [("level0_file_num_compaction_trigger", runs.as_str())];
+        self.db
+            .set_options_cf(self.family(ROWS), &options)
+            .map_err(|source| Error::Write {
+                what: "how files are merged",
+                source,
+            })
     }
 
     /// Brings what is in memory of a family into a table file, so that it no longer depends on the write-ahead log.

@@ -27,10 +27,12 @@ const WRITE_BUFFERS_BYTES: usize = 96 * MIB;
 /// Rows until a file is written: some ten of the densest blocks. Smaller ones mean more files to merge. Files up to
 /// half as large again have their filters kept in memory while they are young, which those of a sync must.
 const ROWS_BUFFER_BYTES: usize = 32 * MIB;
-/// Sorted files until neighbours of about one size are merged. Every file has to be asked by a read, at the cost of a
-/// filter in memory; merging costs as much as running the guest, so a row should go through it as seldom as possible:
-/// once for every factor of 32 by which the index outgrows one file.
-const RUNS: i32 = 32;
+/// Sorted files until neighbours of about one size are merged, during a sync. Every file has to be asked by a read, at
+/// the cost of a filter in memory; merging costs as much as running the guest, so a row should go through it as seldom
+/// as possible: once for every factor of 32 by which the index outgrows one file.
+const RUNS_IN_SYNC: i32 = 32;
+/// The same at the tip, where blocks are rare and views count: each begins with a look into every file.
+const RUNS_AT_TIP: i32 = 4;
 /// From so many files on writes are slowed down, and stopped, so that merging can follow.
 const RUNS_SLOW: i32 = 64;
 const RUNS_STOP: i32 = 96;
@@ -63,6 +65,25 @@ const INFO_LOG_FILES: usize = 4;
 const INFO_LOG_BYTES: usize = 4 * MIB;
 /// Written out in steps of a megabyte instead of all at once by the system, which would stop other writers.
 const SYNC_STEP_BYTES: u64 = 1 << 20;
+
+/// What the store is made for at the moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pace {
+    /// Many blocks, far below the tip.
+    Sync,
+    /// One block now and then.
+    Tip,
+}
+
+impl Pace {
+    /// Sorted files until neighbours are merged.
+    pub(super) fn runs(self) -> i32 {
+        match self {
+            Self::Sync => RUNS_IN_SYNC,
+            Self::Tip => RUNS_AT_TIP,
+        }
+    }
+}
 
 /// The cache all families share.
 pub(super) fn cache() -> Cache {
@@ -127,7 +148,7 @@ fn rows(options: &mut Options, table: &mut BlockBasedOptions) {
     options.set_write_buffer_size(ROWS_BUFFER_BYTES);
     options.set_target_file_size_base(FILE_BYTES);
     options.set_compaction_style(DBCompactionStyle::Universal);
-    options.set_level_zero_file_num_compaction_trigger(RUNS);
+    options.set_level_zero_file_num_compaction_trigger(RUNS_AT_TIP);
     options.set_level_zero_slowdown_writes_trigger(RUNS_SLOW);
     options.set_level_zero_stop_writes_trigger(RUNS_STOP);
     let mut merging = UniversalCompactOptions::default();
