@@ -102,7 +102,7 @@ impl Database {
     }
 
     /// Brings what is in memory of a family into a table file, so that it no longer depends on the write-ahead log.
-    pub(super) fn into_table(&self, family: &'static str, what: &'static str) -> Result<(), Error> {
+    pub(super) fn put_in_table(&self, family: &'static str, what: &'static str) -> Result<(), Error> {
         self.db
             .flush_cf(self.family(family))
             .map_err(|source| Error::Write { what, source })
