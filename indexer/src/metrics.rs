@@ -178,7 +178,7 @@ impl Metrics {
     pub fn committed(&self, pairs: usize, bytes: u64) {
         self.blocks.inc();
         self.written_pairs.inc_by(pairs as u64);
-        self.written_bytes.inc_by(bytes as u64);
+        self.written_bytes.inc_by(bytes);
     }
 
     /// So many blocks were undone at once.

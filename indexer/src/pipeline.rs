@@ -54,7 +54,7 @@ const FETCH_BUDGET_KIB: usize = 64 << 10;
 const FETCH_BLOCKS: usize = 256;
 /// Bytes of write sets executed and not yet committed, in KiB: what one step writes, what waits for the next, and as
 /// much on its way.
-const COMMIT_BUDGET_KIB: usize = 3 * commit::BATCH_BYTES >> 10;
+const COMMIT_BUDGET_KIB: usize = (3 * commit::BATCH_BYTES) >> 10;
 /// Write sets on their way to the commit stage. While it writes a file, a third of a second, the guest goes on.
 const COMMIT_BLOCKS: usize = 2_048;
 /// First and longest pause after a fault that time may heal.

@@ -272,7 +272,7 @@ impl Store {
         // The file stays whatever becomes of the log. With the tip in a table, too, a log that lost the block rows shows
         // when the store is opened; else rows of lost blocks would be left among those of the blocks that come instead.
         writing.half_done = true;
-        database.into_table(META, "the tip")?;
+        database.put_in_table(META, "the tip")?;
         ingest::take_over(database, file)?;
         writing.half_done = false;
         fault_point::reach("file taken over");

@@ -188,6 +188,7 @@ async fn a_node_that_goes_back_is_waited_for() {
     assert_eq!(fetched.block.at, next);
 }
 
+/// Contract §8.2.
 #[tokio::test]
 async fn a_node_that_cannot_serve_is_named_with_the_reason() {
     let no_interface = Node::start_with(&["-rest=0"]);
@@ -203,6 +204,7 @@ async fn a_node_that_cannot_serve_is_named_with_the_reason() {
     assert!(error.message().contains("not on mainnet"), "{}", error.message());
 }
 
+/// Contract §8.2.
 #[tokio::test]
 async fn a_pruned_block_is_told_from_one_that_never_was() {
     // Whole block files can go: 64 KiB, some 250 blocks.

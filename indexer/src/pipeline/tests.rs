@@ -1,6 +1,7 @@
 //! The whole pipeline on a chain in memory, with the real guest host and the real store.
 
 mod crash;
+mod exactly_once;
 #[path = "../../tests/support/rows.rs"]
 mod rows;
 mod storm;

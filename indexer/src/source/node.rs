@@ -255,6 +255,7 @@ mod tests {
         assert_eq!(node.block(genesis()).await.unwrap().at, genesis());
     }
 
+    /// Contract §8.2.
     #[tokio::test]
     async fn whatever_is_wrong_with_an_answer_has_its_reason() {
         let garbage = answer(200, b"<html>it works</html>");
@@ -289,6 +290,7 @@ mod tests {
         }
     }
 
+    /// Contract §8.2.
     #[tokio::test]
     async fn a_block_that_is_not_the_one_asked_for_is_refused() {
         let other = serialize(&genesis_block(Params::BITCOIN));

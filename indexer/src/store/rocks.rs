@@ -106,7 +106,7 @@ impl Database {
         let mut options = CompactOptions::default();
         options.set_bottommost_level_compaction(BottommostLevelCompaction::Force);
         for family in FAMILIES {
-            self.into_table(family, "what is in memory")?;
+            self.put_in_table(family, "what is in memory")?;
             self.db
                 .compact_range_cf_opt(self.family(family), None::<&[u8]>, None::<&[u8]>, &options);
         }
@@ -126,7 +126,7 @@ impl Database {
     }
 
     /// Brings what is in memory of a family into a table file, so that it no longer depends on the write-ahead log.
-    pub(super) fn into_table(&self, family: &'static str, what: &'static str) -> Result<(), Error> {
+    pub(super) fn put_in_table(&self, family: &'static str, what: &'static str) -> Result<(), Error> {
         self.db
             .flush_cf(self.family(family))
             .map_err(|source| Error::Write { what, source })

@@ -91,6 +91,7 @@ fn assert_same(store: &Store, chain: &Chain) {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
+    /// Contract §8.1, §8.5 and §8.7.
     #[test]
     fn any_course_ends_equal_to_a_fresh_build_of_what_remains(start in 0..3u32, steps in steps()) {
         let dir = tempdir().unwrap();

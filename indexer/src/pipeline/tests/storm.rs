@@ -138,6 +138,7 @@ fn ends_like_a_fresh_sync(start: u32, policy: RefreshPolicy, steps: &[Step]) {
     assert!(storm.end() == fresh.end(), "{policy:?} from {start}: {steps:?}");
 }
 
+/// Contract §8.7.
 #[test]
 fn each_kind_of_reorg_ends_like_a_fresh_sync() {
     let cases: [&[Step]; 9] = [
@@ -193,6 +194,7 @@ fn each_kind_of_reorg_ends_like_a_fresh_sync() {
     }
 }
 
+/// Contract §8.7.
 #[test]
 fn a_reorg_to_below_the_first_block_of_the_index_ends_like_a_fresh_sync() {
     let below = Fork { depth: 9, longer: 1 };
@@ -220,6 +222,7 @@ proptest! {
         ..Cases::default()
     })]
 
+    /// Contract §8.7.
     #[test]
     fn any_storm_ends_like_a_fresh_sync_of_the_winner(steps in steps(), start in 0..3u32, keeps in any::<bool>()) {
         let policy = if keeps { RefreshPolicy::OnThreshold } else { RefreshPolicy::EveryBlock };
