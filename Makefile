@@ -4,7 +4,7 @@ CARGO_FLAGS := --release --locked --workspace
 GOLDEN := EXPECTORATE=overwrite
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build fmt lint deny doc unit soak golden guests bitcoind images chart test kind-up kind-down demo demo-down
+.PHONY: help setup build fmt lint deny doc unit soak golden guests bitcoind images chart test bench bench-quick kind-up kind-down demo demo-down
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1@\2/p' $(MAKEFILE_LIST) | while IFS=@ read -r name text; do \
@@ -56,6 +56,12 @@ guests: ## compiles the guest modules into target/guests
 
 bitcoind: ## a real Bitcoin node in the cache; prints its folder
 	@tests/node/bitcoind path
+
+bench: build guests ## figures of the indexer as a table, and target/bench.json
+	cargo bench --locked --workspace --bench bench
+
+bench-quick: build guests ## a few ratios on a short chain; fails when one is far off
+	cargo bench --locked --workspace --bench bench -- --quick
 
 kind-up: ## a kind cluster of our own (and a Docker engine if none answers)
 	@scripts/kind-up

@@ -2,6 +2,7 @@
 //!
 //! `make bench` prints them as a table and writes `target/bench.json`; `make bench-quick` measures a few ratios on a short
 //! chain and fails when one of them is far off. Every ratio is between measurements of one run, taken in turns.
+#![allow(clippy::expect_used, clippy::print_stdout)] // A program for developers: whatever goes wrong ends it, and it prints figures.
 
 mod alone;
 mod chain;
