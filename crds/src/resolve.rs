@@ -6,7 +6,7 @@ use crate::{
     identity::{Identity, STORE_FORMAT},
     pod::Views,
     quantity::ParseError,
-    spec::IndexerSpec,
+    spec::{IndexerSpec, ModuleSpec, SourceSpec},
 };
 
 /// The values of a spec, parsed and checked against each other.
@@ -81,44 +81,8 @@ pub fn resolve(spec: &IndexerSpec) -> Result<Resolved, Vec<Problem>> {
             message: "a 32-bit guest cannot address more than 4Gi".into(),
         });
     }
-    let module = &spec.module;
-    let sources = [
-        module.config_map.is_some(),
-        module.http.is_some(),
-        module.oci.is_some(),
-        module.path.is_some(),
-    ];
-    if sources.iter().filter(|given| **given).count() != 1 {
-        problems.push(Problem {
-            field: "module",
-            message: "exactly one of configMap, http, oci and path must be given".into(),
-        });
-    }
-    if spec.module.sha256.len() != 64
-        || !spec
-            .module
-            .sha256
-            .bytes()
-            .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
-    {
-        problems.push(Problem {
-            field: "module.sha256",
-            message: "must be 64 lowercase hex digits".into(),
-        });
-    }
-    let source = &spec.chain.source;
-    if source.bitcoind.as_ref().is_some_and(|node| node.urls.is_empty()) {
-        problems.push(Problem {
-            field: "chain.source.bitcoind.urls",
-            message: "at least one url is needed".into(),
-        });
-    }
-    if source.bitcoind.is_none() && source.block_files.is_none() {
-        problems.push(Problem {
-            field: "chain.source",
-            message: "one of bitcoind and blockFiles must be given".into(),
-        });
-    }
+    problems.extend(module_problems(&spec.module));
+    problems.extend(source_problems(&spec.chain.source));
     if !problems.is_empty() {
         return Err(problems);
     }
@@ -135,4 +99,45 @@ pub fn resolve(spec: &IndexerSpec) -> Result<Resolved, Vec<Problem>> {
         views,
         storage_bytes,
     })
+}
+
+fn module_problems(module: &ModuleSpec) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let sources = [
+        module.config_map.is_some(),
+        module.http.is_some(),
+        module.oci.is_some(),
+        module.path.is_some(),
+    ];
+    if sources.iter().filter(|given| **given).count() != 1 {
+        problems.push(Problem {
+            field: "module",
+            message: "exactly one of configMap, http, oci and path must be given".into(),
+        });
+    }
+    let is_digit = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
+    if module.sha256.len() != 64 || !module.sha256.bytes().all(is_digit) {
+        problems.push(Problem {
+            field: "module.sha256",
+            message: "must be 64 lowercase hex digits".into(),
+        });
+    }
+    problems
+}
+
+fn source_problems(source: &SourceSpec) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    if source.bitcoind.as_ref().is_some_and(|node| node.urls.is_empty()) {
+        problems.push(Problem {
+            field: "chain.source.bitcoind.urls",
+            message: "at least one url is needed".into(),
+        });
+    }
+    if source.bitcoind.is_none() && source.block_files.is_none() {
+        problems.push(Problem {
+            field: "chain.source",
+            message: "one of bitcoind and blockFiles must be given".into(),
+        });
+    }
+    problems
 }

@@ -29,10 +29,7 @@ const STAGES: [&str; 4] = ["fetch", "wait", "execute", "commit"];
 pub struct Metrics {
     registry: Registry,
     mirror: Mutex<Mirror>,
-    /// One for each of [`STAGES`].
-    stage_seconds: Vec<(&'static str, Histogram)>,
-    fetched_waiting: IntGauge,
-    executed_waiting: IntGauge,
+    stages: StageMetrics,
     blocks: IntCounter,
     written_pairs: IntCounter,
     written_bytes: IntCounter,
@@ -44,6 +41,14 @@ pub struct Metrics {
     store_bytes: IntGaugeVec,
     store_cache: IntGaugeVec,
     views: ViewMetrics,
+}
+
+/// Metrics of the way of a block.
+struct StageMetrics {
+    /// One for each of [`STAGES`].
+    seconds: Vec<(&'static str, Histogram)>,
+    fetched_waiting: IntGauge,
+    executed_waiting: IntGauge,
 }
 
 /// Metrics of queries.
@@ -63,34 +68,7 @@ impl Metrics {
     /// If two of them have the same name, which a test rules out.
     pub fn new(config: &Config) -> Result<Self, prometheus::Error> {
         let registry = Registry::new_custom(Some("shrewd_indexer".into()), None)?;
-        let build = gauges(
-            &registry,
-            "build_info",
-            "What runs: always 1.",
-            &["version", "module", "revision"],
-        )?;
-        let revision = config.identity.revision();
-        build
-            .with_label_values(&[
-                env!("CARGO_PKG_VERSION"),
-                &config.identity.module_sha256,
-                revision.as_str(),
-            ])
-            .set(1);
-        let stage_seconds = HistogramVec::new(
-            seconds(
-                "block_stage_seconds",
-                "Time of one block: fetch is its download, wait is until the guest has it, execute, and commit.",
-            ),
-            &["stage"],
-        )?;
-        let stage_seconds = register(&registry, stage_seconds)?;
-        let queued = gauges(
-            &registry,
-            "queued_blocks",
-            "Blocks that wait for the next stage: fetched ones for the guest, executed ones to be committed.",
-            &["queue"],
-        )?;
+        tell_build(&registry, config)?;
         let audits = counters(
             &registry,
             "audits_total",
@@ -103,11 +81,7 @@ impl Metrics {
         }
         Ok(Self {
             mirror: Mutex::new(Mirror::new(&registry)?),
-            stage_seconds: STAGES
-                .map(|stage| (stage, stage_seconds.with_label_values(&[stage])))
-                .into(),
-            fetched_waiting: queued.with_label_values(&["fetched"]),
-            executed_waiting: queued.with_label_values(&["executed"]),
+            stages: StageMetrics::new(&registry)?,
             audits,
             blocks: counter(
                 &registry,
@@ -159,19 +133,19 @@ impl Metrics {
     /// One block spent so long in a stage: `fetch`, `wait`, `execute` or `commit`.
     pub fn stage(&self, stage: &'static str, took: Duration) {
         // Handles instead of a look-up by label: this is done several times a block.
-        if let Some((_, histogram)) = self.stage_seconds.iter().find(|(name, _)| *name == stage) {
+        if let Some((_, histogram)) = self.stages.seconds.iter().find(|(name, _)| *name == stage) {
             histogram.observe(took.as_secs_f64());
         }
     }
 
     /// Blocks fetched and not yet taken by the guest.
     pub fn fetched_waiting(&self) -> &IntGauge {
-        &self.fetched_waiting
+        &self.stages.fetched_waiting
     }
 
-    /// Blocks executed and not yet taken to be committed; counted up by one stage and down by the other.
+    /// Blocks executed and not yet committed; counted up by one stage and down by the other.
     pub fn executed_waiting(&self) -> &IntGauge {
-        &self.executed_waiting
+        &self.stages.executed_waiting
     }
 
     /// A block was committed with so many pairs and bytes of keys and values.
@@ -253,6 +227,41 @@ impl Metrics {
         let mirror = self.mirror.lock().unwrap_or_else(PoisonError::into_inner);
         mirror.set(status);
         TextEncoder::new().encode_to_string(&self.registry.gather())
+    }
+}
+
+/// What runs, which never changes.
+fn tell_build(registry: &Registry, config: &Config) -> Result<(), prometheus::Error> {
+    let labels = ["version", "module", "revision"];
+    let build = gauges(registry, "build_info", "What runs: always 1.", &labels)?;
+    let revision = config.identity.revision();
+    let values = [
+        env!("CARGO_PKG_VERSION"),
+        &config.identity.module_sha256,
+        revision.as_str(),
+    ];
+    build.with_label_values(&values).set(1);
+    Ok(())
+}
+
+impl StageMetrics {
+    fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let took = seconds(
+            "block_stage_seconds",
+            "Time of one block: fetch is its download, wait is until the guest has it, execute, and commit.",
+        );
+        let took = register(registry, HistogramVec::new(took, &["stage"])?)?;
+        let queued = gauges(
+            registry,
+            "queued_blocks",
+            "Blocks that wait for the next stage: fetched ones for the guest, executed ones to be committed.",
+            &["queue"],
+        )?;
+        Ok(Self {
+            seconds: STAGES.map(|stage| (stage, took.with_label_values(&[stage]))).into(),
+            fetched_waiting: queued.with_label_values(&["fetched"]),
+            executed_waiting: queued.with_label_values(&["executed"]),
+        })
     }
 }
 

@@ -39,6 +39,19 @@ impl Serving {
         let _ = self.opened.set((store, module));
     }
 
+    /// Store and module, for a query that runs the module.
+    fn to_run(&self) -> Result<&(Store, Module), ViewError> {
+        let opened = self.opened.get();
+        opened.ok_or_else(|| ViewError::Host("the index is not open yet".into()))
+    }
+
+    fn limits(&self, deadline: Instant) -> ViewLimits {
+        ViewLimits {
+            deadline,
+            max_response_bytes: self.max_response_bytes,
+        }
+    }
+
     fn store(&self) -> Option<&Store> {
         self.opened.get().map(|(store, _)| store)
     }
@@ -76,16 +89,11 @@ impl Index for Serving {
         deadline: Instant,
         cancel: &CancelFlag,
     ) -> Result<ViewAnswer, ViewError> {
-        let Some((store, module)) = self.opened.get() else {
-            return Err(ViewError::Host("the index is not open yet".into()));
-        };
+        let (store, module) = self.to_run()?;
         let (tip, snapshot) = store.view_reader();
         let tip = tip.map_or(Height(0), |tip| tip.at.height);
         let height = height.map_or(tip, |height| height.min(tip));
-        let limits = ViewLimits {
-            deadline,
-            max_response_bytes: self.max_response_bytes,
-        };
+        let limits = self.limits(deadline);
         module.view(function, height, input, Box::new(snapshot.at(height)), limits, cancel)
     }
 
@@ -98,9 +106,7 @@ impl Index for Serving {
         deadline: Instant,
         cancel: &CancelFlag,
     ) -> Result<ViewAnswer, ViewError> {
-        let Some((store, module)) = self.opened.get() else {
-            return Err(ViewError::Host("the index is not open yet".into()));
-        };
+        let (store, module) = self.to_run()?;
         // One snapshot for both runs: what is committed or undone meanwhile concerns neither.
         let (tip, snapshot) = store.view_reader();
         let tip = tip.map_or(Height(0), |tip| tip.at.height);
@@ -110,10 +116,7 @@ impl Index for Serving {
         let mut overlay = Overlay::default();
         overlay.push(height, Arc::new(writes));
         let state = Layered::new(Arc::new(overlay), snapshot.at(parent));
-        let limits = ViewLimits {
-            deadline,
-            max_response_bytes: self.max_response_bytes,
-        };
+        let limits = self.limits(deadline);
         module.view(function, height, input, Box::new(state), limits, cancel)
     }
 

@@ -7,6 +7,8 @@ mod contract;
 mod files;
 #[path = "support/node.rs"]
 mod node;
+#[path = "support/report.rs"]
+mod report;
 
 use std::{fs, sync::Arc, time::Duration};
 
@@ -18,10 +20,10 @@ use crds::{
 use indexer::{
     chain::{BlockRef, Height},
     pipeline::fetch::{self, End},
-    report::Report,
     source::{BlockSource, Error, Login, bitcoind::Bitcoind},
 };
 use node::Node;
+use report::report;
 use tokio::sync::{Semaphore, mpsc};
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -257,17 +259,4 @@ async fn the_fetch_stage_follows_a_node_up_to_a_reorg() {
         matches!(end, End::Reorg { fork: Some(found) } if found == fork),
         "{end:?}"
     );
-}
-
-fn report() -> Report {
-    let config = serde_json::json!({
-        "indexer": "test",
-        "identity": {
-            "moduleSha256": "00", "network": "regtest", "startHeight": 0, "memoryLimitBytes": 0, "storeFormat": 1,
-        },
-        "module": {"from": "path", "path": ""}, "source": {"urls": []}, "maxReorgDepth": 100, "maxBehind": 2, "thresholdBytes": 0,
-        "refresh": "EveryBlock", "retryAttempts": 1, "dataDir": "", "rpcListen": "", "opsListen": "",
-        "views": {"maxConcurrent": 1, "timeoutMs": 1, "memoryLimitBytes": 1, "maxRequestBytes": 1, "maxResponseBytes": 1},
-    });
-    Report::new(&serde_json::from_value(config).unwrap())
 }

@@ -15,8 +15,16 @@ pub struct WriteSet {
     arena: Bytes,
     /// As flushed: a key that was flushed twice is in it twice.
     flushed: Vec<Pair>,
+    order: OnceLock<Order>,
+}
+
+/// What sorting found out.
+#[derive(Clone, Debug)]
+struct Order {
     /// Each key once, in row order.
-    order: OnceLock<Vec<SortKey>>,
+    keys: Vec<SortKey>,
+    /// Bytes of these keys and their values.
+    bytes: u64,
 }
 
 /// Collects what a block flushes.
@@ -93,23 +101,10 @@ impl WriteSet {
         self.order().iter().map(|key| self.pair(key.at))
     }
 
-    /// The value written for a key.
-    #[must_use]
-    pub fn get(&self, key: &[u8]) -> Option<&[u8]> {
-        let order = self.order();
-        let found = order
-            .binary_search_by(|other| row_order(self.key(other.at), key))
-            .ok()?;
-        Some(self.pair(order[found].at).1)
-    }
-
     /// Bytes of all keys and values.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        let pairs = self.order().iter().map(|key| self.flushed[key.at as usize]);
-        pairs
-            .map(|pair| u64::from(pair.key.len) + u64::from(pair.value.len))
-            .sum()
+        self.sorted().bytes
     }
 
     /// What it takes in memory, about. Needs no order.
@@ -120,7 +115,7 @@ impl WriteSet {
 
     /// How many pairs were flushed, a key as often as it was.
     pub(super) fn flushed_len(&self) -> u32 {
-        // A span needs a byte of the arena, which ends below 2^32.
+        // Every element of a message takes two bytes of the arena at least, which ends below 2^32.
         u32::try_from(self.flushed.len()).unwrap_or(u32::MAX)
     }
 
@@ -136,7 +131,7 @@ impl WriteSet {
 
     /// The keys in row order.
     pub(super) fn order(&self) -> &[SortKey] {
-        self.order.get_or_init(|| self.sorted())
+        &self.sorted().keys
     }
 
     /// What was flushed at a position.
@@ -149,7 +144,11 @@ impl WriteSet {
         &self.arena[span.range()]
     }
 
-    fn sorted(&self) -> Vec<SortKey> {
+    fn sorted(&self) -> &Order {
+        self.order.get_or_init(|| self.sort())
+    }
+
+    fn sort(&self) -> Order {
         let mut keys: Vec<SortKey> = (0..self.flushed_len())
             .map(|at| SortKey::new(self.key(at), at))
             .collect();
@@ -168,7 +167,11 @@ impl WriteSet {
             }
             is_same
         });
-        keys
+        let pairs = keys.iter().map(|key| self.flushed[key.at as usize]);
+        let bytes = pairs
+            .map(|pair| u64::from(pair.key.len) + u64::from(pair.value.len))
+            .sum();
+        Order { keys, bytes }
     }
 }
 
@@ -241,8 +244,6 @@ mod tests {
         assert_eq!(set, expected);
         let keys: Vec<_> = set.pairs().map(|(key, _)| key).collect();
         assert_eq!(keys, [&b""[..], b"a", b"b", b"aa"]);
-        assert_eq!(set.get(b"b"), Some(&b"3"[..]));
-        assert_eq!(set.get(b"c"), None);
         assert_eq!(set.bytes(), 8, "the value that lost does not count");
     }
 
@@ -260,9 +261,6 @@ mod tests {
             wanted.sort_by(|a, b| row_order(&a.0, &b.0));
             let found: Vec<_> = set.pairs().map(|(k, v)| (k.to_vec(), [v[0], v[1]])).collect();
             prop_assert_eq!(&found, &wanted);
-            for (key, value) in &wanted {
-                prop_assert_eq!(set.get(key), Some(&value[..]));
-            }
         }
     }
 }

@@ -198,6 +198,18 @@ fn a_table_file_that_is_cut_or_gone_is_refused() {
     }
 }
 
+/// A copy of a store whose log is cut, or else changed, at a byte.
+fn with_broken_log(whole: &Path, log: &Path, at: u64, cut: bool) -> TempDir {
+    let broken = copy(whole);
+    let file = broken.path().join("rocksdb").join(log.file_name().unwrap());
+    if cut {
+        File::options().write(true).open(&file).unwrap().set_len(at).unwrap();
+    } else {
+        flip(&file, at);
+    }
+    broken
+}
+
 #[test]
 fn a_log_that_is_cut_or_changed_anywhere_leaves_whole_blocks_that_can_be_built_on() {
     let (whole, chain) = indexed();
@@ -207,13 +219,7 @@ fn a_log_that_is_cut_or_changed_anywhere_leaves_whole_blocks_that_can_be_built_o
     let mut seen = Vec::new();
     for at in places(&log) {
         for cut in [true, false] {
-            let broken = copy(whole.path());
-            let file = broken.path().join("rocksdb").join(log.file_name().unwrap());
-            if cut {
-                File::options().write(true).open(&file).unwrap().set_len(at).unwrap();
-            } else {
-                flip(&file, at);
-            }
+            let broken = with_broken_log(whole.path(), &log, at, cut);
             let found = examine(broken.path(), &chain);
             if found.refused.is_some() {
                 continue;
@@ -297,13 +303,7 @@ fn a_log_that_lost_the_blocks_of_a_file_does_not_leave_their_rows_behind() {
     let (mut refused, mut shorter) = (0, 0);
     for (log, at) in places {
         for cut in [true, false] {
-            let broken = copy(whole.path());
-            let file = broken.path().join("rocksdb").join(log.file_name().unwrap());
-            if cut {
-                File::options().write(true).open(&file).unwrap().set_len(at).unwrap();
-            } else {
-                flip(&file, at);
-            }
+            let broken = with_broken_log(whole.path(), log, at, cut);
             let found = examine(broken.path(), &chain);
             if found.refused.is_some() {
                 refused += 1;

@@ -22,7 +22,7 @@ fn in_block_and_view(compute: &str) -> (Vec<u8>, Vec<u8>) {
     ));
     let writes = stage::run_once(&module, b"", Rows::default()).unwrap();
     let view = stage::view(&module, "view", b"", Rows::default()).unwrap();
-    (writes.get(b"k").unwrap().to_vec(), view.bytes.to_vec())
+    (stage::value(&writes, b"k").to_vec(), view.bytes.to_vec())
 }
 
 fn lanes(bytes: &[u8]) -> Vec<u32> {

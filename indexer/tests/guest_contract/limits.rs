@@ -86,7 +86,7 @@ fn the_refusal_comes_at_the_limit_and_becomes_part_of_the_index() {
         let writes = stage::run_once(&module, b"", Rows::default()).unwrap();
         let pages = u32::try_from(limit_bytes / PAGE).unwrap();
         assert_eq!(
-            writes.get(b"size").unwrap(),
+            stage::value(&writes, b"size"),
             &pages.to_le_bytes()[..],
             "limit {limit_bytes}"
         );

@@ -137,3 +137,8 @@ pub(crate) fn view(
 pub(crate) fn pairs(writes: &WriteSet) -> Vec<(&[u8], &[u8])> {
     writes.pairs().collect()
 }
+
+/// The value written for a key.
+pub(crate) fn value<'a>(writes: &'a WriteSet, key: &[u8]) -> &'a [u8] {
+    writes.pairs().find(|(written, _)| *written == key).unwrap().1
+}

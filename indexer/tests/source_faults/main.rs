@@ -4,6 +4,8 @@
 #[path = "../support/node.rs"]
 mod node;
 mod proxy;
+#[path = "../support/report.rs"]
+mod report;
 #[path = "../support/seeded.rs"]
 mod seeded;
 
@@ -20,11 +22,11 @@ use crds::{
 use indexer::{
     chain::{BlockRef, Height},
     pipeline::fetch::{self, End},
-    report::Report,
     source::{BlockSource, Headers, bitcoind::Bitcoind},
 };
 use node::Node;
 use proxy::{Fault, Proxy};
+use report::report;
 use seeded::Seeded;
 use tokio::sync::{Semaphore, mpsc};
 
@@ -103,19 +105,6 @@ impl Received {
         }
         self.blocks.push(block.at);
     }
-}
-
-fn report() -> Report {
-    let config = serde_json::json!({
-        "indexer": "test",
-        "identity": {
-            "moduleSha256": "00", "network": "regtest", "startHeight": 0, "memoryLimitBytes": 0, "storeFormat": 1,
-        },
-        "module": {"from": "path", "path": ""}, "source": {"urls": []}, "maxReorgDepth": 100, "maxBehind": 2, "thresholdBytes": 0,
-        "refresh": "EveryBlock", "retryAttempts": 1, "dataDir": "", "rpcListen": "", "opsListen": "",
-        "views": {"maxConcurrent": 1, "timeoutMs": 1, "memoryLimitBytes": 1, "maxRequestBytes": 1, "maxResponseBytes": 1},
-    });
-    Report::new(&serde_json::from_value(config).unwrap())
 }
 
 /// The chain as the node itself tells it.

@@ -34,7 +34,7 @@ async fn a_spec_that_cannot_work_is_refused_with_the_rule_it_breaks() -> Result<
             ),
             (
                 plain().with("module", "path", json!("./plain.wasm")),
-                "exactly one of module.configMap and module.path",
+                "exactly one of module.configMap, module.http, module.oci and module.path",
             ),
         ];
         for (manifest, words) in cases {

@@ -1,0 +1,125 @@
+//! Undoing blocks: their rows are deleted, many blocks in one step.
+
+use std::sync::PoisonError;
+
+use rocksdb::WriteBatch;
+
+use super::{
+    Store, Writing,
+    commit::{Durability, FILE_BYTES_MIN},
+    error::Error,
+    ingest::{self, Change},
+    schema::{BLOCKS, META, PENDING, ROWS, TIP, UNDO, height_key, write_row_key},
+    undo,
+};
+use crate::{
+    chain::Height,
+    fault_point,
+    state::{Builder, Digest, WriteSet},
+};
+
+/// Blocks are undone together as long as the keys of all but the first take no more than this.
+const UNDONE_BYTES_MAX: usize = 32 << 20;
+
+impl Store {
+    /// Undoes every block above `to`, newest first; `None`, or a height below the first block, undoes everything. Gives
+    /// the number of blocks undone. They are undone in steps of many; a crash in between leaves some of them undone.
+    ///
+    /// # Errors
+    /// [`Error::TooDeep`] if the records do not reach that far: nothing is undone then. [`Error::Read`],
+    /// [`Error::Write`], [`Error::Folder`] and [`Error::Damaged`] can come after some blocks are undone.
+    pub fn unwind(&self, to: Option<Height>) -> Result<u32, Error> {
+        let mut writing = self.inner.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        if writing.half_done {
+            return Err(Error::HalfDone);
+        }
+        let Some(tip) = self.head().tip else { return Ok(0) };
+        let lowest = match to {
+            Some(to) if to >= tip => return Ok(0),
+            Some(to) if to >= self.inner.start => to.next(),
+            _ => self.inner.start,
+        };
+        let oldest = self.inner.database.lowest(UNDO, "undo records")?;
+        if oldest.is_none_or(|oldest| oldest > lowest) {
+            return Err(Error::TooDeep { lowest, oldest, tip });
+        }
+        let mut step = Vec::new();
+        let mut step_bytes = 0;
+        for height in (lowest.0..=tip.0).rev().map(Height) {
+            let keys = self.undo_record(height)?;
+            step_bytes += keys.held_bytes();
+            step.push((height, keys));
+            if step_bytes > UNDONE_BYTES_MAX || height == lowest {
+                step.reverse();
+                self.unwind_step(&step, step_bytes, &mut writing)?;
+                step.clear();
+                step_bytes = 0;
+            }
+        }
+        Ok(tip.above(lowest) + 1)
+    }
+
+    /// The keys that a block wrote, as pairs without values.
+    fn undo_record(&self, height: Height) -> Result<WriteSet, Error> {
+        let record = self
+            .inner
+            .database
+            .get(UNDO, &height_key(height), "an undo record")?
+            .ok_or_else(|| Error::Damaged {
+                what: format!("block {height} has no undo record"),
+            })?;
+        let mut keys = Builder::default();
+        undo::decode(&record, |key| {
+            let at = keys.copy(key);
+            let end = at + key.len();
+            keys.pair(at..end, end..end);
+        })
+        .map_err(|undo::Malformed| Error::Damaged {
+            what: format!("the undo record of block {height} is cut"),
+        })?;
+        Ok(keys.build())
+    }
+
+    /// Undoes neighbouring blocks, the newest of which is the tip, in one step.
+    fn unwind_step(&self, blocks: &[(Height, WriteSet)], bytes: usize, writing: &mut Writing) -> Result<(), Error> {
+        let Some((lowest, _)) = blocks.first() else {
+            return Ok(());
+        };
+        let database = &*self.inner.database;
+        let below = match lowest.prev().filter(|below| *below >= self.inner.start) {
+            None => None,
+            Some(below) => Some((below, self.block(below)?.ok_or_else(|| Error::no_block_row(below))?)),
+        };
+        let mut batch = WriteBatch::default();
+        for (height, _) in blocks {
+            let at = height_key(*height);
+            batch.delete_cf(database.family(BLOCKS), at);
+            batch.delete_cf(database.family(UNDO), at);
+        }
+        match below {
+            Some((below, _)) => batch.put_cf(database.family(META), TIP, height_key(below)),
+            None => batch.delete_cf(database.family(META), TIP),
+        }
+        fault_point::reach("before blocks are undone");
+        if bytes >= FILE_BYTES_MIN {
+            let undone = self.head().row.map_or(Digest([0; 32]), |row| row.digest);
+            let sets: Vec<_> = blocks.iter().map(|(height, keys)| (*height, keys)).collect();
+            let file = ingest::write_file(database, Change::Delete, &sets, undone)?;
+            self.write_with(batch, &file, writing, "the undoing of blocks")?;
+        } else {
+            let mut row_key = Vec::new();
+            for (height, keys) in blocks {
+                for (key, _) in keys.pairs() {
+                    write_row_key(&mut row_key, key, *height);
+                    batch.delete_cf(database.family(ROWS), &row_key);
+                }
+            }
+            // A file of that name must not become part of the store once its blocks are undone.
+            batch.delete_cf(database.family(META), PENDING);
+            // Lost to a power cut, it is done again; the next synced commit takes it along.
+            database.write(batch, Durability::Lazy, "the undoing of blocks")?;
+        }
+        self.publish(below);
+        Ok(())
+    }
+}
