@@ -20,15 +20,21 @@ pub mod types {
     pub const STALLED: &str = "Stalled";
     /// Pods are gone because the spec says so.
     pub const SUSPENDED: &str = "Suspended";
+    /// Pods of one revision have equal digests at equal heights.
+    pub const CONSISTENT: &str = "Consistent";
+    /// Another identity than the serving one is declared and clients are not moved to it yet.
+    pub const ROLLOUT_IN_PROGRESS: &str = "RolloutInProgress";
 
     /// All of them, in the order in which they are listed in a status.
-    pub const ALL: [&str; 9] = [
+    pub const ALL: [&str; 11] = [
         READY,
         AVAILABLE,
         SYNCED,
         MODULE_VERIFIED,
         CHAIN_SOURCE_READY,
         MEMORY_PRESSURE,
+        CONSISTENT,
+        ROLLOUT_IN_PROGRESS,
         RECONCILING,
         STALLED,
         SUSPENDED,
@@ -75,6 +81,24 @@ pub mod reasons {
     pub const BELOW_THRESHOLD: &str = "BelowThreshold";
     /// An API call of the operator was refused; the message has the server's words.
     pub const APPLY_FAILED: &str = "ApplyFailed";
+    /// The serving revision is the declared one.
+    pub const NO_ROLLOUT: &str = "NoRollout";
+    /// The candidate is caught up and healthy, and must stay so for `rollout.soak`.
+    pub const SOAKING: &str = "Soaking";
+    /// Clients are being moved.
+    pub const SWITCHING: &str = "Switching";
+    /// Clients are not moved for a reason that the message gives, though the candidate may be well.
+    pub const BLOCKED: &str = "Blocked";
+    /// The candidate cannot become what is declared; the message has its revision and its words.
+    pub const CANDIDATE_FAILED: &str = "CandidateFailed";
+    /// The data cannot be continued with what is declared; the message says why and what to do.
+    pub const IN_PLACE_REFUSED: &str = "InPlaceRefused";
+    /// The candidate cannot be begun with the serving revision's data; the message says why and what to do.
+    pub const SEED_REFUSED: &str = "SeedRefused";
+    /// Pods of one revision have different digests at one height; the message names it and them.
+    pub const DIGESTS_DIFFER: &str = "DigestsDiffer";
+    /// Less than two pods report, so there is nothing to compare.
+    pub const NOT_COMPARED: &str = "NotCompared";
     /// A pod cannot be scheduled or its containers cannot start; the message has Kubernetes' words.
     pub const POD_NOT_RUNNING: &str = "PodNotRunning";
 }

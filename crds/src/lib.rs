@@ -9,11 +9,16 @@
 //! Nothing here talks to a cluster, a node or a disk: types, their defaults, their rules, and the conversion of a spec
 //! into a pod's configuration, which both the operator and a local run use.
 
+#[macro_use]
+mod defaults;
+
 pub mod conditions;
 pub mod identity;
 pub mod pod;
 pub mod quantity;
 mod resolve;
+#[allow(unreachable_pub)] // as for `spec`
+mod rollout;
 // The schema derive declares inner copies of these types, which the lint takes for unreachable ones.
 #[allow(unreachable_pub)]
 mod spec;
@@ -23,7 +28,8 @@ mod unknown;
 
 pub use identity::{Identity, Revision};
 pub use quantity::{ByteSize, TimeSpan};
-pub use resolve::{Problem, Resolved, resolve};
+pub use resolve::{Problem, Resolved, Timing, resolve};
+pub use rollout::*;
 pub use spec::*;
 pub use status::*;
 pub use unknown::unknown_fields;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     identity::{Identity, Revision},
     spec::RefreshPolicy,
-    status::{LastRefresh, Phase, Refreshes},
+    status::{LastRefresh, LineageStep, Phase, Refreshes},
 };
 
 /// TCP port of the JSON-RPC server.
@@ -26,8 +26,18 @@ pub const MAX_BEHIND: u32 = 2;
 pub struct Config {
     /// `NAMESPACE/NAME` of the resource, or a label of a local run. For logs and `/status` only.
     pub indexer: String,
-    /// What the index is. The store refuses to open under another one.
+    /// What the index is. The store refuses to open under another one, but see `in_place`.
     pub identity: Identity,
+    /// The name of the data, where it is not that of `identity`: the revision that began it and was continued in place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_revision: Option<Revision>,
+    /// Data of another module, of the same network, first height and limit, is continued with this one from the next
+    /// height on; data that this module began, or continued before, is unwound to where the next one took over.
+    #[serde(default)]
+    pub in_place: bool,
+    /// Where an empty store gets its first blocks from; none: from the chain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<Seed>,
     /// Where the module's bytes are.
     pub module: Module,
     /// Where blocks come from.
@@ -59,6 +69,16 @@ pub struct Config {
     /// Stop before this height and exit; none: follow the chain for ever.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit_at: Option<u32>,
+}
+
+/// A copy of another pod's store, up to a height, for an empty one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Seed {
+    /// The last height that is taken over.
+    pub at_height: u32,
+    /// Base URLs of ops ports, asked in turn until one serves: first pods of the same revision, then of the one copied.
+    pub from: Vec<String>,
 }
 
 /// Where a module's bytes are.
@@ -128,8 +148,14 @@ pub struct Status {
     pub version: String,
     /// `NAMESPACE/NAME` of the resource, or the label of a local run.
     pub indexer: String,
-    /// The revision it builds.
+    /// The name of its data: [`Config::data_revision`], else the revision of its identity.
     pub revision: Revision,
+    /// The modules that built its data, oldest first, where there was more than one; at most the newest 16.
+    #[serde(default)]
+    pub lineage: Vec<LineageStep>,
+    /// How an empty store is filled with a copy; not asked for: not known.
+    #[serde(default)]
+    pub seed: Check,
     /// SHA-256 of its module.
     #[serde(default)]
     pub module_sha256: String,
@@ -291,6 +317,28 @@ pub mod module_reasons {
     pub const NOT_WASM: &str = "InvalidModule";
     /// `_start` or `memory` is missing or of another type.
     pub const MISSING_EXPORT: &str = "MissingExport";
+    /// The module is usable, but not on the data that is there.
+    pub const IN_PLACE_REFUSED: &str = "InPlaceRefused";
+}
+
+/// Reasons of [`Status::seed`].
+pub mod seed_reasons {
+    /// The copy is made, or looked for.
+    pub const COPYING: &str = "Copying";
+    /// The copy is complete and its digests agree.
+    pub const SEEDED: &str = "Seeded";
+    /// No pod serves a copy just now; it is asked for again.
+    pub const UNREACHABLE: &str = "SeedUnreachable";
+    /// The copy is not what it should be, or cannot be continued; the message says why.
+    pub const REFUSED: &str = "SeedRefused";
+}
+
+impl Config {
+    /// The name of the data.
+    #[must_use]
+    pub fn data_revision(&self) -> Revision {
+        self.data_revision.clone().unwrap_or_else(|| self.identity.revision())
+    }
 }
 
 /// Reasons of [`Status::source`].

@@ -1,6 +1,6 @@
 //! From a spec, whose values are texts, to checked values. The operator and a local run both start here.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use crate::{
     identity::{Identity, STORE_FORMAT},
@@ -20,6 +20,17 @@ pub struct Resolved {
     pub views: Views,
     /// `storage.size` in bytes.
     pub storage_bytes: u64,
+    /// The time spans of `rollout`.
+    pub timing: Timing,
+}
+
+/// The time spans of a rollout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timing {
+    /// How long a candidate must have been healthy.
+    pub soak: Duration,
+    /// How long the revision before stays.
+    pub keep_previous: Duration,
 }
 
 /// One thing that is wrong with a spec.
@@ -69,6 +80,19 @@ pub fn resolve(spec: &IndexerSpec) -> Result<Resolved, Vec<Problem>> {
         max_request_bytes: value("views.maxRequestBytes", spec.views.max_request_bytes.bytes()),
         max_response_bytes: value("views.maxResponseBytes", spec.views.max_response_bytes.bytes()),
     };
+    let mut span = |field, parsed: Result<Duration, ParseError>| {
+        parsed.unwrap_or_else(|e| {
+            problems.push(Problem {
+                field,
+                message: e.to_string(),
+            });
+            Duration::ZERO
+        })
+    };
+    let timing = Timing {
+        soak: span("rollout.soak", spec.rollout.soak.duration()),
+        keep_previous: span("rollout.keepPrevious", spec.rollout.keep_previous.duration()),
+    };
     if problems.is_empty() && threshold_bytes > memory_limit_bytes {
         problems.push(Problem {
             field: "memory.threshold",
@@ -98,6 +122,7 @@ pub fn resolve(spec: &IndexerSpec) -> Result<Resolved, Vec<Problem>> {
         threshold_bytes,
         views,
         storage_bytes,
+        timing,
     })
 }
 

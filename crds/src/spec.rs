@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     quantity::{ByteSize, TimeSpan},
+    rollout::RolloutSpec,
     status::IndexerStatus,
 };
 
@@ -49,6 +50,7 @@ use crate::{
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     printcolumn(name = "Revision", type_ = "string", json_path = ".status.active.revision", priority = 1),
+    printcolumn(name = "Candidate", type_ = "string", json_path = ".status.candidate.revision", priority = 1),
     printcolumn(
         name = "Reason",
         type_ = "string",
@@ -73,6 +75,9 @@ pub struct IndexerSpec {
         .message("storage.size and storage.storageClassName cannot change: create another Indexer and move the clients"))]
     #[serde(default)]
     pub storage: StorageSpec,
+    /// How another identity, above all another module, takes over.
+    #[serde(default)]
+    pub rollout: RolloutSpec,
     /// Pods that build and serve the same index, each with a volume of its own.
     #[serde(default = "one")]
     #[schemars(range(min = 0, max = 16))]
@@ -327,20 +332,6 @@ pub struct ViewsSpec {
     #[x_kube(validation = Rule::new("quantity(self).compareTo(quantity('1Gi')) <= 0").message("views.maxResponseBytes must be at most 1Gi"))]
     #[serde(default = "ViewsSpec::default_max_response_bytes")]
     pub max_response_bytes: ByteSize,
-}
-
-/// Defaults are given field by field, since the derived schema shows each of them to the API server.
-macro_rules! defaults {
-    ($owner:ident { $($name:ident, $field:ident: $type:ty = $value:expr;)* }) => {
-        impl $owner {
-            $(fn $name() -> $type { $value })*
-        }
-        impl Default for $owner {
-            fn default() -> Self {
-                Self { $($field: Self::$name()),* }
-            }
-        }
-    };
 }
 
 // 1.75 GiB of the 2 GiB that AssemblyScript guests declare as their maximum; all of 32 bits as the limit.

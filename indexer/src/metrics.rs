@@ -234,7 +234,7 @@ impl Metrics {
 fn tell_build(registry: &Registry, config: &Config) -> Result<(), prometheus::Error> {
     let labels = ["version", "module", "revision"];
     let build = gauges(registry, "build_info", "What runs: always 1.", &labels)?;
-    let revision = config.identity.revision();
+    let revision = config.data_revision();
     let values = [
         env!("CARGO_PKG_VERSION"),
         &config.identity.module_sha256,

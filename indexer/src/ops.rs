@@ -160,6 +160,8 @@ mod tests {
             trouble: None,
             halt: None,
             last_refresh_request: None,
+            lineage: Vec::new(),
+            seed: Check::default(),
         }
     }
 

@@ -45,7 +45,7 @@ impl Report {
         let status = Status {
             version: env!("CARGO_PKG_VERSION").into(),
             indexer: config.indexer.clone(),
-            revision: config.identity.revision(),
+            revision: config.data_revision(),
             module_sha256: config.identity.module_sha256.clone(),
             phase: Phase::Starting,
             ready: false,
@@ -64,6 +64,8 @@ impl Report {
             trouble: None,
             halt: None,
             last_refresh_request: None,
+            lineage: Vec::new(),
+            seed: Check::default(),
         };
         Self {
             board: Mutex::new(Board {
@@ -207,6 +209,9 @@ mod tests {
             ops_listen: String::new(),
             cors_origin: None,
             exit_at: None,
+        data_revision: None,
+        in_place: false,
+        seed: None,
         })
     }
 

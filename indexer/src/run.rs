@@ -108,7 +108,7 @@ async fn serve_and_index(launch: Launch, bar: ProgressBar) -> Result<()> {
         serve("json-rpc", &config.rpc_listen, rpc, &closing).await?,
     ];
     tracing::info!(
-        indexer = config.indexer, revision = %config.identity.revision(), module = config.identity.module_sha256,
+        indexer = config.indexer, revision = %config.data_revision(), module = config.identity.module_sha256,
         network = %config.identity.network, rpc = config.rpc_listen, ops = config.ops_listen, "starting"
     );
     stop_on_signal(&control, &report)?;

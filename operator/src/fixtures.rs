@@ -92,6 +92,8 @@ pub(crate) fn following(height: u32) -> pod::Status {
         trouble: None,
         halt: None,
         last_refresh_request: None,
+        lineage: Vec::new(),
+        seed: pod::Check::default(),
     }
 }
 

@@ -74,6 +74,9 @@ pub fn status(inputs: &Inputs<'_>) -> IndexerStatus {
         active: serving
             .as_ref()
             .and_then(|revision| numbers::active(revision, valid, previous, &pods)),
+        candidate: None,
+        previous: None,
+        comparison: None,
         memory: numbers::memory(&pods),
         pods: numbers::rows(inputs.observed, serving.as_ref()),
         conditions: types::ALL

@@ -197,6 +197,9 @@ impl Launch {
             ops_port,
             label,
             exit_at,
+            data_revision: None,
+            in_place: false,
+            seed: None,
             cors,
             max_reorg_depth,
             reorg_check_threshold,
@@ -251,6 +254,9 @@ impl Launch {
             ops_listen: listen("127.0.0.1", ops_port.unwrap_or(OPS_PORT)),
             cors_origin: cors,
             exit_at,
+            data_revision: None,
+            in_place: false,
+            seed: None,
         };
         Ok(Self {
             config,

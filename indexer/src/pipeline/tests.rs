@@ -76,6 +76,9 @@ fn config(change: impl FnOnce(&mut Config)) -> Config {
         ops_listen: String::new(),
         cors_origin: None,
         exit_at: None,
+        data_revision: None,
+        in_place: false,
+        seed: None,
     };
     change(&mut config);
     config

@@ -72,6 +72,9 @@ fn config(valid: &ValidIndexer) -> Config {
         ops_listen: format!("0.0.0.0:{OPS_PORT}"),
         cors_origin: None,
         exit_at: None,
+        data_revision: None,
+        in_place: false,
+        seed: None,
     }
 }
 

@@ -33,6 +33,7 @@ pub(super) fn active(
         block_hash: best.and_then(|s| s.block_hash.clone()),
         digest: best.and_then(|s| s.digest.clone()),
         behind: best.and_then(|s| s.behind),
+        lineage: best.map(|s| s.lineage.clone()).unwrap_or_default(),
     })
 }
 

@@ -1,0 +1,109 @@
+//! How a new identity of an index takes over from the one that serves.
+
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::quantity::TimeSpan;
+
+/// What happens when the identity changes: another module, start height or memory limit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[x_kube(cel, validation = Rule::new("!has(self.seed) || self.strategy == 'BlueGreen'").message("rollout.seed needs strategy BlueGreen: InPlace has the data already"))]
+#[serde(rename_all = "camelCase")]
+pub struct RolloutSpec {
+    /// Beside the serving revision, or on its data.
+    #[serde(default = "RolloutSpec::default_strategy")]
+    pub strategy: RolloutStrategy,
+    /// A candidate that is behind the chain's tip by at most this many blocks has caught up.
+    #[serde(default = "RolloutSpec::default_max_behind")]
+    #[schemars(range(max = 10_000))]
+    pub max_behind: u32,
+    /// How long a candidate must have been caught up and healthy, without a break, before clients are moved to it.
+    #[serde(default = "RolloutSpec::default_soak")]
+    pub soak: TimeSpan,
+    /// How long the pods of the revision before stay after clients were moved, for an instant way back.
+    #[serde(default = "RolloutSpec::default_keep_previous")]
+    pub keep_previous: TimeSpan,
+    /// Clients are not moved before the chain's tip has reached this height: for network upgrades.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = 2_000_000_000))]
+    pub activate_at: Option<u32>,
+    /// Views both revisions must answer before clients are moved; their answers are compared.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    pub compare_views: Vec<CompareView>,
+    /// What follows when answers differ.
+    #[serde(default = "RolloutSpec::default_on_difference")]
+    pub on_difference: OnDifference,
+    /// Where a candidate's data comes from; from nothing if not given. For identities that differ in the module only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<SeedSpec>,
+}
+
+/// Where a new identity builds its index.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum RolloutStrategy {
+    /// A candidate with pods and volumes of its own builds the whole index; clients are moved when it has caught up.
+    #[default]
+    BlueGreen,
+    /// The new module goes on with the same data at the next height.
+    InPlace,
+}
+
+/// What follows when two revisions answer a view differently.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum OnDifference {
+    /// The status lists the differences, and clients are moved.
+    #[default]
+    Report,
+    /// The status lists the differences, and clients stay where they are.
+    Block,
+}
+
+/// A view to be compared.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CompareView {
+    /// Name of the view.
+    #[schemars(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z_][A-Za-z0-9_.-]*$"))]
+    pub function: String,
+    /// What it is given, as hex with `0x`.
+    #[serde(default = "no_input")]
+    #[schemars(length(min = 2, max = 8192), regex(pattern = r"^0x([0-9a-f]{2})*$"))]
+    pub input: String,
+    /// At which heights; none: at the newest height both revisions have.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), inner(range(max = 2_000_000_000)))]
+    pub heights: Vec<u32>,
+}
+
+/// Where a candidate's data comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SeedSpec {
+    /// From a copy of the revision that serves when the candidate is made.
+    pub from_active: FromActive,
+}
+
+/// A copy of the serving revision.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FromActive {
+    /// The last height that is taken over; the candidate's module runs from the next one on.
+    #[schemars(range(max = 2_000_000_000))]
+    pub at_height: u32,
+}
+
+defaults!(RolloutSpec {
+    default_strategy, strategy: RolloutStrategy = RolloutStrategy::BlueGreen;
+    default_max_behind, max_behind: u32 = crate::pod::MAX_BEHIND;
+    default_soak, soak: TimeSpan = TimeSpan("1m".into());
+    default_keep_previous, keep_previous: TimeSpan = TimeSpan("1h".into());
+    default_activate_at, activate_at: Option<u32> = None;
+    default_compare_views, compare_views: Vec<CompareView> = Vec::new();
+    default_on_difference, on_difference: OnDifference = OnDifference::Report;
+    default_seed, seed: Option<SeedSpec> = None;
+});
+
+fn no_input() -> String {
+    "0x".into()
+}
