@@ -58,6 +58,13 @@ impl Identity {
 }
 
 impl Revision {
+    /// Reads a label's value; none if it is not ten lowercase hex digits.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let is_digit = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
+        (text.len() == 10 && text.bytes().all(is_digit)).then(|| Self(text.to_owned()))
+    }
+
     /// The ten hex digits.
     #[must_use]
     pub fn as_str(&self) -> &str {

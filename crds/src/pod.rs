@@ -35,6 +35,10 @@ pub struct Config {
     /// height on; data that this module began, or continued before, is unwound to where the next one took over.
     #[serde(default)]
     pub in_place: bool,
+    /// The first height of this module on such data, agreed between the pods of a revision: a store that is further is
+    /// unwound to the height before. None: the next height of the store.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_place_at: Option<u32>,
     /// Where an empty store gets its first blocks from; none: from the chain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seed: Option<Seed>,
@@ -75,8 +79,9 @@ pub struct Config {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Seed {
-    /// The last height that is taken over.
-    pub at_height: u32,
+    /// The last height that is taken over; none: all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_height: Option<u32>,
     /// Base URLs of ops ports, asked in turn until one serves: first pods of the same revision, then of the one copied.
     pub from: Vec<String>,
 }

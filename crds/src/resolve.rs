@@ -29,6 +29,8 @@ pub struct Resolved {
 pub struct Timing {
     /// How long a candidate must have been healthy.
     pub soak: Duration,
+    /// How long a candidate may index no block.
+    pub progress_deadline: Duration,
     /// How long the revision before stays.
     pub keep_previous: Duration,
 }
@@ -91,6 +93,7 @@ pub fn resolve(spec: &IndexerSpec) -> Result<Resolved, Vec<Problem>> {
     };
     let timing = Timing {
         soak: span("rollout.soak", spec.rollout.soak.duration()),
+        progress_deadline: span("rollout.progressDeadline", spec.rollout.progress_deadline.duration()),
         keep_previous: span("rollout.keepPrevious", spec.rollout.keep_previous.duration()),
     };
     if problems.is_empty() && threshold_bytes > memory_limit_bytes {

@@ -21,6 +21,9 @@ pub struct RolloutSpec {
     /// How long a candidate must have been caught up and healthy, without a break, before clients are moved to it.
     #[serde(default = "RolloutSpec::default_soak")]
     pub soak: TimeSpan,
+    /// A candidate that indexes no block for so long while it is not caught up has failed, and the resource is stalled.
+    #[serde(default = "RolloutSpec::default_progress_deadline")]
+    pub progress_deadline: TimeSpan,
     /// How long the pods of the revision before stay after clients were moved, for an instant way back.
     #[serde(default = "RolloutSpec::default_keep_previous")]
     pub keep_previous: TimeSpan,
@@ -97,6 +100,7 @@ defaults!(RolloutSpec {
     default_strategy, strategy: RolloutStrategy = RolloutStrategy::BlueGreen;
     default_max_behind, max_behind: u32 = crate::pod::MAX_BEHIND;
     default_soak, soak: TimeSpan = TimeSpan("1m".into());
+    default_progress_deadline, progress_deadline: TimeSpan = TimeSpan("10m".into());
     default_keep_previous, keep_previous: TimeSpan = TimeSpan("1h".into());
     default_activate_at, activate_at: Option<u32> = None;
     default_compare_views, compare_views: Vec<CompareView> = Vec::new();

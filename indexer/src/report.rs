@@ -209,9 +209,10 @@ mod tests {
             ops_listen: String::new(),
             cors_origin: None,
             exit_at: None,
-        data_revision: None,
-        in_place: false,
-        seed: None,
+            data_revision: None,
+            in_place: false,
+            in_place_at: None,
+            seed: None,
         })
     }
 

@@ -2,7 +2,7 @@
 
 use std::{future::Future, time::Duration};
 
-use crds::{Indexer, IndexerStatus};
+use crds::{Indexer, IndexerStatus, Revision};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
     Api, Client, Resource, ResourceExt,
@@ -11,7 +11,7 @@ use kube::{
 use serde_json::json;
 
 use crate::{
-    names::{LABEL_INDEXER, MANAGER},
+    names::{LABEL_INDEXER, LABEL_SERVES, MANAGER, SERVES, SERVES_NOT},
     observe::{Observed, ObservedPod, Owner, owner},
     plan::{Child, ChildKind, Plan},
     sampler::Key,
@@ -27,6 +27,7 @@ pub const CALL_TIMEOUT: Duration = Duration::from_secs(35);
 pub struct Error {
     action: &'static str,
     object: String,
+    revision: Option<Revision>,
     #[source]
     cause: Cause,
 }
@@ -71,6 +72,12 @@ impl Error {
         }
     }
 
+    /// The revision whose object it was; none for what serves all of them.
+    #[must_use]
+    pub fn revision(&self) -> Option<&Revision> {
+        self.revision.as_ref()
+    }
+
     /// For a condition: what was tried, and the server's own words.
     #[must_use]
     pub fn told(&self) -> String {
@@ -86,12 +93,12 @@ impl Error {
 }
 
 /// What bringing the objects in line with the plan took.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Done {
     /// Whether anything was changed.
     pub changed: bool,
-    /// Whether a `StatefulSet` was written, so that pods may be outdated.
-    pub sets_changed: bool,
+    /// The revisions whose `StatefulSet` was written, so that their pods may be outdated.
+    pub sets_changed: Vec<Revision>,
 }
 
 /// Brings the objects in line with the plan.
@@ -109,12 +116,14 @@ pub async fn apply(client: &Client, key: &Key, plan: &Plan, observed: &Observed)
         let params = PatchParams::apply(MANAGER).force();
         let api = api(client, key, child.kind);
         let patched = bounded(api.patch(&child.name, &params, &Patch::Apply(&child.body))).await;
-        let patched = patched.map_err(|cause| Error::new("apply", child.kind, &child.name, cause))?;
+        let patched = patched.map_err(|cause| Error::of_child("apply", child, cause))?;
         // The server rewrites some values, `1000m` to `1` say. Applying those again changes nothing there.
         let before = live.and_then(|live| live["metadata"]["resourceVersion"].as_str());
         if patched.metadata.resource_version.as_deref() != before {
             done.changed = true;
-            done.sets_changed |= child.kind == ChildKind::StatefulSet;
+            if child.kind == ChildKind::StatefulSet {
+                done.sets_changed.extend(child.revision());
+            }
         }
     }
     for (kind, name, uid) in changes.prune {
@@ -133,7 +142,7 @@ pub async fn apply(client: &Client, key: &Key, plan: &Plan, observed: &Observed)
 /// only, so the server is asked; and not by a plain create, since fields of an object made that way could never be
 /// taken out again by applying.
 async fn refuse_foreign(client: &Client, key: &Key, child: &Child) -> Result<(), Error> {
-    let error = |cause| Error::new("look for", child.kind, &child.name, cause);
+    let error = |cause| Error::of_child("look for", child, cause);
     // By field, because the right to list is there anyway.
     let params = ListParams::default().fields(&format!("metadata.name={}", child.name));
     let found = bounded(api(client, key, child.kind).list(&params))
@@ -172,8 +181,32 @@ pub async fn replace(client: &Client, key: &Key, pod: &ObservedPod) -> Result<()
     Err(Error {
         action: "replace",
         object: format!("Pod {}", pod.name),
+        revision: Some(pod.revision.clone()),
         cause,
     })
+}
+
+/// Lets clients of the Service reach a pod, or keeps them away from it. One that is gone is fine.
+///
+/// # Errors
+/// If the call fails in another way.
+pub async fn let_serve(client: &Client, key: &Key, pod: &ObservedPod, serves: bool) -> Result<(), Error> {
+    let pods: Api<Pod> = Api::namespaced(client.clone(), &key.namespace);
+    let value = if serves { SERVES } else { SERVES_NOT };
+    let patch = json!({"metadata": {"uid": pod.uid, "labels": {LABEL_SERVES: value}}});
+    let patched = bounded(pods.patch(&pod.name, &PatchParams::default(), &Patch::Merge(&patch))).await;
+    match patched {
+        Ok(_) => Ok(()),
+        Err(Cause::Call(error)) if matches!(error.as_ref(), kube::Error::Api(status) if matches!(status.code, 404 | 409)) => {
+            Ok(())
+        }
+        Err(cause) => Err(Error {
+            action: "label",
+            object: format!("Pod {}", pod.name),
+            revision: Some(pod.revision.clone()),
+            cause,
+        }),
+    }
 }
 
 /// Writes a status to the resource with this unique id.
@@ -215,7 +248,15 @@ impl Error {
         Self {
             action,
             object: format!("{} {name}", kind.api_resource().kind),
+            revision: None,
             cause,
+        }
+    }
+
+    fn of_child(action: &'static str, child: &Child, cause: Cause) -> Self {
+        Self {
+            revision: child.revision(),
+            ..Self::new(action, child.kind, &child.name, cause)
         }
     }
 
@@ -223,6 +264,7 @@ impl Error {
         Self {
             action,
             object: format!("Indexer {}", key.name),
+            revision: None,
             cause,
         }
     }

@@ -19,6 +19,7 @@ use crate::{
     names,
     observe::{Observed, ObservedPod},
     plan::Plan,
+    rollout::{Rollout, World, rollout},
     sampler::{Key, Sample, Target},
     validate::{ValidIndexer, validate},
 };
@@ -57,6 +58,15 @@ pub(crate) fn key() -> Key {
         namespace: "ns".into(),
         name: "one".into(),
     }
+}
+
+/// The decision for an Indexer of which nothing exists yet: its own revision serves.
+pub(crate) fn settled(valid: &ValidIndexer) -> Rollout {
+    let observed = Observed::default();
+    rollout(
+        valid,
+        &World::of(valid, &observed, None, None, None, Timestamp::UNIX_EPOCH),
+    )
 }
 
 /// What a pod says that has indexed up to this height, which is the tip.
@@ -117,6 +127,7 @@ pub(crate) fn observed_pod(name: &str) -> ObservedPod {
         template: Some("new".into()),
         ready: true,
         terminating: false,
+        kept_out: false,
         restarts: 0,
         trouble: None,
         last_words: None,

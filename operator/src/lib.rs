@@ -12,11 +12,13 @@
 pub mod admin;
 pub mod apply;
 pub mod args;
+pub mod compare;
 pub mod metrics;
 pub mod names;
 pub mod observe;
 pub mod plan;
 pub mod reconcile;
+pub mod record;
 pub mod refresh;
 pub mod resources;
 pub mod rollout;

@@ -18,6 +18,18 @@ pub const LABEL_MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 pub const ANNOTATION_APPLIED: &str = "shrewd.dev/applied-hash";
 /// Annotation of a pod template: hash of the configuration, so that a changed one makes new pods.
 pub const ANNOTATION_CONFIG: &str = "shrewd.dev/config-hash";
+/// Annotation of `StatefulSet` and `ConfigMap` of a revision: see [`crate::record`].
+pub const ANNOTATION_RECORD: &str = "shrewd.dev/revision-record";
+/// Annotation of the Service for clients: the revision they were moved away from.
+pub const ANNOTATION_PREVIOUS: &str = "shrewd.dev/previous-revision";
+/// Annotation of the Service for clients: when they were moved.
+pub const ANNOTATION_SWITCHED: &str = "shrewd.dev/switched-at";
+/// Label of a pod: whether the Service may send clients to it.
+pub const LABEL_SERVES: &str = "shrewd.dev/serves";
+/// The value of [`LABEL_SERVES`] of a pod that clients may reach.
+pub const SERVES: &str = "yes";
+/// That of one that is kept out of the Service, because its digest is not that of the others.
+pub const SERVES_NOT: &str = "no";
 /// Annotation of an Indexer by which a person asks for a fresh guest instance; any new value is a new request.
 pub const ANNOTATION_REFRESH: &str = "shrewd.dev/refresh-requested-at";
 

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use crds::Revision;
 use k8s_openapi::{
     api::{
         apps::v1::StatefulSet,
@@ -14,13 +15,19 @@ use kube::{Resource, ResourceExt, runtime::reflector::Store};
 use serde::Serialize;
 use serde_json::Value;
 
+pub mod consistency;
+mod digests;
+pub mod obstacles;
 pub mod pod;
 
+pub use consistency::{Consistency, Difference};
 pub use pod::ObservedPod;
 
 use crate::{
     names,
-    plan::ChildKind,
+    plan::{self, ChildKind},
+    record::{Record, records},
+    rollout::Served,
     sampler::{Key, Sample, Sampler},
 };
 
@@ -52,6 +59,14 @@ pub struct Observed {
     pub stateful_sets: Vec<StatefulSet>,
     /// Its pods, by name.
     pub pods: Vec<ObservedPod>,
+    /// What its Service for clients says; none if there is none.
+    pub served: Option<Served>,
+    /// Every revision that has a stateful set, and its record if it can be read.
+    pub records: BTreeMap<Revision, Option<Record>>,
+    /// Whether the pods of a revision agree.
+    pub consistency: BTreeMap<Revision, Consistency>,
+    /// What keeps pods of a revision from being made, in Kubernetes' words.
+    pub obstacles: BTreeMap<Revision, String>,
 }
 
 impl Stores {
@@ -106,11 +121,18 @@ pub async fn observe(stores: &Stores, sampler: &Sampler, key: &Key, uid: &str) -
         .iter()
         .filter(|set| owner(set.meta(), uid) == Owner::This)
         .map(|set| (**set).clone());
+    let consistency = digests::compare_pods(sampler, &pods).await;
     Observed {
+        served: children
+            .get(&(ChildKind::Service, names::shared(&key.name)))
+            .and_then(plan::served),
+        records: records(&children),
         children,
         has_leftovers,
         stateful_sets: stateful_sets.collect(),
         pods,
+        consistency,
+        obstacles: BTreeMap::new(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crds::Revision;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::{Resource, api::ApiResource};
 use serde::Serialize;
@@ -14,7 +15,15 @@ mod service;
 mod service_account;
 mod stateful_set;
 
-use crate::{names, observe::Observed, rollout::Rollout, validate::ValidIndexer};
+pub use service::served;
+
+use crate::{
+    names,
+    observe::Observed,
+    record::{Record, revision_of},
+    rollout::Rollout,
+    validate::ValidIndexer,
+};
 
 /// Kinds of objects an Indexer owns, in the order in which they are applied: what a pod mounts comes before the pod.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,11 +51,21 @@ pub struct Child {
     pub body: Value,
 }
 
+impl Child {
+    /// The revision it belongs to; none if it serves all of them.
+    #[must_use]
+    pub fn revision(&self) -> Option<Revision> {
+        revision_of(&self.body)
+    }
+}
+
 /// Every object of an Indexer, in the order in which they are applied.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
     /// The objects.
     pub children: Vec<Child>,
+    /// Revisions whose objects stay as they are.
+    pub untouched: Vec<Revision>,
 }
 
 /// What must be done to get from what there is to the plan.
@@ -63,20 +82,23 @@ pub struct Changes<'a> {
 pub fn plan(valid: &ValidIndexer, rollout: &Rollout) -> Plan {
     let mut children = vec![
         child(ChildKind::ServiceAccount, &service_account::build(valid)),
-        child(ChildKind::Service, &service::for_clients(valid, &rollout.serving)),
+        child(ChildKind::Service, &service::for_clients(valid, rollout)),
         child(ChildKind::Service, &service::for_pods(valid)),
         child(ChildKind::PodDisruptionBudget, &pod_disruption_budget::build(valid)),
     ];
-    for revision in &rollout.kept {
-        let config = config_map::build(valid, revision);
-        let set = stateful_set::build(valid, revision, &config_map::hash(&config));
+    for (revision, record) in &rollout.sets {
+        let config = config_map::build(valid, revision, record);
+        let set = stateful_set::build(valid, revision, record, &config_map::hash(&config));
         children.extend([
             child(ChildKind::ConfigMap, &config),
             child(ChildKind::StatefulSet, &set),
         ]);
     }
     children.sort_by_key(|child| child.kind);
-    Plan { children }
+    Plan {
+        children,
+        untouched: rollout.untouched.clone(),
+    }
 }
 
 impl Plan {
@@ -94,6 +116,7 @@ impl Plan {
             .children
             .iter()
             .filter(|((kind, name), live)| !planned.contains(&(*kind, name)) && !is_being_deleted(live))
+            .filter(|(_, live)| !revision_of(live).is_some_and(|revision| self.untouched.contains(&revision)))
             .filter_map(|((kind, name), live)| Some((*kind, name.clone(), uid(live)?)))
             .collect();
         Changes { apply, prune }
@@ -132,6 +155,13 @@ fn metadata(valid: &ValidIndexer, name: String, revision: Option<&crds::Revision
         }]),
         ..ObjectMeta::default()
     }
+}
+
+/// Metadata of `ConfigMap` and `StatefulSet` of a revision, with the record of what is particular to it.
+fn metadata_with(valid: &ValidIndexer, revision: &Revision, record: &Record) -> ObjectMeta {
+    let mut metadata = metadata(valid, names::of_revision(&valid.name, revision), Some(revision));
+    metadata.annotations = Some([(names::ANNOTATION_RECORD.to_owned(), record.text())].into());
+    metadata
 }
 
 fn child<K: Resource<DynamicType = ()> + Serialize>(kind: ChildKind, object: &K) -> Child {
@@ -176,13 +206,10 @@ fn uid(live: &Value) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        fixtures::{live, valid},
-        rollout::rollout,
-    };
+    use crate::fixtures::{live, settled, valid};
 
     fn planned() -> Plan {
-        plan(&valid(), &rollout(&valid(), &Observed::default()))
+        plan(&valid(), &settled(&valid()))
     }
 
     #[test]

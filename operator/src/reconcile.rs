@@ -13,17 +13,19 @@ use kube::{
     runtime::{controller::Action, events::Recorder},
 };
 
+mod decide;
 mod history;
 
+use decide::decide;
 pub use history::History;
 
 use crate::{
     apply::{self, CALL_TIMEOUT, Class, Done},
     metrics::Metrics,
-    observe::{Observed, Stores, observe},
+    observe::{Consistency, Observed, ObservedPod, Stores, observe},
     plan::plan,
     refresh,
-    rollout::{next_replacement, rollout},
+    rollout::{Rollout, next_replacement},
     sampler::{Key, Sampler},
     status::{self, Applied, Failure, Inputs},
     transitions::transitions,
@@ -35,6 +37,9 @@ pub type Watched = DeserializeGuard<Indexer>;
 
 /// A request to refresh is repeated this often until every pod has echoed it.
 const REFRESH_AGAIN: Duration = Duration::from_secs(5);
+/// The shortest pause until a pass that nothing but time calls for. A deadline that is met to the millisecond may be found
+/// a moment too early.
+const AGAIN_MIN: Duration = Duration::from_millis(200);
 /// A call refused for good is made again after this long: a webhook or an object in the way may have been mended
 /// without a change that is watched.
 const REFUSED_AGAIN: Duration = Duration::from_mins(5);
@@ -126,7 +131,7 @@ async fn pass(watched: &Watched, context: &Context) -> Result<Action, Error> {
     let key = key(meta);
     context.stores.wait_until_ready().await.map_err(Error::Observe)?; // [I/O]
     let uid = meta.uid.clone().unwrap_or_default();
-    let observed = observe(&context.stores, &context.sampler, &key, &uid).await; // [I/O]
+    let mut observed = observe(&context.stores, &context.sampler, &key, &uid).await; // [I/O]
     let previous = previous(watched, &key, &uid, context).await?; // [I/O] only for a resource that cannot be read
     let outcome = match &watched.0 {
         Ok(indexer) => validate(indexer, &context.default_image), // [pure]
@@ -139,9 +144,15 @@ async fn pass(watched: &Watched, context: &Context) -> Result<Action, Error> {
     if context.history.note_complaint(&key, complaint.as_deref()) {
         tracing::warn!(indexer = %key, complaint, "a request to refresh cannot be passed on");
     }
-    let applied = match &outcome {
-        Ok(valid) => carry_out(valid, &observed, previous.as_ref(), &key, context).await, // [I/O]
-        Err(_) => Ok(Done::default()),
+    let decided = match &outcome {
+        Ok(valid) => Some(decide(valid, &mut observed, previous.as_ref(), &key, context).await), // [I/O] where it must ask
+        Err(_) => None,
+    };
+    let applied = match (&outcome, &decided) {
+        (Ok(valid), Some(decided)) => {
+            carry_out(valid, &decided.rollout, &observed, previous.as_ref(), &key, context).await // [I/O]
+        }
+        _ => Ok(Done::default()),
     };
     let inputs = Inputs {
         namespace: &key.namespace,
@@ -149,6 +160,8 @@ async fn pass(watched: &Watched, context: &Context) -> Result<Action, Error> {
         generation: meta.generation.unwrap_or_default(),
         outcome: outcome.as_ref(),
         observed: &observed,
+        rollout: decided.as_ref().map(|decided| &decided.rollout),
+        comparison: decided.as_ref().and_then(|decided| decided.comparison.as_ref()),
         applied: &told(&applied),
         previous: previous.as_ref(),
         now: Timestamp::now(),
@@ -157,16 +170,16 @@ async fn pass(watched: &Watched, context: &Context) -> Result<Action, Error> {
     write(watched, previous.as_ref(), &next, &key, context).await?; // [I/O]
     applied.map_err(Error::Apply)?;
     let is_pending = outcome.is_ok_and(|valid| refresh::pending(&valid, Some(&next)).is_some() && valid.replicas > 0);
-    Ok(if is_pending {
-        Action::requeue(REFRESH_AGAIN)
-    } else {
-        Action::await_change()
-    })
+    let refresh_again = is_pending.then_some(REFRESH_AGAIN);
+    let rollout_again = decided.and_then(|decided| decided.rollout.again_after);
+    let again = refresh_again.into_iter().chain(rollout_again).min();
+    Ok(again.map_or_else(Action::await_change, |after| Action::requeue(after.max(AGAIN_MIN))))
 }
 
 /// Plans and applies.
 async fn carry_out(
     valid: &ValidIndexer,
+    rollout: &Rollout,
     observed: &Observed,
     previous: Option<&IndexerStatus>,
     key: &Key,
@@ -176,25 +189,41 @@ async fn carry_out(
         // Kubernetes is deleting them, and each one that goes wakes another pass. The pods may be theirs.
         return Ok(Done {
             changed: true,
-            sets_changed: true,
+            sets_changed: vec![rollout.serving.clone()],
         });
     }
-    let rollout = rollout(valid, observed); // [pure]
-    let plan = plan(valid, &rollout); // [pure]
+    let plan = plan(valid, rollout); // [pure]
     let mut done = apply::apply(&context.client, key, &plan, observed).await?; // [I/O]
-    if let Some(pod) = next_replacement(valid, &rollout, observed) {
+    for (pod, serves) in misplaced(observed) {
+        apply::let_serve(&context.client, key, pod, serves).await?; // [I/O]
+        tracing::warn!(indexer = %key, pod = pod.name, serves, "moved a pod in or out of the Service by its digest");
+        done.changed = true;
+    }
+    if let Some(pod) = next_replacement(valid, rollout, observed) {
         apply::replace(&context.client, key, pod).await?; // [I/O]
         tracing::info!(indexer = %key, pod = pod.name, "replaced a pod with an outdated template");
         done.changed = true;
     }
     if let Some(request) = refresh::pending(valid, previous) {
-        for target in refresh::targets(valid, observed, request) {
+        for target in refresh::targets(&rollout.serving, observed, request) {
             if let Err(why) = context.sampler.request_refresh(target, request).await {
                 tracing::warn!(indexer = %key, pod = target.pod, why, "could not ask for a refresh; will ask again");
             }
         }
     }
     Ok(done)
+}
+
+/// Pods that are in the Service and must not be, or the other way round. Where digests cannot be compared, nothing moves.
+fn misplaced(observed: &Observed) -> Vec<(&ObservedPod, bool)> {
+    let verdict = |pod: &ObservedPod| match observed.consistency.get(&pod.revision)? {
+        Consistency::Equal => Some(true),
+        Consistency::Differ(difference) => Some(!difference.outvoted().contains(&pod.name)),
+    };
+    let pods = observed.pods.iter().filter(|pod| !pod.terminating);
+    pods.filter_map(|pod| Some((pod, verdict(pod)?)))
+        .filter(|(pod, serves)| pod.kept_out == *serves)
+        .collect()
 }
 
 /// Writes the status if it differs in substance, and tells of conditions that turned.
@@ -243,10 +272,11 @@ fn told(applied: &Result<Done, apply::Error>) -> Applied {
         Ok(done) => Applied {
             failure: None,
             changed: done.changed,
-            sets_changed: done.sets_changed,
+            sets_changed: done.sets_changed.clone(),
         },
         Err(error) => Applied {
             failure: Some(Failure {
+                revision: error.revision().cloned(),
                 message: error.told(),
                 needs_change: error.class() == Class::AwaitChange,
             }),

@@ -1,6 +1,6 @@
 //! (pure) A refresh a person asked for by annotation: who still has to act on it, and when it is done.
 
-use crds::IndexerStatus;
+use crds::{IndexerStatus, Revision};
 use kube::core::ObjectMeta;
 
 use crate::{names, observe::Observed, sampler::Target, validate::ValidIndexer};
@@ -43,8 +43,8 @@ pub fn pending<'a>(valid: &'a ValidIndexer, previous: Option<&IndexerStatus>) ->
 
 /// The running pods that have not acted on a request.
 #[must_use]
-pub fn targets<'a>(valid: &ValidIndexer, observed: &'a Observed, request: &str) -> Vec<&'a Target> {
-    let pods = observed.pods_of(&valid.revision);
+pub fn targets<'a>(serving: &Revision, observed: &'a Observed, request: &str) -> Vec<&'a Target> {
+    let pods = observed.pods_of(serving);
     let waiting = pods.filter(|pod| {
         let last = pod
             .sample
@@ -57,13 +57,18 @@ pub fn targets<'a>(valid: &ValidIndexer, observed: &'a Observed, request: &str) 
 
 /// The value of `status.lastHandledRefreshAt`: the newest request that every wanted pod has acted on.
 #[must_use]
-pub fn handled(valid: &ValidIndexer, observed: &Observed, previous: Option<&IndexerStatus>) -> Option<String> {
+pub fn handled(
+    valid: &ValidIndexer,
+    serving: &Revision,
+    observed: &Observed,
+    previous: Option<&IndexerStatus>,
+) -> Option<String> {
     let before = previous.and_then(|status| status.last_handled_refresh_at.clone());
     let Some(request) = pending(valid, previous) else {
         return before;
     };
     let acted = |status: &&crds::pod::Status| status.last_refresh_request.as_deref() == Some(request);
-    let done = observed.answers_of(&valid.revision).filter(acted).count();
+    let done = observed.answers_of(serving).filter(acted).count();
     let wanted = usize::try_from(valid.replicas).unwrap_or(0);
     if done > 0 && done >= wanted {
         Some(request.to_owned())
@@ -125,9 +130,9 @@ mod tests {
         ];
         for (echoes, asked, expected) in cases {
             let observed = observed(echoes);
-            assert_eq!(targets(&valid, &observed, "b").len(), asked, "{echoes:?}");
+            assert_eq!(targets(&valid.revision, &observed, "b").len(), asked, "{echoes:?}");
             assert_eq!(
-                handled(&valid, &observed, Some(&previous)).as_deref(),
+                handled(&valid, &valid.revision, &observed, Some(&previous)).as_deref(),
                 Some(expected),
                 "{echoes:?}"
             );
@@ -144,7 +149,7 @@ mod tests {
         };
         assert_eq!(pending(&valid, Some(&previous)), None);
         assert_eq!(
-            handled(&valid, &observed(&[None]), Some(&previous)).as_deref(),
+            handled(&valid, &valid.revision, &observed(&[None]), Some(&previous)).as_deref(),
             Some("a")
         );
     }

@@ -17,9 +17,11 @@ use tokio::{sync::mpsc, time::MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 pub mod change;
+mod query;
 mod sample;
 
 use change::{Change, change};
+pub use query::Answer;
 pub use sample::{BODY_BYTES_MAX, Sample, Target};
 
 use crate::metrics::Metrics;

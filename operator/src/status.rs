@@ -1,6 +1,6 @@
 //! (pure) The status of an Indexer: a function of the spec, of what was observed, and of how applying went.
 
-use crds::{IndexerStatus, Revision, conditions::types};
+use crds::{Comparison, IndexerStatus, PreviousRevision, Revision, conditions::types};
 use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::{Condition, Time},
     jiff::Timestamp,
@@ -9,11 +9,13 @@ use k8s_openapi::{
 mod conditions;
 mod judge;
 mod numbers;
+mod rollout;
 
 use crate::{
     names,
     observe::{Observed, ObservedPod},
     refresh,
+    rollout::Rollout,
     validate::{Invalid, ValidIndexer},
 };
 
@@ -24,13 +26,15 @@ pub struct Applied {
     pub failure: Option<Failure>,
     /// Whether anything was applied, pruned or replaced, so that more is to come.
     pub changed: bool,
-    /// Whether a `StatefulSet` is among it: no pod is known to run the newest template then.
-    pub sets_changed: bool,
+    /// The revisions whose `StatefulSet` is among it: none of their pods is known to run the newest template then.
+    pub sets_changed: Vec<Revision>,
 }
 
 /// A refused API call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
+    /// The revision whose object it was; none for what serves all of them.
+    pub revision: Option<Revision>,
     /// The server's words.
     pub message: String,
     /// Whether trying again cannot help.
@@ -50,6 +54,10 @@ pub struct Inputs<'a> {
     pub outcome: Result<&'a ValidIndexer, &'a Invalid>,
     /// What there is.
     pub observed: &'a Observed,
+    /// What was decided on revisions; none for a spec that is not valid.
+    pub rollout: Option<&'a Rollout>,
+    /// How candidate and serving revision answered the same views, if they were asked.
+    pub comparison: Option<&'a Comparison>,
     /// How applying went.
     pub applied: &'a Applied,
     /// The status as it is.
@@ -73,10 +81,15 @@ pub fn status(inputs: &Inputs<'_>) -> IndexerStatus {
         observed_generation: inputs.generation,
         active: serving
             .as_ref()
-            .and_then(|revision| numbers::active(revision, valid, previous, &pods)),
-        candidate: None,
-        previous: None,
-        comparison: None,
+            .and_then(|revision| numbers::active(revision, inputs, &pods)),
+        candidate: inputs
+            .rollout
+            .and_then(|rollout| numbers::candidate(rollout, inputs.observed)),
+        previous: previous_revision(inputs),
+        comparison: inputs
+            .comparison
+            .or_else(|| previous.and_then(|status| status.comparison.as_ref()))
+            .cloned(),
         memory: numbers::memory(&pods),
         pods: numbers::rows(inputs.observed, serving.as_ref()),
         conditions: types::ALL
@@ -96,7 +109,10 @@ pub fn status(inputs: &Inputs<'_>) -> IndexerStatus {
         ready_replicas: count(pods.iter().filter(|pod| pod.ready).count()),
         selector: serving.as_ref().map(|revision| selector(inputs.name, revision)),
         last_handled_refresh_at: match valid {
-            Some(valid) => refresh::handled(valid, inputs.observed, previous),
+            Some(valid) => {
+                let serving = serving.as_ref().unwrap_or(&valid.revision);
+                refresh::handled(valid, serving, inputs.observed, previous)
+            }
             None => previous.and_then(|p| p.last_handled_refresh_at.clone()),
         },
     }
@@ -110,13 +126,27 @@ pub fn differs(previous: &IndexerStatus, next: &IndexerStatus) -> bool {
 
 /// The revision behind the Service. A broken spec moves nothing, so it stays the one that served before.
 fn serving(inputs: &Inputs<'_>) -> Option<Revision> {
-    match inputs.outcome {
-        Ok(valid) => Some(valid.revision.clone()),
-        Err(_) => inputs
+    match inputs.rollout {
+        Some(rollout) => Some(rollout.serving.clone()),
+        None => inputs
             .previous
             .and_then(|status| status.active.as_ref())
             .map(|active| active.revision.clone()),
     }
+}
+
+/// The revision kept for a way back. A broken spec moves nothing, so it stays.
+fn previous_revision(inputs: &Inputs<'_>) -> Option<PreviousRevision> {
+    let (Some(rollout), Ok(valid)) = (inputs.rollout, inputs.outcome) else {
+        return inputs.previous.and_then(|status| status.previous.clone());
+    };
+    let (revision, at) = rollout.previous.as_ref()?;
+    // A time span is below 2^64 ms, but a timestamp ends with the year 9999.
+    let until = at.checked_add(valid.timing.keep_previous).unwrap_or(Timestamp::MAX);
+    Some(PreviousRevision {
+        revision: revision.clone(),
+        until: Time(until),
+    })
 }
 
 /// `lastTransitionTime` moves only when the status turns.

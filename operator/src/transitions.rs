@@ -8,11 +8,13 @@ use kube::runtime::events::{Event, EventType};
 const NOTE_BYTES_MAX: usize = 1_000;
 
 /// Conditions that are told, with the status a resource nobody has looked at has, and the status that is bad news.
-const TOLD: [(&str, &str, &str); 5] = [
+const TOLD: [(&str, &str, &str); 7] = [
     (types::READY, "False", "False"),
     (types::STALLED, "False", "True"),
     (types::CHAIN_SOURCE_READY, "Unknown", "False"),
     (types::MEMORY_PRESSURE, "False", "True"),
+    (types::CONSISTENT, "True", "False"),
+    (types::ROLLOUT_IN_PROGRESS, "False", ""),
     (types::SUSPENDED, "False", ""),
 ];
 

@@ -2,9 +2,10 @@
 
 use crds::{
     ConfigMapKey, HttpModule, Identity, Indexer, IndexerSpec, ModuleSpec, OciModule, RefreshPolicy, Revision,
-    StorageSpec, conditions::reasons, pod::Views, resolve,
+    RolloutSpec, StorageSpec, Timing, conditions::reasons, pod::Views, resolve,
 };
 use k8s_openapi::api::core::v1::ResourceRequirements;
+use serde::{Deserialize, Serialize};
 
 use crate::{refresh, resources};
 
@@ -41,6 +42,10 @@ pub struct ValidIndexer {
     pub retry_attempts: u32,
     /// Bounds on queries.
     pub views: Views,
+    /// How another identity takes over.
+    pub rollout: RolloutSpec,
+    /// The time spans of it.
+    pub timing: Timing,
     /// The volume of each pod.
     pub storage: StorageSpec,
     /// Pods wanted: none while suspended.
@@ -54,7 +59,8 @@ pub struct ValidIndexer {
 }
 
 /// Where pods find the module's bytes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum ModuleSource {
     /// In a `ConfigMap`.
     ConfigMap(ConfigMapKey),
@@ -122,6 +128,8 @@ pub fn validate(indexer: &Indexer, default_image: &str) -> Result<ValidIndexer, 
         refresh: spec.memory.refresh,
         audit_every: spec.memory.audit_every,
         retry_attempts: spec.retry.attempts,
+        rollout: spec.rollout.clone(),
+        timing: resolved.timing,
         storage: spec.storage.clone(),
         replicas: if spec.suspend { 0 } else { spec.replicas },
         suspended: spec.suspend,

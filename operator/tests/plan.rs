@@ -5,13 +5,20 @@
 use std::path::{Path, PathBuf};
 
 use crds::Indexer;
-use operator::{observe::Observed, plan::plan, rollout::rollout, validate::validate};
+use k8s_openapi::jiff::Timestamp;
+use operator::{
+    observe::Observed,
+    plan::plan,
+    rollout::{World, rollout},
+    validate::validate,
+};
 
 fn planned(case: &Path) -> String {
     let text = std::fs::read_to_string(case.join("in.yaml")).unwrap();
     let indexer: Indexer = serde_yaml::from_str(&text).unwrap();
     let valid = validate(&indexer, "registry.example/shrewd-indexer:test").unwrap();
-    let plan = plan(&valid, &rollout(&valid, &Observed::default()));
+    let world = World::of(&valid, &Observed::default(), None, None, None, Timestamp::UNIX_EPOCH);
+    let plan = plan(&valid, &rollout(&valid, &world));
     let documents = plan
         .children
         .iter()

@@ -199,6 +199,7 @@ impl Launch {
             exit_at,
             data_revision: None,
             in_place: false,
+            in_place_at: None,
             seed: None,
             cors,
             max_reorg_depth,
@@ -256,6 +257,7 @@ impl Launch {
             exit_at,
             data_revision: None,
             in_place: false,
+            in_place_at: None,
             seed: None,
         };
         Ok(Self {

@@ -78,6 +78,7 @@ fn config(change: impl FnOnce(&mut Config)) -> Config {
         exit_at: None,
         data_revision: None,
         in_place: false,
+        in_place_at: None,
         seed: None,
     };
     change(&mut config);

@@ -3,10 +3,6 @@
 use crds::Revision;
 use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, Pod};
 use kube::ResourceExt;
-use serde::{
-    Deserialize,
-    de::{IntoDeserializer, value},
-};
 
 use crate::{
     names,
@@ -28,6 +24,8 @@ pub struct ObservedPod {
     pub ready: bool,
     /// Whether it is on its way out.
     pub terminating: bool,
+    /// Whether it was taken out of the Service because its digest is not that of the others.
+    pub kept_out: bool,
     /// Restarts of its container.
     pub restarts: i32,
     /// Why Kubernetes cannot run it, in Kubernetes' words.
@@ -45,7 +43,7 @@ impl ObservedPod {
     /// Reads a pod; none if it carries no revision, so that it is none of ours.
     #[must_use]
     pub fn read(pod: &Pod, key: &Key) -> Option<Self> {
-        let revision = revision(pod.labels().get(names::LABEL_REVISION)?)?;
+        let revision = Revision::parse(pod.labels().get(names::LABEL_REVISION)?)?;
         let status = pod.status.as_ref();
         let container = status
             .and_then(|s| s.container_statuses.as_ref())
@@ -72,6 +70,10 @@ impl ObservedPod {
             template: pod.labels().get("controller-revision-hash").cloned(),
             ready,
             terminating: pod.metadata.deletion_timestamp.is_some(),
+            kept_out: pod
+                .labels()
+                .get(names::LABEL_SERVES)
+                .is_some_and(|serves| serves != names::SERVES),
             restarts,
             trouble: container
                 .and_then(container_trouble)
@@ -82,11 +84,6 @@ impl ObservedPod {
             sample: Sample::NotRunning,
         })
     }
-}
-
-fn revision(label: &str) -> Option<Revision> {
-    let text: value::StrDeserializer<'_, value::Error> = label.into_deserializer();
-    Revision::deserialize(text).ok()
 }
 
 fn condition<'a>(pod: &'a Pod, type_: &str) -> Option<(&'a str, String)> {

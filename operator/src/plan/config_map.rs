@@ -2,13 +2,14 @@
 
 use crds::{
     Revision,
-    pod::{Config, MAX_BEHIND, Module, OPS_PORT, RPC_PORT, Source},
+    pod::{Config, Module, OPS_PORT, RPC_PORT, Seed, Source},
 };
 use k8s_openapi::api::core::v1::ConfigMap;
 
-use super::metadata;
+use super::metadata_with;
 use crate::{
     names,
+    record::Record,
     validate::{ModuleSource, ValidIndexer},
 };
 
@@ -22,14 +23,16 @@ pub(super) const MODULE_FILE: &str = "module/module.wasm";
 pub(super) const CREDENTIALS_DIR: &str = "bitcoind";
 /// The pull secret below [`CONFIG_DIR`].
 pub(super) const PULL_SECRET_FILE: &str = "registry/config.json";
+/// Pods that are asked for a copy of their data, by ordinal: one of three is there even while a node is down.
+const SEED_PODS: u32 = 3;
 /// Where the volume is mounted.
 pub(super) const DATA_DIR: &str = "/var/lib/shrewd";
 
-pub(super) fn build(valid: &ValidIndexer, revision: &Revision) -> ConfigMap {
+pub(super) fn build(valid: &ValidIndexer, revision: &Revision, record: &Record) -> ConfigMap {
     #[allow(clippy::expect_used)] // numbers, texts and lists of texts all have a YAML form
-    let yaml = serde_yaml::to_string(&config(valid)).expect("a configuration turns into YAML");
+    let yaml = serde_yaml::to_string(&config(valid, revision, record)).expect("a configuration turns into YAML");
     ConfigMap {
-        metadata: metadata(valid, names::of_revision(&valid.name, revision), Some(revision)),
+        metadata: metadata_with(valid, revision, record),
         data: Some([(CONFIG_FILE.to_owned(), yaml)].into()),
         ..ConfigMap::default()
     }
@@ -46,11 +49,11 @@ pub(super) fn hash(config: &ConfigMap) -> String {
     super::hash(text.as_bytes())
 }
 
-fn config(valid: &ValidIndexer) -> Config {
+fn config(valid: &ValidIndexer, revision: &Revision, record: &Record) -> Config {
     Config {
         indexer: format!("{}/{}", valid.namespace, valid.name),
-        identity: valid.identity.clone(),
-        module: module(&valid.module),
+        identity: record.identity.clone(),
+        module: module(&record.module),
         source: Source {
             urls: valid.source_urls.clone(),
             credentials_dir: valid
@@ -61,7 +64,7 @@ fn config(valid: &ValidIndexer) -> Config {
             block_files: None,
         },
         max_reorg_depth: valid.max_reorg_depth,
-        max_behind: MAX_BEHIND,
+        max_behind: valid.rollout.max_behind,
         threshold_bytes: valid.threshold_bytes,
         refresh: valid.refresh,
         audit_every: valid.audit_every,
@@ -72,9 +75,37 @@ fn config(valid: &ValidIndexer) -> Config {
         ops_listen: format!("0.0.0.0:{OPS_PORT}"),
         cors_origin: None,
         exit_at: None,
-        data_revision: None,
-        in_place: false,
-        seed: None,
+        data_revision: (record.identity.revision() != *revision).then(|| revision.clone()),
+        in_place: record.in_place,
+        in_place_at: record.in_place_at,
+        seed: seed(valid, revision, record),
+    }
+}
+
+/// Where an empty volume is filled from: the pods of the same revision, then those of the revision copied. Data that was
+/// continued in place cannot be built anew by one module, so a pod that comes later gets it from the others. The list is
+/// the same whatever `replicas` says: a change of it would make new pods.
+fn seed(valid: &ValidIndexer, revision: &Revision, record: &Record) -> Option<Seed> {
+    let pods = |revision: &Revision| {
+        let set = names::of_revision(&valid.name, revision);
+        let url = move |ordinal| {
+            format!(
+                "http://{set}-{ordinal}.{}.{}.svc:{OPS_PORT}",
+                names::headless(&valid.name),
+                valid.namespace
+            )
+        };
+        (0..SEED_PODS).map(url)
+    };
+    match &record.seed {
+        Some(seed) => Some(Seed {
+            at_height: Some(seed.at_height).filter(|_| !record.in_place),
+            from: pods(revision).chain(pods(&seed.from)).collect(),
+        }),
+        None => record.in_place.then(|| Seed {
+            at_height: None,
+            from: pods(revision).collect(),
+        }),
     }
 }
 

@@ -20,8 +20,8 @@ use k8s_openapi::{
 mod container;
 mod volumes;
 
-use super::metadata;
-use crate::{names, validate::ValidIndexer};
+use super::metadata_with;
+use crate::{names, record::Record, validate::ValidIndexer};
 
 /// Owner of the indexer's process and files; the "nonroot" of widespread base images.
 const USER_ID: i64 = 65_532;
@@ -30,9 +30,9 @@ const STOP_SECONDS: u64 = 50;
 /// Longest grace period, whatever `views.timeout` says: a drained node must come free.
 const STOP_SECONDS_MAX: u64 = 600;
 
-pub(super) fn build(valid: &ValidIndexer, revision: &Revision, config_hash: &str) -> StatefulSet {
+pub(super) fn build(valid: &ValidIndexer, revision: &Revision, record: &Record, config_hash: &str) -> StatefulSet {
     StatefulSet {
-        metadata: metadata(valid, names::of_revision(&valid.name, revision), Some(revision)),
+        metadata: metadata_with(valid, revision, record),
         spec: Some(StatefulSetSpec {
             replicas: Some(valid.replicas),
             service_name: Some(names::headless(&valid.name)),
@@ -48,7 +48,7 @@ pub(super) fn build(valid: &ValidIndexer, revision: &Revision, config_hash: &str
             }),
             persistent_volume_claim_retention_policy: Some(retention(valid.storage.retention)),
             volume_claim_templates: Some(vec![claim(valid, revision)]),
-            template: template(valid, revision, config_hash),
+            template: template(valid, revision, record, config_hash),
             ..StatefulSetSpec::default()
         }),
         status: None,
@@ -87,10 +87,12 @@ fn claim(valid: &ValidIndexer, revision: &Revision) -> PersistentVolumeClaim {
     }
 }
 
-fn template(valid: &ValidIndexer, revision: &Revision, config_hash: &str) -> PodTemplateSpec {
+fn template(valid: &ValidIndexer, revision: &Revision, record: &Record, config_hash: &str) -> PodTemplateSpec {
+    let mut labels = names::pod_labels(&valid.name, revision);
+    labels.insert(names::LABEL_SERVES.to_owned(), names::SERVES.to_owned());
     PodTemplateSpec {
         metadata: Some(ObjectMeta {
-            labels: Some(names::pod_labels(&valid.name, revision)),
+            labels: Some(labels),
             annotations: Some([(names::ANNOTATION_CONFIG.to_owned(), config_hash.to_owned())].into()),
             ..ObjectMeta::default()
         }),
@@ -101,7 +103,7 @@ fn template(valid: &ValidIndexer, revision: &Revision, config_hash: &str) -> Pod
             security_context: Some(security_context()),
             termination_grace_period_seconds: Some(grace_seconds(valid.views.timeout_ms)),
             containers: vec![container::build(valid)],
-            volumes: Some(volumes::build(valid, revision)),
+            volumes: Some(volumes::build(valid, revision, record)),
             ..PodSpec::default()
         }),
     }

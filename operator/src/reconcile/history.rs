@@ -6,7 +6,8 @@ use std::{
     time::Duration,
 };
 
-use crds::IndexerStatus;
+use crds::{CompareView, Comparison, IndexerStatus, Revision};
+use k8s_openapi::jiff::Timestamp;
 
 use crate::sampler::Key;
 
@@ -24,6 +25,17 @@ struct Entry {
     complaint: Option<String>,
     /// With the unique id of the resource it was written to.
     written: Option<(String, IndexerStatus)>,
+    /// The revision that is to serve next.
+    candidate: Option<Candidate>,
+}
+
+#[derive(Debug)]
+struct Candidate {
+    revision: Revision,
+    height: Option<u32>,
+    progressed_at: Timestamp,
+    /// With the questions it answers.
+    comparison: Option<(Vec<CompareView>, Comparison)>,
 }
 
 impl History {
@@ -69,6 +81,59 @@ impl History {
         is_news
     }
 
+    /// Notes how far a candidate is. Returns when it last came forward; for one that is new to this process, now.
+    #[must_use]
+    pub fn note_progress(&self, key: &Key, revision: &Revision, height: Option<u32>, now: Timestamp) -> Timestamp {
+        let mut entries = self.entries();
+        let candidate = &mut entries.entry(key.clone()).or_default().candidate;
+        match candidate {
+            Some(known) if known.revision == *revision => {
+                if height > known.height {
+                    (known.height, known.progressed_at) = (height, now);
+                }
+                known.progressed_at
+            }
+            _ => {
+                *candidate = Some(Candidate {
+                    revision: revision.clone(),
+                    height,
+                    progressed_at: now,
+                    comparison: None,
+                });
+                now
+            }
+        }
+    }
+
+    /// The comparison made for a candidate, unless other views are to be compared by now.
+    #[must_use]
+    pub fn comparison(&self, key: &Key, revision: &Revision, views: &[CompareView]) -> Option<Comparison> {
+        let entries = self.entries();
+        let candidate = entries
+            .get(key)?
+            .candidate
+            .as_ref()
+            .filter(|known| known.revision == *revision)?;
+        let (asked, comparison) = candidate.comparison.as_ref()?;
+        (asked == views).then(|| comparison.clone())
+    }
+
+    /// Notes the comparison made for a candidate.
+    pub fn note_comparison(&self, key: &Key, revision: &Revision, views: &[CompareView], comparison: Comparison) {
+        let mut entries = self.entries();
+        let candidate = entries.get_mut(key).and_then(|entry| entry.candidate.as_mut());
+        if let Some(known) = candidate.filter(|known| known.revision == *revision) {
+            known.comparison = Some((views.to_vec(), comparison));
+        }
+    }
+
+    /// There is no candidate, or none any more.
+    pub fn forget_candidate(&self, key: &Key) {
+        if let Some(entry) = self.entries().get_mut(key) {
+            entry.candidate = None;
+        }
+    }
+
     /// Drops what is known of an Indexer that is gone.
     pub fn forget(&self, key: &Key) {
         self.entries().remove(key);
@@ -83,7 +148,7 @@ impl History {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixtures::key;
+    use crate::fixtures::{self, key};
 
     #[test]
     fn pauses_double_up_to_a_minute_and_start_over_after_success() {
@@ -99,6 +164,32 @@ mod tests {
         let history = History::default();
         let news = [Some("long"), Some("long"), None, Some("long")].map(|c| history.note_complaint(&key(), c));
         assert_eq!(news, [true, false, false, true]);
+    }
+
+    #[test]
+    fn a_candidate_comes_forward_only_with_a_new_height() {
+        let history = History::default();
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let (one, two) = (fixtures::valid().revision, Revision::parse("0123456789").unwrap());
+        let noted = [
+            (&one, None, 1, 1),
+            (&one, None, 2, 1),
+            (&one, Some(0), 3, 3),
+            (&one, Some(0), 4, 3),
+            (&one, Some(5), 5, 5),
+            (&one, Some(2), 6, 5),
+            (&two, Some(2), 7, 7),
+            (&one, Some(5), 8, 8),
+        ];
+        for (revision, height, now, expected) in noted {
+            assert_eq!(
+                history.note_progress(&key(), revision, height, at(now)),
+                at(expected),
+                "{now}"
+            );
+        }
+        history.forget_candidate(&key());
+        assert_eq!(history.note_progress(&key(), &one, Some(5), at(9)), at(9));
     }
 
     #[test]

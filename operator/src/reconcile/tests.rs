@@ -13,7 +13,6 @@ use crate::{
     fixtures::{self, Call, api_server},
     names,
     plan::{ChildKind, Plan},
-    rollout,
 };
 
 /// Caches a test fills by hand.
@@ -86,7 +85,7 @@ fn watched() -> Arc<Watched> {
 
 fn planned() -> Plan {
     let valid = fixtures::valid();
-    plan(&valid, &rollout::rollout(&valid, &Observed::default()))
+    plan(&valid, &fixtures::settled(&valid))
 }
 
 /// The writes among the calls.

@@ -11,9 +11,9 @@ use crds::{
     pod::{Check, FaultClass, Halt, MAX_BEHIND, Status, module_reasons},
 };
 
-use super::{Inputs, judge::Verdict};
+use super::{Failure, Inputs, judge::Verdict, rollout};
 use crate::{
-    observe::ObservedPod,
+    observe::{Consistency, ObservedPod},
     rollout::{is_outdated, is_template_unknown},
     sampler::{Sample, change::is_under_pressure},
 };
@@ -61,9 +61,12 @@ pub(super) fn judge(inputs: &Inputs<'_>, pods: &[&ObservedPod]) -> Verdicts {
     );
     let source = case.check(|s| &s.source, "the chain source answers for the right network");
     let synced = case.synced();
-    let stalled = case.stalled();
-    let ready = case.ready(&stalled, &module, &source, &synced);
-    let reconciling = case.reconciling(&stalled, &ready);
+    let consistent = case.consistent();
+    let rollout = rollout::in_progress(inputs, &case.outdated());
+    let own = case.stalled();
+    let ready = case.ready(&own, &module, &source, &synced, &consistent);
+    let stalled = rollout::stalled(inputs, own, &consistent);
+    let reconciling = case.reconciling(&stalled, &ready, &rollout);
     Verdicts(BTreeMap::from([
         (types::READY, ready),
         (types::AVAILABLE, case.available()),
@@ -71,6 +74,8 @@ pub(super) fn judge(inputs: &Inputs<'_>, pods: &[&ObservedPod]) -> Verdicts {
         (types::MODULE_VERIFIED, module),
         (types::CHAIN_SOURCE_READY, source),
         (types::MEMORY_PRESSURE, case.memory_pressure()),
+        (types::CONSISTENT, consistent),
+        (types::ROLLOUT_IN_PROGRESS, rollout),
         (types::RECONCILING, reconciling),
         (types::STALLED, stalled),
         (types::SUSPENDED, case.suspended()),
@@ -79,19 +84,34 @@ pub(super) fn judge(inputs: &Inputs<'_>, pods: &[&ObservedPod]) -> Verdicts {
 
 /// The pods whose answers speak of the newest spec. None while it is being applied.
 fn current<'a>(inputs: &Inputs<'_>, pods: &[&'a ObservedPod]) -> Vec<&'a ObservedPod> {
-    if inputs.applied.sets_changed || inputs.applied.failure.is_some() {
+    let is_written = |pod: &&ObservedPod| inputs.applied.sets_changed.contains(&pod.revision);
+    if pods.iter().any(is_written) || failure(inputs).is_some() {
         return Vec::new();
     }
     let is_current = |pod: &&&ObservedPod| !pod.terminating && !is_outdated(inputs.name, pod, inputs.observed);
     pods.iter().filter(is_current).copied().collect()
 }
 
+/// The refused call, unless it was for a candidate: that one does not touch what serves.
+fn failure<'a>(inputs: &Inputs<'a>) -> Option<&'a Failure> {
+    let failure = inputs.applied.failure.as_ref()?;
+    let candidate = inputs.rollout.and_then(|rollout| rollout.candidate.as_ref());
+    (failure.revision.is_none() || failure.revision.as_ref() != candidate).then_some(failure)
+}
+
 impl Case<'_> {
-    fn ready(&self, stalled: &Verdict, module: &Verdict, source: &Verdict, synced: &Verdict) -> Verdict {
+    fn ready(
+        &self,
+        stalled: &Verdict,
+        module: &Verdict,
+        source: &Verdict,
+        synced: &Verdict,
+        consistent: &Verdict,
+    ) -> Verdict {
         if stalled.is_true() {
             return Verdict::no(&stalled.reason, stalled.message.clone());
         }
-        if let Some(failure) = &self.inputs.applied.failure {
+        if let Some(failure) = failure(self.inputs) {
             return Verdict::no(reasons::APPLY_FAILED, failure.message.clone());
         }
         if self.wanted == 0 {
@@ -114,6 +134,9 @@ impl Case<'_> {
                 return Verdict::no(&verdict.reason, verdict.message.clone());
             }
         }
+        if consistent.is_false() {
+            return Verdict::no(&consistent.reason, consistent.message.clone());
+        }
         if let Some(pod) = self.pods.iter().find(|pod| !pod.ready) {
             return Verdict::no(reasons::NO_READY_PODS, format!("{} is not ready", pod.name));
         }
@@ -122,7 +145,7 @@ impl Case<'_> {
 
     /// Nothing is missing where no pods are wanted and none are left.
     fn ready_without_pods(&self) -> Verdict {
-        if self.inputs.applied.sets_changed || !self.inputs.observed.pods.is_empty() {
+        if !self.inputs.applied.sets_changed.is_empty() || !self.inputs.observed.pods.is_empty() {
             Verdict::no(reasons::ROLLING, "pods are on their way out")
         } else if self.suspended {
             Verdict::yes(reasons::SUSPENDED, "spec.suspend is true: no pods, their data is kept")
@@ -213,7 +236,7 @@ impl Case<'_> {
         if let Err(invalid) = self.inputs.outcome {
             return Verdict::yes(invalid.reason, invalid.problems.join("; "));
         }
-        if let Some(failure) = self.inputs.applied.failure.as_ref().filter(|f| f.needs_change) {
+        if let Some(failure) = failure(self.inputs).filter(|f| f.needs_change) {
             return Verdict::yes(reasons::APPLY_FAILED, failure.message.clone());
         }
         let answers = || self.current.iter().filter_map(|pod| pod.sample.answer());
@@ -233,22 +256,47 @@ impl Case<'_> {
         Verdict::no(reasons::AS_EXPECTED, "")
     }
 
-    fn reconciling(&self, stalled: &Verdict, ready: &Verdict) -> Verdict {
+    fn reconciling(&self, stalled: &Verdict, ready: &Verdict, rollout: &Verdict) -> Verdict {
         if !stalled.is_false() {
             return Verdict::no(reasons::AS_EXPECTED, "");
+        }
+        if rollout.is_true() {
+            return rollout.clone();
         }
         if !ready.is_true() {
             return Verdict::yes(&ready.reason, ready.message.clone());
         }
         let observed = self.inputs.observed;
-        let is_set_unseen = self
-            .inputs
-            .outcome
-            .is_ok_and(|valid| is_template_unknown(&valid.name, &valid.revision, observed));
-        if self.inputs.applied.changed || is_set_unseen || observed.pods.len() != self.wanted {
+        let rollout = self.inputs.rollout;
+        let is_set_unseen =
+            rollout.is_some_and(|rollout| is_template_unknown(self.inputs.name, &rollout.serving, observed));
+        // Those of a revision that is kept for a way back are as they shall be.
+        let goes = |pod: &&ObservedPod| rollout.is_some_and(|rollout| !rollout.keeps(&pod.revision));
+        let is_count_wrong = self.pods.len() != self.wanted || observed.pods.iter().any(|pod| goes(&pod));
+        if self.inputs.applied.changed || is_set_unseen || is_count_wrong {
             return Verdict::yes(reasons::ROLLING, ROLLING);
         }
         Verdict::no(reasons::AS_EXPECTED, "")
+    }
+
+    /// The pods that run an outdated template.
+    fn outdated(&self) -> Vec<&ObservedPod> {
+        let is_current = |pod: &ObservedPod| self.current.iter().any(|current| current.name == pod.name);
+        self.pods.iter().copied().filter(|pod| !is_current(pod)).collect()
+    }
+
+    fn consistent(&self) -> Verdict {
+        let observed = self.inputs.observed;
+        let of = |revision| observed.consistency.get(revision);
+        let rollout = self.inputs.rollout;
+        if let Some(Consistency::Differ(difference)) = rollout.and_then(|rollout| of(&rollout.serving)) {
+            return Verdict::no(reasons::DIGESTS_DIFFER, difference.to_string());
+        }
+        match rollout.and_then(|rollout| of(&rollout.serving)) {
+            Some(_) => Verdict::yes(reasons::AS_EXPECTED, "pods have equal digests at equal heights"),
+            None if self.wanted == 1 => Verdict::yes(reasons::NOT_COMPARED, "there is one pod"),
+            None => Verdict::unknown(reasons::NOT_COMPARED, "fewer than two pods report"),
+        }
     }
 
     fn suspended(&self) -> Verdict {

@@ -1,31 +1,28 @@
 //! (pure) The figures of a status.
 
-use crds::{ActiveRevision, IndexerStatus, MemoryStatus, Phase, PodRow, Revision, pod::Status};
+use crds::{ActiveRevision, CandidateRevision, IndexerStatus, MemoryStatus, Phase, PodRow, Revision, pod::Status};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
+use super::Inputs;
 use crate::{
     observe::{Observed, ObservedPod},
+    record::Record,
+    rollout::Rollout,
     sampler::{Sample, change::resident_differs},
-    validate::ValidIndexer,
 };
 
 /// Rows a status holds at most, as its schema says.
 const ROWS_MAX: usize = 16;
 
 /// Where the serving revision stands: at the height of the pod that is furthest.
-pub(super) fn active(
-    revision: &Revision,
-    valid: Option<&ValidIndexer>,
-    previous: Option<&IndexerStatus>,
-    pods: &[&ObservedPod],
-) -> Option<ActiveRevision> {
-    let before = previous.and_then(|status| status.active.as_ref());
-    let module = valid
-        .map(|v| &v.identity.module_sha256)
-        .or_else(|| before.map(|a| &a.module_sha256))?;
-    let best = pods
-        .iter()
-        .filter_map(|pod| pod.sample.answer())
-        .max_by_key(|status| status.height);
+pub(super) fn active(revision: &Revision, inputs: &Inputs<'_>, pods: &[&ObservedPod]) -> Option<ActiveRevision> {
+    let before = inputs.previous.and_then(|status| status.active.as_ref());
+    let planned = inputs.rollout.and_then(|rollout| record_of(rollout, revision));
+    let best = furthest(pods.iter().copied());
+    let module = planned
+        .map(|record| &record.identity.module_sha256)
+        .or_else(|| before.map(|active| &active.module_sha256))
+        .or_else(|| best.map(|status| &status.module_sha256))?;
     Some(ActiveRevision {
         revision: revision.clone(),
         module_sha256: module.clone(),
@@ -35,6 +32,33 @@ pub(super) fn active(
         behind: best.and_then(|s| s.behind),
         lineage: best.map(|s| s.lineage.clone()).unwrap_or_default(),
     })
+}
+
+/// Where the declared revision stands while it does not serve.
+pub(super) fn candidate(rollout: &Rollout, observed: &Observed) -> Option<CandidateRevision> {
+    // In the pass that moves the clients it is the active one already.
+    let revision = rollout
+        .candidate
+        .as_ref()
+        .filter(|revision| **revision != rollout.serving)?;
+    let best = furthest(observed.pods_of(revision));
+    Some(CandidateRevision {
+        revision: revision.clone(),
+        module_sha256: record_of(rollout, revision)?.identity.module_sha256.clone(),
+        height: best.and_then(|s| s.height),
+        behind: best.and_then(|s| s.behind),
+        healthy_since: rollout.healthy_since.map(Time),
+    })
+}
+
+fn record_of<'a>(rollout: &'a Rollout, revision: &Revision) -> Option<&'a Record> {
+    let mut sets = rollout.sets.iter();
+    sets.find(|(of, _)| of == revision).map(|(_, record)| record)
+}
+
+fn furthest<'a>(pods: impl Iterator<Item = &'a ObservedPod>) -> Option<&'a Status> {
+    pods.filter_map(|pod| pod.sample.answer())
+        .max_by_key(|status| status.height)
 }
 
 /// Memory of the pod whose guest took most: figures of one process belong together.

@@ -8,7 +8,10 @@ use crds::{
 
 use super::*;
 use crate::{
-    fixtures::{answering_pod, following, observed_pod, stateful_set, valid},
+    fixtures::{answering_pod, following, observed_pod, settled, stateful_set, valid},
+    observe::{Consistency, Difference},
+    record::Record,
+    rollout::Step,
     sampler::Sample,
 };
 
@@ -43,6 +46,8 @@ struct Situation {
     invalid: Option<Invalid>,
     observed: Observed,
     applied: Applied,
+    rollout: Rollout,
+    comparison: Option<Comparison>,
     previous: Option<IndexerStatus>,
     now: i64,
 }
@@ -59,6 +64,8 @@ impl Default for Situation {
             invalid: None,
             observed,
             applied: Applied::default(),
+            rollout: settled(&valid()),
+            comparison: None,
             previous: None,
             now: 1_000,
         }
@@ -74,6 +81,8 @@ impl Situation {
             outcome: self.invalid.as_ref().map_or(Ok(&self.valid), Err),
             observed: &self.observed,
             applied: &self.applied,
+            rollout: self.invalid.is_none().then_some(&self.rollout),
+            comparison: self.comparison.as_ref(),
             previous: self.previous.as_ref(),
             now: Timestamp::from_second(self.now).unwrap(),
         })
@@ -81,6 +90,30 @@ impl Situation {
 
     fn pod(&mut self) -> &mut ObservedPod {
         &mut self.observed.pods[0]
+    }
+
+    /// A candidate beside the serving revision, with a pod of its own.
+    fn candidate(&mut self, step: Step) {
+        self.rollout.sets.push((other(), Record::declared(&self.valid)));
+        self.rollout.candidate = Some(other());
+        self.rollout.step = step;
+        self.observed.pods.push(other_pod());
+    }
+
+    fn keeps_another(&mut self) {
+        self.rollout.sets.push((other(), Record::declared(&self.valid)));
+        self.rollout.previous = Some((other(), Timestamp::UNIX_EPOCH));
+        self.observed.pods.push(other_pod());
+    }
+
+    fn differ(&mut self) {
+        let difference = Difference {
+            height: 90,
+            majority: vec!["one-1".into(), "one-2".into()],
+            minority: vec!["one-0".into()],
+        };
+        let verdict = Consistency::Differ(difference);
+        self.observed.consistency.insert(self.valid.revision.clone(), verdict);
     }
 
     fn says(&mut self, edit: impl FnOnce(&mut Status)) {
@@ -162,10 +195,10 @@ const SITUATIONS: &[Row] = &[
     ("local path", |s| s.invalid = Some(Invalid { reason: reasons::MODULE_PATH_NOT_FOR_PODS, problems: vec!["p".into()] }),
         FAILED, "False", reasons::MODULE_PATH_NOT_FOR_PODS, &[("Stalled", "True"), ("Reconciling", "False")]),
     ("call refused for now",
-        |s| s.applied.failure = Some(Failure { message: "apply Service one: forbidden".into(), needs_change: false }),
+        |s| s.applied.failure = Some(Failure { revision: None, message: "apply Service one: forbidden".into(), needs_change: false }),
         MOVING, "False", reasons::APPLY_FAILED, &[("Stalled", "False"), ("Reconciling", "True")]),
     ("call refused for good",
-        |s| s.applied.failure = Some(Failure { message: "apply StatefulSet: invalid".into(), needs_change: true }),
+        |s| s.applied.failure = Some(Failure { revision: None, message: "apply StatefulSet: invalid".into(), needs_change: true }),
         FAILED, "False", reasons::APPLY_FAILED, &[("Stalled", "True")]),
     ("suspended", |s| { s.valid.suspended = true; s.valid.replicas = 0; s.observed.pods.clear(); }, Kstatus::Current, "True",
         reasons::SUSPENDED, &[("Suspended", "True"), ("Reconciling", "False"), ("Available", "False")]),
@@ -178,7 +211,7 @@ const SITUATIONS: &[Row] = &[
         reasons::AS_EXPECTED, &[("MemoryPressure", "True")]),
     ("a Service was put right", |s| s.applied.changed = true, MOVING, "True", reasons::AS_EXPECTED,
         &[("Reconciling", "True")]),
-    ("a new template was applied", |s| (s.applied.changed, s.applied.sets_changed) = (true, true), MOVING, "False",
+    ("a new template was applied", |s| { s.applied.changed = true; s.applied.sets_changed = vec![valid().revision]; }, MOVING, "False",
         reasons::ROLLING, &[("Reconciling", "True"), ("Available", "True")]),
     ("its controller has not seen it", |s| s.observed.stateful_sets[0].metadata.generation = Some(2), MOVING, "False",
         reasons::ROLLING, &[("Reconciling", "True")]),
@@ -198,7 +231,49 @@ const SITUATIONS: &[Row] = &[
     ("module that cannot be fetched",
         |s| s.says(|p| { p.module.ok = Some(false); p.module.reason = "FetchFailed".into(); p.ready = false; }),
         MOVING, "False", "FetchFailed", &[("ModuleVerified", "False"), ("Stalled", "False")]),
+    ("a candidate catches up", |s| s.candidate(Step::CatchingUp("c".into())), MOVING, "True", reasons::AS_EXPECTED,
+        &[("RolloutInProgress", "True"), ("Reconciling", "True"), ("Stalled", "False"), ("Available", "True")]),
+    ("the set of a candidate was made",
+        |s| { s.candidate(Step::CatchingUp("c".into())); s.applied.changed = true; s.applied.sets_changed = vec![other()]; },
+        MOVING, "True", reasons::AS_EXPECTED, &[("RolloutInProgress", "True")]),
+    ("a candidate soaks", |s| s.candidate(Step::Soaking), MOVING, "True", reasons::AS_EXPECTED,
+        &[("RolloutInProgress", "True")]),
+    ("a candidate is blocked", |s| s.candidate(Step::Blocked("quota".into())), MOVING, "True", reasons::AS_EXPECTED,
+        &[("RolloutInProgress", "True"), ("Stalled", "False")]),
+    ("a quota refuses a candidate's objects",
+        |s| {
+            s.candidate(Step::CatchingUp("c".into()));
+            s.applied.failure =
+                Some(Failure { revision: Some(other()), message: "exceeded quota".into(), needs_change: false });
+        },
+        MOVING, "True", reasons::AS_EXPECTED, &[("RolloutInProgress", "True"), ("Stalled", "False")]),
+    ("a candidate failed", |s| s.candidate(Step::Failed("halted".into())), FAILED, "True", reasons::AS_EXPECTED,
+        &[("RolloutInProgress", "False"), ("Reconciling", "False"), ("Stalled", "True"), ("Available", "True")]),
+    ("a candidate cannot be begun",
+        |s| s.rollout.step = Step::Refused(reasons::IN_PLACE_REFUSED, "memory.limit differs".into()), FAILED, "True",
+        reasons::AS_EXPECTED, &[("RolloutInProgress", "False"), ("Stalled", "True")]),
+    ("what serves halted, and a candidate is on its way",
+        |s| { s.candidate(Step::CatchingUp("c".into())); s.says(|p| p.halt = Some(halt(FaultClass::Guest))); }, MOVING,
+        "False", reasons::HALTED, &[("RolloutInProgress", "True"), ("Stalled", "False")]),
+    ("a revision is kept for a way back", |s| s.keeps_another(), Kstatus::Current, "True", reasons::AS_EXPECTED,
+        &[("RolloutInProgress", "False"), ("Reconciling", "False")]),
+    ("a pod of a revision nobody keeps", |s| s.observed.pods.push(other_pod()), MOVING, "True", reasons::AS_EXPECTED,
+        &[("Reconciling", "True")]),
+    ("pods differ", |s| s.differ(), FAILED, "False", reasons::DIGESTS_DIFFER,
+        &[("Consistent", "False"), ("Stalled", "True")]),
 ];
+
+/// A revision that is not the serving one.
+fn other() -> Revision {
+    Revision::parse("0123456789").unwrap()
+}
+
+fn other_pod() -> ObservedPod {
+    ObservedPod {
+        revision: other(),
+        ..answering_pod("other-0")
+    }
+}
 
 #[test]
 fn situations_are_told_as_they_are() {
@@ -361,4 +436,39 @@ fn rows_are_bounded_and_start_with_the_serving_revision() {
     let status = situation.status();
     assert_eq!(status.pods.len(), 16);
     assert_eq!(status.pods[0].name, "one-00");
+}
+
+#[test]
+fn a_rollout_shows_both_revisions_and_then_the_way_back() {
+    let mut situation = Situation::default();
+    situation.candidate(Step::Soaking);
+    situation.rollout.healthy_since = Some(Timestamp::from_second(900).unwrap());
+    let status = situation.status();
+    let (active, candidate) = (status.active.unwrap(), status.candidate.unwrap());
+    assert_eq!(
+        (&active.revision, &candidate.revision),
+        (&situation.valid.revision, &other())
+    );
+    assert_eq!(
+        (candidate.height, candidate.healthy_since.unwrap().0.as_second()),
+        (Some(100), 900)
+    );
+
+    let mut situation = Situation::default();
+    situation.keeps_another();
+    let status = situation.status();
+    assert_eq!(status.candidate, None);
+    let previous = status.previous.unwrap();
+    assert_eq!((previous.revision, previous.until.0.as_second()), (other(), 3_600));
+}
+
+#[test]
+fn a_difference_names_the_height_and_the_pods() {
+    let mut situation = Situation::default();
+    situation.differ();
+    let status = situation.status();
+    let message = &find(&status, "Consistent").message;
+    for part in ["height 90", "one-0", "one-1, one-2"] {
+        assert!(message.contains(part), "{part} in {message}");
+    }
 }

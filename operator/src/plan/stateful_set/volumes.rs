@@ -12,6 +12,7 @@ use k8s_openapi::{
 use crate::{
     names,
     plan::config_map::{CONFIG_DIR, CONFIG_FILE, CREDENTIALS_DIR, DATA_DIR, MODULE_FILE, PULL_SECRET_FILE},
+    record::Record,
     validate::{ModuleSource, ValidIndexer},
 };
 
@@ -40,12 +41,12 @@ pub(super) fn mounts() -> Vec<VolumeMount> {
     ]
 }
 
-pub(super) fn build(valid: &ValidIndexer, revision: &Revision) -> Vec<Volume> {
+pub(super) fn build(valid: &ValidIndexer, revision: &Revision, record: &Record) -> Vec<Volume> {
     vec![
         Volume {
             name: CONFIG.into(),
             projected: Some(ProjectedVolumeSource {
-                sources: Some(sources(valid, revision)),
+                sources: Some(sources(valid, revision, record)),
                 ..ProjectedVolumeSource::default()
             }),
             ..Volume::default()
@@ -63,7 +64,7 @@ pub(super) fn build(valid: &ValidIndexer, revision: &Revision) -> Vec<Volume> {
 
 /// Configuration, module and credentials in one folder. All but the first are optional: a pod without them starts, says
 /// what is missing, and goes on when the kubelet has put it there.
-fn sources(valid: &ValidIndexer, revision: &Revision) -> Vec<VolumeProjection> {
+fn sources(valid: &ValidIndexer, revision: &Revision, record: &Record) -> Vec<VolumeProjection> {
     let config_map = |name: String, key: &str, path: &str, optional| VolumeProjection {
         config_map: Some(ConfigMapProjection {
             name,
@@ -86,7 +87,7 @@ fn sources(valid: &ValidIndexer, revision: &Revision) -> Vec<VolumeProjection> {
         CONFIG_FILE,
         None,
     )];
-    match &valid.module {
+    match &record.module {
         ModuleSource::ConfigMap(from) => {
             sources.push(config_map(from.name.clone(), &from.key, MODULE_FILE, Some(true)));
         }

@@ -1,0 +1,132 @@
+//! (pure) What is particular to the objects of one revision, kept with them.
+//!
+//! The spec describes one revision; while it rolls out, others have pods too, and theirs must still be planned: replaced
+//! when deleted, scaled, given the image and the node of today. So each revision's `StatefulSet` and `ConfigMap` carry what
+//! the spec said when it was made. Everything else comes from the spec as it is now.
+
+use std::collections::BTreeMap;
+
+use crds::{Identity, Revision};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{names, plan::ChildKind, validate::ModuleSource, validate::ValidIndexer};
+
+/// What is particular to one revision's pods.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Record {
+    /// What they index now.
+    pub identity: Identity,
+    /// Where they find the module.
+    pub module: ModuleSource,
+    /// Whether their data was continued by another module than the one that began it, at any time.
+    #[serde(default)]
+    pub in_place: bool,
+    /// The first height of the newest module, agreed between the pods.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_place_at: Option<u32>,
+    /// Whose data they began with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<SeedRecord>,
+}
+
+/// A copy of another revision's data.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SeedRecord {
+    /// The revision copied.
+    pub from: Revision,
+    /// The last height taken over.
+    pub at_height: u32,
+}
+
+impl Record {
+    /// What the spec says, begun from nothing.
+    #[must_use]
+    pub fn declared(valid: &ValidIndexer) -> Self {
+        Self {
+            identity: valid.identity.clone(),
+            module: valid.module.clone(),
+            in_place: false,
+            in_place_at: None,
+            seed: None,
+        }
+    }
+
+    /// As it stands in the annotation.
+    #[must_use]
+    #[allow(clippy::expect_used)] // texts and numbers all have a JSON form
+    pub fn text(&self) -> String {
+        serde_json::to_string(self).expect("a record turns into JSON")
+    }
+
+    /// Reads that of an object; none if it has none, or one of a newer operator.
+    #[must_use]
+    pub fn read(object: &Value) -> Option<Self> {
+        let text = object["metadata"]["annotations"][names::ANNOTATION_RECORD].as_str()?;
+        serde_json::from_str(text).ok()
+    }
+}
+
+/// Every revision with a `StatefulSet`, and its record; none if it cannot be read. A lost one is taken from the
+/// `ConfigMap`.
+#[must_use]
+pub fn records(children: &BTreeMap<(ChildKind, String), Value>) -> BTreeMap<Revision, Option<Record>> {
+    let of_kind = |wanted: ChildKind| children.iter().filter(move |((kind, _), _)| *kind == wanted);
+    of_kind(ChildKind::StatefulSet)
+        .filter_map(|((_, name), set)| {
+            let revision = revision_of(set)?;
+            let map = children.get(&(ChildKind::ConfigMap, name.clone()));
+            Some((revision, Record::read(set).or_else(|| Record::read(map?))))
+        })
+        .collect()
+}
+
+/// The revision an object belongs to, by its label.
+#[must_use]
+pub fn revision_of(object: &Value) -> Option<Revision> {
+    Revision::parse(object["metadata"]["labels"][names::LABEL_REVISION].as_str()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::fixtures;
+
+    #[test]
+    fn a_record_survives_and_a_lost_one_is_found_beside_it() {
+        let record = Record {
+            in_place: true,
+            in_place_at: Some(7),
+            seed: Some(SeedRecord {
+                from: fixtures::valid().revision,
+                at_height: 3,
+            }),
+            ..Record::declared(&fixtures::valid())
+        };
+        let object = |text: Option<&str>| {
+            json!({"metadata": {"labels": {names::LABEL_REVISION: fixtures::valid().revision},
+                                "annotations": {names::ANNOTATION_RECORD: text}}})
+        };
+        let text = record.text();
+        let children = |set: Option<&str>, map: Option<&str>| {
+            BTreeMap::from([
+                ((ChildKind::StatefulSet, "one-r".to_owned()), object(set)),
+                ((ChildKind::ConfigMap, "one-r".to_owned()), object(map)),
+            ])
+        };
+        let revision = fixtures::valid().revision;
+        for (set, map, expected) in [
+            (Some(text.as_str()), None, Some(&record)),
+            (None, Some(text.as_str()), Some(&record)),
+            (Some("{}"), Some(text.as_str()), Some(&record)),
+            (None, None, None),
+        ] {
+            let found = records(&children(set, map));
+            assert_eq!(found[&revision].as_ref(), expected, "{set:?}, {map:?}");
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! How the pods of one revision are, in the words of a rollout.
+
+use crds::{
+    Revision,
+    pod::{Status, module_reasons, seed_reasons},
+};
+
+use super::is_outdated;
+use crate::{
+    observe::{Consistency, Observed, ObservedPod},
+    sampler::Sample,
+    validate::ValidIndexer,
+};
+
+/// Restarts of a container that ended badly, after which it is no accident: Kubernetes has waited 10, 20 and 40 s by then.
+const RESTARTS_MAX: i32 = 3;
+
+/// How the pods of a revision are. Texts hold no figure that moves by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// Not all are there, caught up and ready; with what is waited for.
+    Waits(String),
+    /// Something outside them keeps them from running; with the words of whoever does.
+    Blocked(String),
+    /// All wanted pods are ready, caught up and agree.
+    Healthy {
+        /// The tip of the chain they follow.
+        tip: u32,
+    },
+    /// One cannot become what is declared; with its words.
+    Failed(String),
+}
+
+/// Judges the pods of a revision.
+pub(super) fn health(valid: &ValidIndexer, revision: &Revision, observed: &Observed) -> Health {
+    let pods: Vec<&ObservedPod> = observed.pods_of(revision).filter(|pod| !pod.terminating).collect();
+    let current = || pods.iter().filter(|pod| !is_outdated(&valid.name, pod, observed));
+    if valid.replicas == 0 {
+        return Health::Blocked("no pods are wanted: spec.suspend is true, or spec.replicas is 0".into());
+    }
+    if let Some(failure) = current().find_map(|pod| failure(pod)) {
+        return Health::Failed(failure);
+    }
+    if let Some(obstacle) = observed.obstacles.get(revision) {
+        return Health::Blocked(obstacle.clone());
+    }
+    if let Some(Consistency::Differ(difference)) = observed.consistency.get(revision) {
+        return Health::Blocked(difference.to_string());
+    }
+    if let Some(why) = current().find_map(|pod| complaint(pod)) {
+        return Health::Waits(why);
+    }
+    let wanted = usize::try_from(valid.replicas).unwrap_or(0);
+    if current().count() < wanted || pods.len() > wanted {
+        return Health::Waits("its pods are being made".into());
+    }
+    let caught_up = |status: &&Status| status.behind.is_some_and(|behind| behind <= valid.rollout.max_behind);
+    let answers: Vec<&Status> = pods.iter().filter_map(|pod| pod.sample.answer()).collect();
+    if answers.len() < wanted || !answers.iter().all(caught_up) {
+        return Health::Waits("it is catching up with the chain".into());
+    }
+    if pods.iter().any(|pod| !pod.ready) {
+        return Health::Waits("its pods are not all ready".into());
+    }
+    match answers.iter().filter_map(|status| status.tip).max() {
+        Some(tip) => Health::Healthy { tip },
+        None => Health::Waits("it is catching up with the chain".into()),
+    }
+}
+
+/// What no waiting mends.
+fn failure(pod: &ObservedPod) -> Option<String> {
+    let crashes = pod.restarts >= RESTARTS_MAX && !pod.ready;
+    if let (true, Some(trouble)) = (crashes, &pod.trouble) {
+        let words = pod
+            .last_words
+            .as_deref()
+            .map(|words| format!(": {words}"))
+            .unwrap_or_default();
+        return Some(format!("{}: {trouble}{words}", pod.name));
+    }
+    let status = pod.sample.answer()?;
+    let module = &status.module;
+    let is_missing = matches!(
+        module.reason.as_str(),
+        module_reasons::NOT_FOUND | module_reasons::FETCH_FAILED
+    );
+    if module.ok == Some(false) && !is_missing {
+        return Some(format!("{}: {}", module.reason, module.message));
+    }
+    if status.seed.ok == Some(false) && status.seed.reason == seed_reasons::REFUSED {
+        return Some(format!("{}: {}", status.seed.reason, status.seed.message));
+    }
+    let halt = status.halt.as_ref()?;
+    Some(format!("halted below height {}: {}", halt.height, halt.message))
+}
+
+/// What waiting may mend.
+fn complaint(pod: &ObservedPod) -> Option<String> {
+    if let Some(trouble) = &pod.trouble {
+        return Some(format!("{}: {trouble}", pod.name));
+    }
+    let status = match &pod.sample {
+        Sample::NotRunning => return None,
+        Sample::Silent(why) => return Some(format!("{} does not answer: {why}", pod.name)),
+        Sample::Answer(status) => status,
+    };
+    let bad = [&status.module, &status.source, &status.seed]
+        .into_iter()
+        .find(|check| check.ok == Some(false));
+    let trouble = status.trouble.as_ref().map(|trouble| trouble.message.clone());
+    trouble.or_else(|| bad.map(|check| format!("{}: {}", check.reason, check.message)))
+}

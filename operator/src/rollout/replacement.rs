@@ -1,0 +1,163 @@
+//! Which pod is deleted next, because it was made from an outdated template.
+
+use crds::Revision;
+use k8s_openapi::api::apps::v1::StatefulSet;
+use kube::ResourceExt;
+
+use super::Rollout;
+use crate::{
+    names,
+    observe::{Observed, ObservedPod},
+    validate::ValidIndexer,
+};
+
+/// The pod that is deleted next, because it was made from an outdated template. Its `StatefulSet` makes the new one.
+///
+/// The sets use `OnDelete`, since the built-in rolling update waits for ever for a broken pod, even after its template
+/// was corrected. A pod that is not ready serves nobody and goes first. A ready one goes only while no other is on its
+/// way, and where there are two or more only while another is ready.
+#[must_use]
+pub fn next_replacement<'a>(
+    valid: &ValidIndexer,
+    rollout: &Rollout,
+    observed: &'a Observed,
+) -> Option<&'a ObservedPod> {
+    rollout
+        .sets
+        .iter()
+        .find_map(|(revision, _)| next_of(revision, valid, observed))
+}
+
+fn next_of<'a>(revision: &Revision, valid: &ValidIndexer, observed: &'a Observed) -> Option<&'a ObservedPod> {
+    let template = current_template(set_of(&valid.name, revision, observed)?)?;
+    let pods: Vec<&ObservedPod> = observed.pods_of(revision).collect();
+    if pods.iter().any(|pod| pod.terminating) {
+        return None;
+    }
+    let outdated = || {
+        pods.iter()
+            .copied()
+            .filter(|pod| pod.template.as_deref().is_some_and(|t| t != template))
+    };
+    if let Some(broken) = outdated().find(|pod| !pod.ready) {
+        return Some(broken);
+    }
+    let wanted = usize::try_from(valid.replicas).unwrap_or(0);
+    let all_ready = pods.len() >= wanted && pods.iter().all(|pod| pod.ready);
+    outdated().next().filter(|_| all_ready)
+}
+
+/// Whether the `StatefulSet` of a revision has a spec its controller has not looked at: which of its pods are outdated
+/// is not known then.
+#[must_use]
+pub fn is_template_unknown(indexer: &str, revision: &Revision, observed: &Observed) -> bool {
+    set_of(indexer, revision, observed).is_some_and(|set| current_template(set).is_none())
+}
+
+/// Whether a pod runs, or may run, another template than the newest one. A set that does not exist outdates nobody.
+#[must_use]
+pub fn is_outdated(indexer: &str, pod: &ObservedPod, observed: &Observed) -> bool {
+    let Some(set) = set_of(indexer, &pod.revision, observed) else {
+        return false;
+    };
+    current_template(set).is_none_or(|newest| pod.template.as_deref().is_some_and(|template| template != newest))
+}
+
+fn set_of<'a>(indexer: &str, revision: &Revision, observed: &'a Observed) -> Option<&'a StatefulSet> {
+    let name = names::of_revision(indexer, revision);
+    observed.stateful_sets.iter().find(|set| set.name_any() == name)
+}
+
+/// The template revision new pods get; none while the `StatefulSet` controller has not seen the newest spec.
+fn current_template(set: &StatefulSet) -> Option<&str> {
+    let status = set.status.as_ref()?;
+    let is_current = status.observed_generation == set.metadata.generation;
+    status.update_revision.as_deref().filter(|_| is_current)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::{observed_pod, settled, stateful_set, valid};
+
+    /// Pods as `old` or `new` template, ready or not, terminating or not.
+    fn pick(replicas: i32, pods: &[(&str, bool, bool)]) -> Option<String> {
+        let mut valid = valid();
+        valid.replicas = replicas;
+        let pods = pods.iter().enumerate().map(|(i, (template, ready, terminating))| {
+            let mut pod = observed_pod(&format!("one-{i}"));
+            (pod.template, pod.ready, pod.terminating) = (Some((*template).to_owned()), *ready, *terminating);
+            pod
+        });
+        let observed = Observed {
+            pods: pods.collect(),
+            stateful_sets: vec![stateful_set("new")],
+            ..Observed::default()
+        };
+        next_replacement(&valid, &settled(&valid), &observed).map(|pod| pod.name.clone())
+    }
+
+    #[test]
+    fn outdated_pods_go_one_at_a_time() {
+        let (ready, broken) = (true, false);
+        // Name, replicas, pods as (name, outdated, ready), the pod to go.
+        type Case<'a> = (&'a str, i32, &'a [(&'a str, bool, bool)], Option<&'a str>);
+        let cases: [Case<'_>; 8] = [
+            (
+                "nothing is outdated",
+                2,
+                &[("new", ready, false), ("new", broken, false)],
+                None,
+            ),
+            ("a single pod is replaced", 1, &[("old", ready, false)], Some("one-0")),
+            (
+                "the first of two",
+                2,
+                &[("old", ready, false), ("old", ready, false)],
+                Some("one-0"),
+            ),
+            (
+                "not while one is on its way out",
+                2,
+                &[("old", ready, false), ("old", ready, true)],
+                None,
+            ),
+            ("not while one is missing", 2, &[("old", ready, false)], None),
+            (
+                "not while the new one starts",
+                2,
+                &[("new", broken, false), ("old", ready, false)],
+                None,
+            ),
+            (
+                "the second once the first is ready",
+                2,
+                &[("new", ready, false), ("old", ready, false)],
+                Some("one-1"),
+            ),
+            (
+                "a broken one first, without waiting",
+                2,
+                &[("old", ready, false), ("old", broken, false)],
+                Some("one-1"),
+            ),
+        ];
+        for (name, replicas, pods, expected) in cases {
+            assert_eq!(pick(replicas, pods).as_deref(), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_replaced_before_the_new_template_is_known() {
+        let mut set = stateful_set("new");
+        set.metadata.generation = Some(2);
+        let mut pod = observed_pod("one-0");
+        pod.template = Some("old".into());
+        let observed = Observed {
+            pods: vec![pod],
+            stateful_sets: vec![set],
+            ..Observed::default()
+        };
+        assert_eq!(next_replacement(&valid(), &settled(&valid()), &observed), None);
+    }
+}

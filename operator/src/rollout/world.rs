@@ -1,0 +1,145 @@
+//! What a rollout is decided on: the objects that exist and what their pods report, reduced to facts that can be listed.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use crds::{IndexerStatus, Revision};
+use k8s_openapi::jiff::Timestamp;
+
+use super::{health::health, since};
+use crate::{observe::Observed, record::Record, validate::ValidIndexer};
+
+/// All that is known.
+#[derive(Clone, Debug)]
+pub struct World {
+    /// What the Service says.
+    pub served: Option<Served>,
+    /// What the status named as active: for a Service that somebody deleted.
+    pub last_active: Option<Revision>,
+    /// Every revision that has a `StatefulSet`.
+    pub sets: BTreeMap<Revision, SetState>,
+    /// Which revision was healthy in the last pass, and since when.
+    pub healthy: Option<(Revision, Timestamp)>,
+    /// When the candidate last came forward.
+    pub progressed_at: Option<Timestamp>,
+    /// What comparing the candidate's answers with those of the serving revision came to.
+    pub compared: Option<Compared>,
+    /// How long the revision before is still kept.
+    pub previous_goes_in: Option<Duration>,
+    /// Now.
+    pub now: Timestamp,
+}
+
+/// What the Service for clients says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Served {
+    /// The revision it selects.
+    pub revision: Revision,
+    /// The one it selected before, and when it was changed.
+    pub previous: Option<(Revision, Timestamp)>,
+}
+
+/// One revision's pods.
+#[derive(Clone, Debug)]
+pub struct SetState {
+    /// Its record; none if it cannot be read.
+    pub record: Option<Record>,
+    /// How its pods are.
+    pub health: Health,
+    /// Lowest and highest height of its pods; none while one of those wanted does not tell.
+    pub heights: Option<(u32, u32)>,
+}
+
+use super::Health;
+
+/// What comparing views came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Compared {
+    /// Both revisions answered everything.
+    Done {
+        /// So many answers differ.
+        different: u32,
+    },
+    /// They could not be asked; with the reason.
+    Impossible(String),
+}
+
+impl World {
+    /// What matters of what was observed.
+    #[must_use]
+    pub fn of(
+        valid: &ValidIndexer,
+        observed: &Observed,
+        previous: Option<&IndexerStatus>,
+        progressed_at: Option<Timestamp>,
+        compared: Option<Compared>,
+        now: Timestamp,
+    ) -> Self {
+        let state = |(revision, record): (&Revision, &Option<Record>)| {
+            let state = SetState {
+                record: record.clone(),
+                health: health(valid, revision, observed),
+                heights: heights(valid, revision, observed),
+            };
+            (revision.clone(), state)
+        };
+        let candidate = previous.and_then(|status| status.candidate.as_ref());
+        let kept = observed.served.as_ref().and_then(|served| served.previous.as_ref());
+        Self {
+            served: observed.served.clone(),
+            last_active: previous.and_then(|status| Some(status.active.as_ref()?.revision.clone())),
+            sets: observed.records.iter().map(state).collect(),
+            healthy: candidate.and_then(|c| Some((c.revision.clone(), c.healthy_since.as_ref()?.0))),
+            progressed_at,
+            compared,
+            previous_goes_in: kept.map(|(_, at)| valid.timing.keep_previous.saturating_sub(since(*at, now))),
+            now,
+        }
+    }
+
+    /// The revision behind the Service: what that says, if the revision still has a set.
+    pub(super) fn serving(&self) -> Option<Revision> {
+        let by_service = self.served.as_ref().map(|served| &served.revision);
+        let only = || (self.sets.len() == 1).then(|| self.sets.keys().next()).flatten();
+        let exists = |revision: &&Revision| self.sets.contains_key(*revision);
+        let named = by_service
+            .filter(exists)
+            .or_else(|| self.last_active.as_ref().filter(exists));
+        named.or_else(only).cloned()
+    }
+
+    /// The revision that served before, while it is kept.
+    pub(super) fn previous(&self, keep: Duration) -> Option<(Revision, Timestamp)> {
+        let (revision, at) = self.served.as_ref()?.previous.as_ref()?;
+        let stays = since(*at, self.now) < keep && self.sets.contains_key(revision);
+        stays.then(|| (revision.clone(), *at))
+    }
+
+    pub(super) fn record(&self, revision: &Revision) -> Option<&Record> {
+        self.sets.get(revision)?.record.as_ref()
+    }
+
+    /// The identity a set indexes now. One without a record was not continued in place, so its name tells.
+    pub(super) fn indexed_by(&self, revision: &Revision) -> Option<Revision> {
+        let set = self.sets.get(revision)?;
+        Some(
+            set.record
+                .as_ref()
+                .map_or_else(|| revision.clone(), |record| record.identity.revision()),
+        )
+    }
+
+    pub(super) fn healthy_since(&self, revision: &Revision) -> Option<Timestamp> {
+        let (healthy, since) = self.healthy.as_ref()?;
+        (healthy == revision).then_some(*since)
+    }
+}
+
+fn heights(valid: &ValidIndexer, revision: &Revision, observed: &Observed) -> Option<(u32, u32)> {
+    let wanted = usize::try_from(valid.replicas).unwrap_or(0);
+    let heights: Vec<u32> = observed
+        .answers_of(revision)
+        .filter_map(|status| status.height)
+        .collect();
+    let (lowest, highest) = (heights.iter().min()?, heights.iter().max()?);
+    (heights.len() >= wanted).then_some((*lowest, *highest))
+}
