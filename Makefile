@@ -23,7 +23,7 @@ setup: ## installs what is missing on a Debian machine
 	@scripts/setup
 
 build: ## both binaries
-	cargo build $(CARGO_FLAGS) --bins
+	cargo build $(CARGO_FLAGS) --bins --examples
 
 fmt: ## formats the Rust code
 	cargo fmt --all

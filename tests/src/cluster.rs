@@ -29,6 +29,10 @@ pub struct Cluster {
     pub indexer_image: String,
     /// Image whose arguments are those of `bitcoind`.
     pub bitcoind_image: String,
+    /// Image of the client `asker`.
+    pub asker_image: String,
+    /// Image of `tamper`.
+    pub tamper_image: String,
     guests: PathBuf,
     operator_namespace: String,
 }
@@ -45,6 +49,8 @@ impl Cluster {
             client: Client::try_from(config)?,
             indexer_image: setting("SHREWD_INDEXER_IMAGE")?,
             bitcoind_image: setting("SHREWD_BITCOIND_IMAGE")?,
+            asker_image: setting("SHREWD_ASKER_IMAGE")?,
+            tamper_image: setting("SHREWD_TAMPER_IMAGE")?,
             guests: setting("SHREWD_GUESTS")?.into(),
             operator_namespace: env::var("SHREWD_OPERATOR_NAMESPACE").unwrap_or_else(|_| "shrewd-system".into()),
         })

@@ -11,10 +11,12 @@
 //! A test runs in a [`namespace`] of its own in the [`cluster`] that `make test` has made, and passes time in one way
 //! only: [`wait::until`] something is true.
 
+pub mod asked;
 pub mod bitcoind;
 pub mod chain;
 pub mod cluster;
 mod dump;
+pub mod edition;
 pub mod expected;
 pub mod index;
 pub mod manifest;
@@ -22,4 +24,5 @@ pub mod mine;
 pub mod namespace;
 pub mod node;
 pub mod query;
+pub mod rollout;
 pub mod wait;

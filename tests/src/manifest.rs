@@ -54,6 +54,19 @@ impl Manifest {
             .with("memory", "threshold", json!(threshold))
     }
 
+    /// Sets a field of the spec itself.
+    #[must_use]
+    pub fn set(mut self, field: &str, value: Value) -> Self {
+        self.spec[field] = value;
+        self
+    }
+
+    /// Moves clients soon: tests have no minute to soak.
+    #[must_use]
+    pub fn soaking(self, soak: &str) -> Self {
+        self.with("rollout", "soak", json!(soak))
+    }
+
     /// Deletes the volumes with the Indexer.
     #[must_use]
     pub fn delete_volumes(self) -> Self {
@@ -85,8 +98,12 @@ impl Manifest {
         if spec["module"]["sha256"].is_null() {
             spec["module"]["sha256"] = json!(hex::encode(Sha256::digest(module)));
         }
+        // As a release does it: an object for each edition, none is changed under a pod that uses it.
+        let digest = hex::encode(Sha256::digest(module));
+        let config_map_name = format!("{}-{}", self.guest, &digest[..10]);
+        spec["module"]["configMap"]["name"] = json!(config_map_name);
         let bytes = ByteString(module.to_vec());
-        let config_map = json!({"metadata": {"name": self.guest}, "binaryData": {MODULE_KEY: bytes}});
+        let config_map = json!({"metadata": {"name": config_map_name}, "binaryData": {MODULE_KEY: bytes}});
         namespace.apply::<ConfigMap>(&config_map).await?;
         namespace
             .apply::<Indexer>(&json!({"metadata": {"name": self.name}, "spec": spec}))

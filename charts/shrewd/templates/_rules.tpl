@@ -33,10 +33,15 @@
 - apiGroups: [policy]
   resources: [poddisruptionbudgets]
   verbs: [list, watch, create, patch, delete]
-# Addresses and states of pods, and deleting one that was made from an outdated template.
+# Addresses and states of pods, deleting one that was made from an outdated template, and the label that keeps one with
+# another digest than its siblings out of the Service.
 - apiGroups: [""]
   resources: [pods]
-  verbs: [list, watch, delete]
+  verbs: [list, watch, patch, delete]
+# Why pods of a candidate are not made: a quota, an admission webhook. Only events tell.
+- apiGroups: [""]
+  resources: [events]
+  verbs: [list]
 # Events when a condition turns; patch counts a repeated one up.
 - apiGroups: [events.k8s.io]
   resources: [events]

@@ -3,10 +3,15 @@
 //! The tests run side by side, each in a namespace of its own. What must run alone has a file of its own beside this
 //! folder.
 
+mod bad_release;
+mod blue_green;
 mod chain;
+mod comparison;
+mod consistency;
 mod failures;
 mod lifecycle;
 mod memory;
 mod quiet;
 mod refusals;
+mod same_data;
 mod sync;

@@ -1,0 +1,94 @@
+//! Views that two revisions are asked before clients are moved.
+
+use anyhow::{Context, Result, ensure};
+use crds::conditions::{reasons, types};
+use e2e::{
+    edition::{edition, stored, twin_of_plain},
+    index::Says,
+    manifest::Manifest,
+    namespace::in_namespace,
+    node::Node,
+    rollout::active,
+    wait,
+};
+use serde_json::json;
+
+const HEIGHT: u32 = 60;
+
+#[tokio::test]
+async fn different_answers_are_listed_and_block_the_switch_if_asked_to() -> Result<()> {
+    in_namespace("compare", async |namespace| {
+        let _node = Node::start(namespace, HEIGHT).await?;
+        let input = format!("0x{}", hex::encode("height"));
+        let views =
+            json!([{"function": "get", "input": input, "heights": [10, 20]}, {"function": "get", "input": input}]);
+        let manifest = Manifest::of("plain")
+            .named("one")
+            .soaking("1s")
+            .with("rollout", "compareViews", views)
+            .with("rollout", "onDifference", json!("Block"));
+        let plain = namespace.cluster.guest("plain")?;
+        let index = manifest.apply_with(namespace, &plain).await?;
+        index.follows_to(HEIGHT).await?;
+        let first = index.served().await?;
+
+        manifest.apply_with(namespace, &edition(2)?).await?;
+        let blocked = index
+            .wait_until("the answers differ", |i| {
+                i.condition(types::ROLLOUT_IN_PROGRESS)
+                    .is_some_and(|c| c.reason == reasons::BLOCKED && c.message.contains("3 answers"))
+            })
+            .await?;
+        let comparison = blocked
+            .status
+            .as_ref()
+            .and_then(|s| s.comparison.clone())
+            .context("a comparison")?;
+        ensure!((comparison.asked, comparison.different) == (3, 3), "{comparison:?}");
+        let difference = &comparison.differences[0];
+        let hex = |bytes: Vec<u8>| format!("0x{}", hex::encode(bytes));
+        ensure!(
+            difference.height == 10 && difference.function == "get",
+            "{difference:?}"
+        );
+        ensure!(
+            difference.active == hex(stored(0, 10)) && difference.candidate == hex(stored(2, 10)),
+            "{difference:?}"
+        );
+        ensure!(index.served().await? == first, "clients were moved");
+
+        // Another module that answers the same passes the gate.
+        manifest.apply_with(namespace, &twin_of_plain()?).await?;
+        let same = index
+            .wait_until("the twin serves", |i| {
+                active(i).is_some_and(|revision| revision.as_str() != first) && i.is_true(types::READY)
+            })
+            .await?;
+        let comparison = same.status.and_then(|s| s.comparison).context("a comparison")?;
+        ensure!((comparison.asked, comparison.different) == (3, 0), "{comparison:?}");
+
+        // And where differences are only reported, clients are moved.
+        let reporting = manifest.with("rollout", "onDifference", json!("Report"));
+        let before = index.served().await?;
+        reporting.apply_with(namespace, &edition(2)?).await?;
+        wait::until("the edition serves", wait::PATIENCE, async || {
+            ensure!(index.served().await? != before, "{:?}", index.get().await?.status);
+            Ok(())
+        })
+        .await?;
+        let moved = index
+            .wait_until("it is Ready", |i| {
+                i.is_true(types::READY) && !i.is_true(types::RECONCILING)
+            })
+            .await?;
+        ensure!(
+            moved
+                .status
+                .and_then(|s| s.comparison)
+                .is_some_and(|c| c.different == 3),
+            "not reported"
+        );
+        Ok(())
+    })
+    .await
+}

@@ -1,0 +1,191 @@
+//! Another module on the same data, or on a copy of it.
+
+use anyhow::{Context, Result, ensure};
+use crds::conditions::{reasons, types};
+use e2e::{
+    edition::{edition, stored},
+    index::{Index, Says},
+    manifest::Manifest,
+    namespace::in_namespace,
+    node::Node,
+    rollout::active,
+    wait,
+};
+use serde_json::json;
+
+const HEIGHT: u32 = 60;
+
+/// What the only pod answers for "height" as of a height.
+async fn stored_at(index: &Index, height: u32) -> Result<Vec<u8>> {
+    index.view_of_pod("get", b"height", height).await
+}
+
+#[tokio::test]
+async fn in_place_a_module_goes_on_at_the_next_height_and_a_revert_goes_back_there() -> Result<()> {
+    in_namespace("inplace", async |namespace| {
+        let node = Node::start(namespace, HEIGHT).await?;
+        let manifest = Manifest::of("plain")
+            .named("one")
+            .with("rollout", "strategy", json!("InPlace"));
+        let index = manifest.apply_with(namespace, &edition(1)?).await?;
+        index.follows_to(HEIGHT).await?;
+        let revision = index.served().await?;
+
+        manifest.apply_with(namespace, &edition(2)?).await?;
+        node.mine_to(HEIGHT + 3).await?;
+        let what = "the second module is active and Ready";
+        let digest = |number| edition(number).map(|module| hex::encode(<sha2::Sha256 as sha2::Digest>::digest(module)));
+        let second = digest(2)?;
+        let done = index
+            .wait_until(what, |i| {
+                let active = i.status.as_ref().and_then(|status| status.active.as_ref());
+                i.is_true(types::READY)
+                    && active.is_some_and(|a| {
+                        a.height == Some(HEIGHT + 3) && a.module_sha256 == second && a.lineage.len() == 2
+                    })
+            })
+            .await?;
+        let lineage = done.status.and_then(|s| s.active).context("active")?.lineage;
+        let from = lineage[1].from_height;
+        ensure!(
+            lineage[0].module_sha256 == digest(1)? && lineage[1].module_sha256 == second,
+            "{lineage:?}"
+        );
+        ensure!((HEIGHT + 1..=HEIGHT + 3).contains(&from), "{lineage:?}");
+        ensure!(
+            index.served().await? == revision && index.revisions().await? == [revision.clone()],
+            "not in place"
+        );
+        ensure!(
+            stored_at(&index, from - 1).await? == stored(1, from - 1),
+            "what the first module wrote stays"
+        );
+        ensure!(
+            stored_at(&index, HEIGHT + 3).await? == stored(2, HEIGHT + 3),
+            "the second one goes on"
+        );
+
+        // Another limit is another index: refused, and nothing is touched.
+        let pod = index.pod().await?.metadata.uid;
+        let smaller = manifest.clone().with("memory", "limit", json!("192Mi"));
+        smaller.apply_with(namespace, &edition(2)?).await?;
+        let refused = index.wait_until("Stalled", |i| i.is_true(types::STALLED)).await?;
+        let stalled = refused.condition(types::STALLED).context("it is there")?;
+        ensure!(
+            stalled.reason == reasons::IN_PLACE_REFUSED && stalled.message.contains("memory.limit"),
+            "{stalled:?}"
+        );
+        ensure!(
+            refused.is_true(types::READY) && index.pod().await?.metadata.uid == pod,
+            "it was touched"
+        );
+
+        manifest.apply_with(namespace, &edition(1)?).await?;
+        let first = digest(1)?;
+        index
+            .wait_until("the first module is back", |i| {
+                let active = i.status.as_ref().and_then(|status| status.active.as_ref());
+                i.is_true(types::READY)
+                    && active.is_some_and(|a| {
+                        a.module_sha256 == first && a.height == Some(HEIGHT + 3) && a.lineage.is_empty()
+                    })
+            })
+            .await?;
+        ensure!(
+            stored_at(&index, HEIGHT + 3).await? == stored(1, HEIGHT + 3),
+            "the second module's blocks are undone"
+        );
+
+        // As if the second one had never been there.
+        let fresh = Manifest::of("plain")
+            .named("fresh")
+            .apply_with(namespace, &edition(1)?)
+            .await?;
+        let fresh = fresh.follows_to(HEIGHT + 3).await?;
+        ensure!(fresh.digest() == index.get().await?.digest(), "the digests differ");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_seeded_candidate_begins_with_a_copy_of_what_serves() -> Result<()> {
+    const AT: u32 = 40;
+    in_namespace("seeded", async |namespace| {
+        let node = Node::start(namespace, HEIGHT).await?;
+        let manifest = Manifest::of("plain").named("one").soaking("1s");
+        let index = manifest.apply_with(namespace, &edition(1)?).await?;
+        index.follows_to(HEIGHT).await?;
+        let first = index.served().await?;
+
+        let seeding = manifest.with("rollout", "seed", json!({"fromActive": {"atHeight": AT}}));
+        seeding.apply_with(namespace, &edition(2)?).await?;
+        let moved = index
+            .wait_until("the copy serves", |i| {
+                active(i).is_some_and(|r| r.as_str() != first) && i.is_true(types::READY)
+            })
+            .await?;
+        let lineage = moved.status.and_then(|s| s.active).context("active")?.lineage;
+        ensure!(lineage.len() == 2 && lineage[1].from_height == AT + 1, "{lineage:?}");
+        ensure!(stored_at(&index, AT).await? == stored(1, AT), "what was copied");
+        ensure!(
+            stored_at(&index, AT + 1).await? == stored(2, AT + 1),
+            "what the candidate built"
+        );
+        node.mine_to(HEIGHT + 2).await?;
+        index.follows_to(HEIGHT + 2).await?;
+
+        // Where more than the module differs there is nothing to copy.
+        let before = index.served().await?;
+        let other = seeding.with("chain", "startHeight", json!(5));
+        other.apply_with(namespace, &edition(3)?).await?;
+        let refused = index.wait_until("Stalled", |i| i.is_true(types::STALLED)).await?;
+        let stalled = refused.condition(types::STALLED).context("it is there")?;
+        ensure!(
+            stalled.reason == reasons::SEED_REFUSED && stalled.message.contains("chain.startHeight"),
+            "{stalled:?}"
+        );
+        ensure!(
+            refused.is_true(types::READY) && index.served().await? == before,
+            "it was touched"
+        );
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_pod_that_comes_later_to_continued_data_gets_it_from_the_others() -> Result<()> {
+    in_namespace("sibling", async |namespace| {
+        let node = Node::start(namespace, HEIGHT).await?;
+        let manifest = Manifest::of("plain")
+            .named("one")
+            .with("rollout", "strategy", json!("InPlace"));
+        let index = manifest.apply_with(namespace, &edition(1)?).await?;
+        index.follows_to(HEIGHT).await?;
+        manifest.apply_with(namespace, &edition(2)?).await?;
+        node.mine_to(HEIGHT + 2).await?;
+        let lineage = |i: &crds::Indexer| i.status.as_ref().and_then(|s| Some(s.active.as_ref()?.lineage.len()));
+        index
+            .wait_until("it goes on", |i| i.is_true(types::READY) && lineage(i) == Some(2))
+            .await?;
+
+        index.change(json!({"replicas": 2})).await?;
+        let two = index
+            .wait_until("two pods agree", |i| {
+                let ready = i.status.as_ref().is_some_and(|status| status.ready_replicas == 2);
+                ready
+                    && i.is_true(types::READY)
+                    && i.condition(types::CONSISTENT)
+                        .is_some_and(|c| c.status == "True" && c.reason == reasons::AS_EXPECTED)
+            })
+            .await?;
+        ensure!(lineage(&two) == Some(2), "{:?}", two.status);
+        wait::until("both hold the whole lineage", wait::PATIENCE, async || {
+            ensure!(index.pods().await?.len() == 2, "not two pods");
+            Ok(())
+        })
+        .await
+    })
+    .await
+}
