@@ -161,6 +161,17 @@ fn sizes_have_sensible_bounds() {
 }
 
 #[test]
+fn a_copy_is_for_a_candidate_only() {
+    let seeded = |strategy: &str| {
+        indexer("x", |spec| {
+            spec["rollout"] = json!({ "strategy": strategy, "seed": { "fromActive": { "atHeight": 7 } } });
+        })
+    };
+    accepted(&seeded("BlueGreen"));
+    refused(&seeded("InPlace"), "rollout.seed needs strategy BlueGreen");
+}
+
+#[test]
 fn network_cannot_change() {
     indexer("outpoints", |spec| spec["replicas"] = json!(2))
         .validate_cel_update(&plain())

@@ -27,9 +27,9 @@ pub const ANNOTATION_SWITCHED: &str = "shrewd.dev/switched-at";
 /// Label of a pod: whether the Service may send clients to it.
 pub const LABEL_SERVES: &str = "shrewd.dev/serves";
 /// The value of [`LABEL_SERVES`] of a pod that clients may reach.
-pub const SERVES: &str = "yes";
+pub const SERVES: &str = "clients";
 /// That of one that is kept out of the Service, because its digest is not that of the others.
-pub const SERVES_NOT: &str = "no";
+pub const SERVES_NOT: &str = "nobody";
 /// Annotation of an Indexer by which a person asks for a fresh guest instance; any new value is a new request.
 pub const ANNOTATION_REFRESH: &str = "shrewd.dev/refresh-requested-at";
 

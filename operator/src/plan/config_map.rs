@@ -124,3 +124,47 @@ fn module(source: &ModuleSource) -> Module {
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{fixtures::valid, record::SeedRecord};
+
+    #[test]
+    fn continued_data_keeps_its_name_and_comes_to_new_pods_from_the_others() {
+        let mut valid = valid();
+        let data = valid.revision.clone();
+        let plain = config(&valid, &data, &Record::declared(&valid));
+        assert_eq!((&plain.data_revision, plain.in_place, &plain.seed), (&None, false, &None));
+
+        valid.identity.module_sha256 = "cd".repeat(32);
+        let record = Record {
+            in_place: true,
+            in_place_at: Some(7),
+            ..Record::declared(&valid)
+        };
+        let continued = config(&valid, &data, &record);
+        assert_eq!(continued.data_revision(), data);
+        assert_eq!((continued.in_place, continued.in_place_at), (true, Some(7)));
+        let seed = continued.seed.unwrap();
+        assert_eq!(seed.at_height, None);
+        assert_eq!(seed.from[0], format!("http://one-{data}-0.one-pods.ns.svc:9090"));
+    }
+
+    #[test]
+    fn a_seeded_candidate_asks_its_own_pods_first_and_then_those_it_copies() {
+        let valid = valid();
+        let source = Revision::parse("0123456789").unwrap();
+        let record = Record {
+            seed: Some(SeedRecord {
+                from: source.clone(),
+                at_height: 40,
+            }),
+            ..Record::declared(&valid)
+        };
+        let seed = config(&valid, &valid.revision, &record).seed.unwrap();
+        assert_eq!((seed.at_height, seed.from.len()), (Some(40), 6));
+        assert!(seed.from[2].contains(valid.revision.as_str()), "{seed:?}");
+        assert!(seed.from[3].contains(source.as_str()), "{seed:?}");
+    }
+}
