@@ -84,7 +84,10 @@ pub fn plan(valid: &ValidIndexer, rollout: &Rollout) -> Plan {
         child(ChildKind::ServiceAccount, &service_account::build(valid)),
         child(ChildKind::Service, &service::for_clients(valid, rollout)),
         child(ChildKind::Service, &service::for_pods(valid)),
-        child(ChildKind::PodDisruptionBudget, &pod_disruption_budget::build(valid)),
+        child(
+            ChildKind::PodDisruptionBudget,
+            &pod_disruption_budget::build(valid, &rollout.serving),
+        ),
     ];
     for (revision, record) in &rollout.sets {
         let config = config_map::build(valid, revision, record);

@@ -25,7 +25,7 @@ use crate::{
     observe::{Consistency, Observed, ObservedPod, Stores, observe},
     plan::plan,
     refresh,
-    rollout::{Rollout, next_replacement},
+    rollout::{Rollout, Step, next_replacement},
     sampler::{Key, Sampler},
     status::{self, Applied, Failure, Inputs},
     transitions::transitions,
@@ -194,6 +194,11 @@ async fn carry_out(
     }
     let plan = plan(valid, rollout); // [pure]
     let mut done = apply::apply(&context.client, key, &plan, observed).await?; // [I/O]
+    if rollout.step == Step::Switching {
+        context
+            .history
+            .note_moved(key, observed.served.clone(), rollout.served());
+    }
     for (pod, serves) in misplaced(observed) {
         apply::let_serve(&context.client, key, pod, serves).await?; // [I/O]
         tracing::warn!(indexer = %key, pod = pod.name, serves, "moved a pod in or out of the Service by its digest");

@@ -21,6 +21,7 @@ pub use world::{Compared, Served, SetState, World};
 
 use crate::{
     record::{Record, SeedRecord},
+    sampler::change::NUMBERS_INTERVAL,
     validate::ValidIndexer,
 };
 
@@ -50,6 +51,15 @@ pub struct Rollout {
 }
 
 impl Rollout {
+    /// What the Service shall say.
+    #[must_use]
+    pub fn served(&self) -> Served {
+        Served {
+            revision: self.serving.clone(),
+            previous: self.previous.clone(),
+        }
+    }
+
     /// Whether a revision's pods are there to stay for now.
     #[must_use]
     pub fn keeps(&self, revision: &Revision) -> bool {
@@ -206,8 +216,9 @@ impl Verdict {
     }
 }
 
-/// Between two looks at a candidate that something keeps from starting: nothing is told when that ends.
-const LOOK_AGAIN: Duration = Duration::from_secs(10);
+/// Between two looks at a candidate that waits for what tells nobody when it is there. As seldom as figures that move are
+/// shown: each look may show some.
+const LOOK_AGAIN: Duration = NUMBERS_INTERVAL;
 
 fn judge(valid: &ValidIndexer, revision: &Revision, is_way_back: bool, world: &World) -> Verdict {
     let absent = Health::Waits("its pods are being made".into());

@@ -135,7 +135,10 @@ mod tests {
         let mut valid = valid();
         let data = valid.revision.clone();
         let plain = config(&valid, &data, &Record::declared(&valid));
-        assert_eq!((&plain.data_revision, plain.in_place, &plain.seed), (&None, false, &None));
+        assert_eq!(
+            (&plain.data_revision, plain.in_place, &plain.seed),
+            (&None, false, &None)
+        );
 
         valid.identity.module_sha256 = "cd".repeat(32);
         let record = Record {

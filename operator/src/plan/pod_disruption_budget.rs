@@ -1,5 +1,7 @@
-//! At most one pod is taken away at a time by drains and evictions.
+//! At most one pod of the serving revision is taken away at a time by drains and evictions. Others serve nobody, and while
+//! they are not ready yet they would use up what is allowed.
 
+use crds::Revision;
 use k8s_openapi::{
     api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetSpec},
     apimachinery::pkg::{apis::meta::v1::LabelSelector, util::intstr::IntOrString},
@@ -8,13 +10,13 @@ use k8s_openapi::{
 use super::metadata;
 use crate::{names, validate::ValidIndexer};
 
-pub(super) fn build(valid: &ValidIndexer) -> PodDisruptionBudget {
+pub(super) fn build(valid: &ValidIndexer, serving: &Revision) -> PodDisruptionBudget {
     PodDisruptionBudget {
         metadata: metadata(valid, names::shared(&valid.name), None),
         spec: Some(PodDisruptionBudgetSpec {
             max_unavailable: Some(IntOrString::Int(1)),
             selector: Some(LabelSelector {
-                match_labels: Some([(names::LABEL_INDEXER.to_owned(), valid.name.clone())].into()),
+                match_labels: Some(names::selector(&valid.name, serving)),
                 ..LabelSelector::default()
             }),
             // A pod that is not ready serves nobody: a halted index must not block the drain of its node.

@@ -28,6 +28,7 @@ pub(super) async fn decide(
     context: &Context,
 ) -> Decided {
     let now = Timestamp::now();
+    observed.served = context.history.served(key, observed.served.take());
     let first = rollout(valid, &World::of(valid, observed, previous, None, None, now)); // [pure]
     let Some(candidate) = first.candidate else {
         context.history.forget_candidate(key);

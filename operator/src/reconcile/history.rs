@@ -9,7 +9,7 @@ use std::{
 use crds::{CompareView, Comparison, IndexerStatus, Revision};
 use k8s_openapi::jiff::Timestamp;
 
-use crate::sampler::Key;
+use crate::{rollout::Served, sampler::Key};
 
 /// First and last pause after a failed pass; it doubles in between.
 const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
@@ -27,6 +27,8 @@ struct Entry {
     written: Option<(String, IndexerStatus)>,
     /// The revision that is to serve next.
     candidate: Option<Candidate>,
+    /// What the Service said before clients were moved, and since.
+    moved: Option<(Option<Served>, Served)>,
 }
 
 #[derive(Debug)]
@@ -127,6 +129,28 @@ impl History {
         }
     }
 
+    /// Notes that clients were moved.
+    pub fn note_moved(&self, key: &Key, before: Option<Served>, after: Served) {
+        self.entries().entry(key.clone()).or_default().moved = Some((before, after));
+    }
+
+    /// What the Service says: the watch cache lags behind a write for a moment, in which a pass would take the switch for
+    /// not made.
+    #[must_use]
+    pub fn served(&self, key: &Key, cached: Option<Served>) -> Option<Served> {
+        let mut entries = self.entries();
+        let Some(entry) = entries.get_mut(key) else {
+            return cached;
+        };
+        match &entry.moved {
+            Some((before, after)) if *before == cached => Some(after.clone()),
+            _ => {
+                entry.moved = None;
+                cached
+            }
+        }
+    }
+
     /// There is no candidate, or none any more.
     pub fn forget_candidate(&self, key: &Key) {
         if let Some(entry) = self.entries().get_mut(key) {
@@ -164,6 +188,24 @@ mod tests {
         let history = History::default();
         let news = [Some("long"), Some("long"), None, Some("long")].map(|c| history.note_complaint(&key(), c));
         assert_eq!(news, [true, false, false, true]);
+    }
+
+    #[test]
+    fn a_switch_counts_before_the_cache_has_it_and_an_edit_by_hand_after_it() {
+        let history = History::default();
+        let served = |text: &str| {
+            Some(Served {
+                revision: Revision::parse(text).unwrap(),
+                previous: None,
+            })
+        };
+        let (a, b, c) = (served("aaaaaaaaaa"), served("bbbbbbbbbb"), served("cccccccccc"));
+        assert_eq!(history.served(&key(), a.clone()), a);
+        history.note_moved(&key(), a.clone(), b.clone().unwrap());
+        assert_eq!(history.served(&key(), a.clone()), b, "the cache lags behind");
+        assert_eq!(history.served(&key(), b.clone()), b);
+        assert_eq!(history.served(&key(), a.clone()), a, "somebody moved them back");
+        assert_eq!(history.served(&key(), c.clone()), c);
     }
 
     #[test]

@@ -421,10 +421,7 @@ impl Cluster {
                 change(cluster);
             }
         };
-        let served = Some(Served {
-            revision: decided.serving.clone(),
-            previous: decided.previous.clone(),
-        });
+        let served = Some(decided.served());
         if self.served != served {
             write(self, &|cluster| cluster.served.clone_from(&served));
         }

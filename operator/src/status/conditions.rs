@@ -260,7 +260,8 @@ impl Case<'_> {
         if !stalled.is_false() {
             return Verdict::no(reasons::AS_EXPECTED, "");
         }
-        if rollout.is_true() {
+        // With no pods wanted a rollout rests until somebody wants some.
+        if rollout.is_true() && self.wanted > 0 {
             return rollout.clone();
         }
         if !ready.is_true() {
