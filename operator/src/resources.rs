@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use crds::Resolved;
 use k8s_openapi::{api::core::v1::ResourceRequirements, apimachinery::pkg::api::resource::Quantity};
 
 const MIB: u64 = 1 << 20;
@@ -20,9 +19,9 @@ const CPU_REQUEST: &str = "100m";
 /// | memory | `memory.threshold` + 512Mi | `memory.limit` + `views.memoryLimit` + 1Gi |
 /// | cpu | 100m | none: a limit would only slow a bulk sync down |
 #[must_use]
-pub fn derive(spec: &Resolved) -> ResourceRequirements {
-    let request = spec.threshold_bytes + WORKING_SET_BYTES;
-    let limit = spec.identity.memory_limit_bytes + spec.views.memory_limit_bytes + HEADROOM_BYTES;
+pub fn derive(threshold_bytes: u64, limit_bytes: u64, view_limit_bytes: u64) -> ResourceRequirements {
+    let request = threshold_bytes + WORKING_SET_BYTES;
+    let limit = limit_bytes + view_limit_bytes + HEADROOM_BYTES;
     ResourceRequirements {
         requests: Some(BTreeMap::from([
             ("cpu".to_owned(), Quantity(CPU_REQUEST.to_owned())),

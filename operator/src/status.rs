@@ -103,7 +103,7 @@ pub fn status(inputs: &Inputs<'_>) -> IndexerStatus {
             crds::pod::RPC_PORT
         )),
         resources: valid
-            .map(|v| v.resources.clone())
+            .map(|valid| valid.resources_of(numbers::identity(inputs, valid)))
             .or_else(|| previous.and_then(|p| p.resources.clone())),
         replicas: count(pods.len()),
         ready_replicas: count(pods.iter().filter(|pod| pod.ready).count()),

@@ -52,8 +52,8 @@ pub struct ValidIndexer {
     pub replicas: i32,
     /// Whether the spec says that pods shall be gone.
     pub suspended: bool,
-    /// Resources of the container: those of the spec, or derived ones.
-    pub resources: ResourceRequirements,
+    /// Resources of the container, if the spec gives any; else see [`Self::resources_of`].
+    pub resources: Option<ResourceRequirements>,
     /// The refresh a person asked for last.
     pub refresh_request: Option<String>,
 }
@@ -133,11 +133,33 @@ pub fn validate(indexer: &Indexer, default_image: &str) -> Result<ValidIndexer, 
         storage: spec.storage.clone(),
         replicas: if spec.suspend { 0 } else { spec.replicas },
         suspended: spec.suspend,
-        resources: spec.resources.clone().unwrap_or_else(|| resources::derive(&resolved)),
+        resources: spec.resources.clone(),
         refresh_request: refresh::requested(&indexer.metadata).ok().flatten(),
         identity: resolved.identity,
         views: resolved.views,
     })
+}
+
+impl ValidIndexer {
+    /// The threshold of a revision. One with a lower limit than the declared one is refreshed when it reaches that.
+    #[must_use]
+    pub fn threshold_of(&self, identity: &Identity) -> u64 {
+        self.threshold_bytes.min(identity.memory_limit_bytes)
+    }
+
+    /// Resources of a revision's containers: those of the spec, or derived from the memory that its guest may have.
+    #[must_use]
+    pub fn resources_of(&self, identity: &Identity) -> ResourceRequirements {
+        let derived = || {
+            let threshold_bytes = self.threshold_of(identity);
+            resources::derive(
+                threshold_bytes,
+                identity.memory_limit_bytes,
+                self.views.memory_limit_bytes,
+            )
+        };
+        self.resources.clone().unwrap_or_else(derived)
+    }
 }
 
 /// None for a path, which is refused before.
@@ -175,8 +197,17 @@ mod tests {
         let valid = validate(&fixtures::indexer(), "img:1").unwrap();
         assert_eq!(valid.image, "img:1");
         assert_eq!(valid.replicas, 1);
-        assert_eq!(valid.resources.requests.unwrap()["memory"].0, "2304Mi");
-        assert_eq!(valid.resources.limits.unwrap()["memory"].0, "5632Mi");
+        let resources = valid.resources_of(&valid.identity);
+        assert_eq!(resources.requests.unwrap()["memory"].0, "2304Mi");
+        assert_eq!(resources.limits.unwrap()["memory"].0, "5632Mi");
+        // A revision that was declared with less memory keeps what it had.
+        let smaller = Identity {
+            memory_limit_bytes: 1 << 30,
+            ..valid.identity.clone()
+        };
+        let resources = valid.resources_of(&smaller);
+        assert_eq!(resources.requests.unwrap()["memory"].0, "1536Mi");
+        assert_eq!(resources.limits.unwrap()["memory"].0, "2560Mi");
     }
 
     #[test]

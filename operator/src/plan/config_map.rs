@@ -65,7 +65,7 @@ fn config(valid: &ValidIndexer, revision: &Revision, record: &Record) -> Config 
         },
         max_reorg_depth: valid.max_reorg_depth,
         max_behind: valid.rollout.max_behind,
-        threshold_bytes: valid.threshold_bytes,
+        threshold_bytes: valid.threshold_of(&record.identity),
         refresh: valid.refresh,
         audit_every: valid.audit_every,
         retry_attempts: valid.retry_attempts,

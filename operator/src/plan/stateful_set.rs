@@ -102,7 +102,7 @@ fn template(valid: &ValidIndexer, revision: &Revision, record: &Record, config_h
             enable_service_links: Some(false),
             security_context: Some(security_context()),
             termination_grace_period_seconds: Some(grace_seconds(valid.views.timeout_ms)),
-            containers: vec![container::build(valid)],
+            containers: vec![container::build(valid, record)],
             volumes: Some(volumes::build(valid, revision, record)),
             ..PodSpec::default()
         }),

@@ -1,6 +1,8 @@
 //! (pure) The figures of a status.
 
-use crds::{ActiveRevision, CandidateRevision, IndexerStatus, MemoryStatus, Phase, PodRow, Revision, pod::Status};
+use crds::{
+    ActiveRevision, CandidateRevision, Identity, IndexerStatus, MemoryStatus, Phase, PodRow, Revision, pod::Status,
+};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::Inputs;
@@ -9,6 +11,7 @@ use crate::{
     record::Record,
     rollout::Rollout,
     sampler::{Sample, change::resident_differs},
+    validate::ValidIndexer,
 };
 
 /// Rows a status holds at most, as its schema says.
@@ -49,6 +52,13 @@ pub(super) fn candidate(rollout: &Rollout, observed: &Observed) -> Option<Candid
         behind: best.and_then(|s| s.behind),
         healthy_since: rollout.healthy_since.map(Time),
     })
+}
+
+/// What the serving revision is.
+pub(super) fn identity<'a>(inputs: &Inputs<'a>, valid: &'a ValidIndexer) -> &'a Identity {
+    let rollout = inputs.rollout;
+    let serving = rollout.and_then(|rollout| record_of(rollout, &rollout.serving));
+    serving.map_or(&valid.identity, |record| &record.identity)
 }
 
 fn record_of<'a>(rollout: &'a Rollout, revision: &Revision) -> Option<&'a Record> {

@@ -1,7 +1,10 @@
 //! Another module on the same data, or on a copy of it.
 
 use anyhow::{Context, Result, ensure};
-use crds::conditions::{reasons, types};
+use crds::{
+    Indexer, LineageStep,
+    conditions::{reasons, types},
+};
 use e2e::{
     edition::{edition, stored},
     index::{Index, Says},
@@ -12,8 +15,28 @@ use e2e::{
     wait,
 };
 use serde_json::json;
+use sha2::{Digest, Sha256};
 
 const HEIGHT: u32 = 60;
+
+/// SHA-256 of an edition.
+fn digest_of(number: u32) -> Result<String> {
+    Ok(hex::encode(Sha256::digest(edition(number)?)))
+}
+
+/// Waits until two modules have built the data and all is well; gives them.
+async fn goes_on(index: &Index) -> Result<Vec<LineageStep>> {
+    let lineage = |i: &Indexer| {
+        i.status
+            .as_ref()
+            .and_then(|status| Some(status.active.as_ref()?.lineage.clone()))
+    };
+    let is_two = |i: &Indexer| lineage(i).is_some_and(|lineage| lineage.len() == 2);
+    let done = index
+        .wait_until("the second module goes on", |i| i.is_true(types::READY) && is_two(i))
+        .await?;
+    lineage(&done).context("a lineage")
+}
 
 /// What the only pod answers for "height" as of a height.
 async fn stored_at(index: &Index, height: u32) -> Result<Vec<u8>> {
@@ -32,32 +55,21 @@ async fn in_place_a_module_goes_on_at_the_next_height_and_a_revert_goes_back_the
         let revision = index.served().await?;
 
         manifest.apply_with(namespace, &edition(2)?).await?;
-        node.mine_to(HEIGHT + 3).await?;
-        let what = "the second module is active and Ready";
-        let digest = |number| edition(number).map(|module| hex::encode(<sha2::Sha256 as sha2::Digest>::digest(module)));
-        let second = digest(2)?;
-        let done = index
-            .wait_until(what, |i| {
-                let active = i.status.as_ref().and_then(|status| status.active.as_ref());
-                i.is_true(types::READY)
-                    && active.is_some_and(|a| {
-                        a.height == Some(HEIGHT + 3) && a.module_sha256 == second && a.lineage.len() == 2
-                    })
-            })
-            .await?;
-        let lineage = done.status.and_then(|s| s.active).context("active")?.lineage;
-        let from = lineage[1].from_height;
+        let lineage = goes_on(&index).await?;
+        let [first, second] = [digest_of(1)?, digest_of(2)?];
+        let modules: Vec<&String> = lineage.iter().map(|step| &step.module_sha256).collect();
         ensure!(
-            lineage[0].module_sha256 == digest(1)? && lineage[1].module_sha256 == second,
+            modules == [&first, &second] && lineage[1].from_height == HEIGHT + 1,
             "{lineage:?}"
         );
-        ensure!((HEIGHT + 1..=HEIGHT + 3).contains(&from), "{lineage:?}");
+        node.mine_to(HEIGHT + 3).await?;
+        index.follows_to(HEIGHT + 3).await?;
         ensure!(
             index.served().await? == revision && index.revisions().await? == [revision.clone()],
             "not in place"
         );
         ensure!(
-            stored_at(&index, from - 1).await? == stored(1, from - 1),
+            stored_at(&index, HEIGHT).await? == stored(1, HEIGHT),
             "what the first module wrote stays"
         );
         ensure!(
@@ -81,7 +93,6 @@ async fn in_place_a_module_goes_on_at_the_next_height_and_a_revert_goes_back_the
         );
 
         manifest.apply_with(namespace, &edition(1)?).await?;
-        let first = digest(1)?;
         index
             .wait_until("the first module is back", |i| {
                 let active = i.status.as_ref().and_then(|status| status.active.as_ref());
@@ -164,11 +175,9 @@ async fn a_pod_that_comes_later_to_continued_data_gets_it_from_the_others() -> R
         let index = manifest.apply_with(namespace, &edition(1)?).await?;
         index.follows_to(HEIGHT).await?;
         manifest.apply_with(namespace, &edition(2)?).await?;
+        goes_on(&index).await?;
         node.mine_to(HEIGHT + 2).await?;
-        let lineage = |i: &crds::Indexer| i.status.as_ref().and_then(|s| Some(s.active.as_ref()?.lineage.len()));
-        index
-            .wait_until("it goes on", |i| i.is_true(types::READY) && lineage(i) == Some(2))
-            .await?;
+        index.follows_to(HEIGHT + 2).await?;
 
         index.change(json!({"replicas": 2})).await?;
         let two = index
@@ -180,7 +189,11 @@ async fn a_pod_that_comes_later_to_continued_data_gets_it_from_the_others() -> R
                         .is_some_and(|c| c.status == "True" && c.reason == reasons::AS_EXPECTED)
             })
             .await?;
-        ensure!(lineage(&two) == Some(2), "{:?}", two.status);
+        let lineage = two
+            .status
+            .and_then(|status| status.active)
+            .map(|active| active.lineage.len());
+        ensure!(lineage == Some(2), "{lineage:?}");
         wait::until("both hold the whole lineage", wait::PATIENCE, async || {
             ensure!(index.pods().await?.len() == 2, "not two pods");
             Ok(())

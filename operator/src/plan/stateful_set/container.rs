@@ -13,10 +13,11 @@ use crate::{
         config_map::{CONFIG_DIR, CONFIG_FILE},
         service::{OPS, RPC},
     },
+    record::Record,
     validate::ValidIndexer,
 };
 
-pub(super) fn build(valid: &ValidIndexer) -> Container {
+pub(super) fn build(valid: &ValidIndexer, record: &Record) -> Container {
     Container {
         name: names::CONTAINER.into(),
         image: Some(valid.image.clone()),
@@ -28,7 +29,7 @@ pub(super) fn build(valid: &ValidIndexer) -> Container {
             format!("{CONFIG_DIR}/{CONFIG_FILE}"),
         ]),
         ports: Some(vec![port(RPC, RPC_PORT), port(OPS, OPS_PORT)]),
-        resources: Some(valid.resources.clone()),
+        resources: Some(valid.resources_of(&record.identity)),
         volume_mounts: Some(volumes::mounts()),
         // Up within a second on an idle node; a busy one gets five minutes. Looked at often, so a quick start is seen at once.
         startup_probe: Some(probe("/livez", 2, 2, 150)),
