@@ -7,7 +7,7 @@ use std::{
 
 use crds::{
     BitcoindSpec, BlockFilesSpec, ChainSpec, Indexer, IndexerSpec, MemorySpec, ModuleSpec, Network, Problem, RetrySpec,
-    SourceSpec, StorageSpec, ViewsSpec,
+    RolloutSpec, SourceSpec, StorageSpec, ViewsSpec,
     pod::{Config, MAX_BEHIND, Module, OPS_PORT, RPC_PORT, Source},
 };
 use sha2::{Digest as _, Sha256};
@@ -171,6 +171,7 @@ impl Launch {
             memory: MemorySpec::default(),
             retry: RetrySpec::default(),
             storage: StorageSpec::default(),
+            rollout: RolloutSpec::default(),
             replicas: 1,
             views: ViewsSpec::default(),
             suspend: false,
@@ -197,10 +198,6 @@ impl Launch {
             ops_port,
             label,
             exit_at,
-            data_revision: None,
-            in_place: false,
-            in_place_at: None,
-            seed: None,
             cors,
             max_reorg_depth,
             reorg_check_threshold,
