@@ -65,7 +65,9 @@ pub(super) fn judge(inputs: &Inputs<'_>, pods: &[&ObservedPod]) -> Verdicts {
     let rollout = rollout::in_progress(inputs, &case.outdated());
     let own = case.stalled();
     let ready = case.ready(&own, &module, &source, &synced, &consistent);
-    let stalled = rollout::stalled(inputs, own, &consistent);
+    // A pod that has not told yet may be the one that decides.
+    let difference = Some(&consistent).filter(|_| case.answers.len() >= case.wanted && consistent.is_false());
+    let stalled = rollout::stalled(inputs, own, difference);
     let reconciling = case.reconciling(&stalled, &ready, &rollout);
     Verdicts(BTreeMap::from([
         (types::READY, ready),

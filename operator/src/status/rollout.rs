@@ -61,9 +61,9 @@ fn settled(rollout: &Rollout, outdated: &[&ObservedPod]) -> Verdict {
     Verdict::no(reasons::NO_ROLLOUT, "")
 }
 
-/// The condition `Stalled`. `own` is that of the serving revision alone. While a candidate is on its way, what ails the
-/// serving one may end with it, so nobody needs to act yet.
-pub(super) fn stalled(inputs: &Inputs<'_>, own: Verdict, consistent: &Verdict) -> Verdict {
+/// The condition `Stalled`. `own` is that of the serving revision alone; `difference` tells of its pods if they do not
+/// agree. While a candidate is on its way, what ails the serving one may end with it, so nobody needs to act yet.
+pub(super) fn stalled(inputs: &Inputs<'_>, own: Verdict, difference: Option<&Verdict>) -> Verdict {
     let Some(rollout) = inputs.rollout else { return own };
     let candidate = rollout.candidate.as_ref();
     let failure = inputs.applied.failure.as_ref();
@@ -75,10 +75,10 @@ pub(super) fn stalled(inputs: &Inputs<'_>, own: Verdict, consistent: &Verdict) -
         Step::Refused(reason, why) => Verdict::yes(reason, why.clone()),
         Step::CatchingUp(_) | Step::Soaking | Step::Switching => Verdict::no(reasons::AS_EXPECTED, ""),
         Step::Settled | Step::Blocked(_) if own.is_true() => own,
-        Step::Settled | Step::Blocked(_) if consistent.is_false() => {
-            Verdict::yes(&consistent.reason, consistent.message.clone())
-        }
-        Step::Settled | Step::Blocked(_) => Verdict::no(reasons::AS_EXPECTED, ""),
+        Step::Settled | Step::Blocked(_) => difference.map_or_else(
+            || Verdict::no(reasons::AS_EXPECTED, ""),
+            |difference| Verdict::yes(&difference.reason, difference.message.clone()),
+        ),
     }
 }
 
