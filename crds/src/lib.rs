@@ -16,6 +16,7 @@ pub mod conditions;
 pub mod identity;
 pub mod pod;
 pub mod quantity;
+mod registry;
 mod resolve;
 #[allow(unreachable_pub)] // as for `spec`
 mod rollout;
@@ -28,6 +29,7 @@ mod unknown;
 
 pub use identity::{Identity, Revision};
 pub use quantity::{ByteSize, TimeSpan};
+pub use registry::{BadRegistry, Registry};
 pub use resolve::{Problem, Resolved, Timing, resolve};
 pub use rollout::*;
 pub use spec::*;

@@ -107,6 +107,9 @@ pub enum Module {
         /// A file as `docker login` writes it, with the registry's credentials; none: they are not needed.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pull_secret: Option<PathBuf>,
+        /// The registry is spoken to without TLS, credentials included.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        plain_http: bool,
     },
 }
 

@@ -84,19 +84,23 @@ impl Error {
 }
 
 impl Source {
-    /// Nothing is read or fetched yet. `plain_http_registry`, as `HOST[:PORT]`, is spoken to without TLS; it is for tests.
+    /// Nothing is read or fetched yet.
     ///
     /// # Errors
     /// [`Error::Url`], [`Error::Image`], and [`Error::Fetch`] if there can be no HTTP client.
-    pub fn new(config: &Config, plain_http_registry: Option<&str>, limits: &Limits) -> Result<Self, Error> {
+    pub fn new(config: &Config, limits: &Limits) -> Result<Self, Error> {
         let origin = match &config.module {
             pod::Module::Path { path } => Origin::Path(path.clone()),
             pod::Module::Http { url } => Origin::Http {
                 url: fetch::parse(url).ok_or(Error::Url)?,
                 fetcher: Fetcher::new(limits)?,
             },
-            pod::Module::Oci { image, pull_secret } => Origin::Oci {
-                image: Image::parse(image, plain_http_registry).ok_or(Error::Image)?,
+            pod::Module::Oci {
+                image,
+                pull_secret,
+                plain_http,
+            } => Origin::Oci {
+                image: Image::parse(image, *plain_http).ok_or(Error::Image)?,
                 pull_secret: pull_secret.clone(),
                 fetcher: Fetcher::new(limits)?,
             },

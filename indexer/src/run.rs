@@ -53,8 +53,6 @@ const STACK_BYTES: usize = 4 << 20;
 struct Process {
     config: Config,
     credentials: Option<Credentials>,
-    /// See [`Launch::plain_http_registry`].
-    plain_http_registry: Option<String>,
     /// A module that cannot be used ends the process instead of being waited for: nobody will mend it meanwhile.
     one_shot: bool,
     report: Arc<Report>,
@@ -80,7 +78,6 @@ async fn serve_and_index(launch: Launch, bar: ProgressBar) -> Result<()> {
     let Launch {
         config,
         credentials,
-        plain_http_registry,
         notices,
         one_shot,
     } = launch;
@@ -115,7 +112,6 @@ async fn serve_and_index(launch: Launch, bar: ProgressBar) -> Result<()> {
     let process = Process {
         config,
         credentials,
-        plain_http_registry,
         one_shot,
         report: report.clone(),
         metrics,
@@ -206,11 +202,7 @@ fn index(process: &Process, runtime: &Handle) -> Result<()> {
 
 /// The module, as soon as it can be used. None: asked to stop meanwhile.
 fn usable_module(process: &Process, runtime: &Handle, engine: &Engine) -> Result<Option<Module>> {
-    let source = module::Source::new(
-        &process.config,
-        process.plain_http_registry.as_deref(),
-        &module::Limits::default(),
-    )?;
+    let source = module::Source::new(&process.config, &module::Limits::default())?;
     let mut told = None;
     let mut pause = MODULE_LOOK_EVERY;
     loop {

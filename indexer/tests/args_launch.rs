@@ -154,6 +154,7 @@ fn a_module_at_a_server_or_in_a_registry_is_fetched_here_too() {
     let expected = Module::Oci {
         image,
         pull_secret: None,
+        plain_http: false,
     };
     assert_eq!(pulled.config.module, expected);
     assert!(
@@ -161,6 +162,32 @@ fn a_module_at_a_server_or_in_a_registry_is_fetched_here_too() {
         "{:?}",
         pulled.notices
     );
+}
+
+#[test]
+fn registries_are_spoken_to_without_tls_only_where_they_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = fs::read_to_string(CONFIG).unwrap();
+    let is_plain = |also_in_config: &str, flags: &str| {
+        let path = folder.path().join("config.yaml");
+        let module = format!(
+            "{{from: oci, image: 'r.example:5000/m@sha256:{}'{also_in_config}}}",
+            "ab".repeat(32)
+        );
+        fs::write(&path, text.replace("{from: path, path: /module/module.wasm}", &module)).unwrap();
+        let launch = launch(&format!("--config {} {flags}", path.display())).unwrap();
+        matches!(launch.config.module, Module::Oci { plain_http: true, .. })
+    };
+    assert!(!is_plain("", ""));
+    assert!(!is_plain(
+        "",
+        "--plain-http-registry r.example --plain-http-registry x:5000"
+    ));
+    assert!(is_plain("", "--plain-http-registry x --plain-http-registry R.example:5000"));
+    assert!(is_plain("", "--plain-http-registry x,r.example:5000"));
+    assert!(is_plain(", plainHttp: true", "--plain-http-registry x"));
+    let error = read("shrewd-indexer run --plain-http-registry http://r.example").unwrap_err();
+    assert!(error.to_string().contains("HOST[:PORT]"), "{error}");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use clap::{Parser, Subcommand};
+use crds::Registry;
 
 use crate::telemetry::LogFormat;
 
@@ -33,6 +34,15 @@ pub struct RunArgs {
     /// Image of the pods of an Indexer that names none
     #[arg(long, env = "SHREWD_INDEXER_IMAGE", default_value = concat!("shrewd-indexer:", env!("CARGO_PKG_VERSION")))]
     pub indexer_image: String,
+    /// A registry that pods pull modules from without TLS, credentials included; for tests and private networks. May be
+    /// given several times
+    #[arg(
+        long = "plain-http-registry",
+        value_name = "HOST[:PORT]",
+        env = "SHREWD_PLAIN_HTTP_REGISTRIES",
+        value_delimiter = ','
+    )]
+    pub plain_http_registries: Vec<Registry>,
     /// Where /livez, /readyz and /metrics are served
     #[arg(long, default_value = "0.0.0.0:9090")]
     pub listen: SocketAddr,
@@ -62,6 +72,17 @@ mod tests {
             run.indexer_image,
             format!("shrewd-indexer:{}", env!("CARGO_PKG_VERSION"))
         );
+    }
+
+    #[test]
+    fn registries_without_tls_are_addresses() {
+        let read = |value: &str| Args::try_parse_from(["shrewd-operator", "run", "--plain-http-registry", value]);
+        let Command::Run(run) = read("a:5000,b").unwrap().command else {
+            panic!("run was asked for")
+        };
+        assert_eq!(run.plain_http_registries.len(), 2);
+        let error = read("http://a:5000").unwrap_err().to_string();
+        assert!(error.contains("HOST[:PORT]"), "{error}");
     }
 
     #[test]

@@ -21,7 +21,7 @@ use crate::{
     plan::Plan,
     rollout::{Rollout, World, rollout},
     sampler::{Key, Sample, Target},
-    validate::{ValidIndexer, validate},
+    validate::{Defaults, ValidIndexer, validate},
 };
 
 /// An Indexer `ns/one` with a spec that leaves everything to the defaults.
@@ -49,8 +49,15 @@ pub(crate) fn indexer_asking_for_refresh(id: &str) -> Indexer {
     indexer
 }
 
+pub(crate) fn defaults() -> Defaults {
+    Defaults {
+        image: "shrewd-indexer:test".into(),
+        plain_http_registries: Vec::new(),
+    }
+}
+
 pub(crate) fn valid() -> ValidIndexer {
-    validate(&indexer(), "shrewd-indexer:test").unwrap()
+    validate(&indexer(), &defaults()).unwrap()
 }
 
 pub(crate) fn key() -> Key {

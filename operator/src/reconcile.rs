@@ -29,7 +29,7 @@ use crate::{
     sampler::{Key, Sampler},
     status::{self, Applied, Failure, Inputs},
     transitions::transitions,
-    validate::{Invalid, ValidIndexer, validate},
+    validate::{Defaults, Invalid, ValidIndexer, validate},
 };
 
 /// An Indexer as it is watched: one that cannot be read must not stop the others.
@@ -56,8 +56,8 @@ pub struct Context {
     pub recorder: Recorder,
     /// Counts.
     pub metrics: Metrics,
-    /// Image of pods whose spec names none.
-    pub default_image: String,
+    /// What holds for every Indexer.
+    pub defaults: Defaults,
     /// What earlier passes left.
     pub history: History,
 }
@@ -134,7 +134,7 @@ async fn pass(watched: &Watched, context: &Context) -> Result<Action, Error> {
     let mut observed = observe(&context.stores, &context.sampler, &key, &uid).await; // [I/O]
     let previous = previous(watched, &key, &uid, context).await?; // [I/O] only for a resource that cannot be read
     let outcome = match &watched.0 {
-        Ok(indexer) => validate(indexer, &context.default_image), // [pure]
+        Ok(indexer) => validate(indexer, &context.defaults), // [pure]
         Err(broken) => Err(Invalid {
             reason: reasons::INVALID_SPEC,
             problems: vec![broken.error.clone()],

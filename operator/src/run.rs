@@ -38,6 +38,7 @@ use crate::{
     reconcile::{self, Context, History, Watched},
     sampler::{Key, Sampler},
     telemetry,
+    validate::Defaults,
 };
 
 /// Wake-ups that wait. One that finds no room is sent again after the pod's next sample.
@@ -52,7 +53,7 @@ struct Shared {
     recorder: Recorder,
     metrics: Metrics,
     readiness: Readiness,
-    indexer_image: String,
+    defaults: Defaults,
     concurrency: u16,
     stop: CancellationToken,
 }
@@ -66,6 +67,7 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
     let RunArgs {
         namespaces,
         indexer_image,
+        plain_http_registries,
         listen,
         concurrency,
         log_format,
@@ -100,7 +102,10 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
         recorder,
         metrics,
         readiness,
-        indexer_image,
+        defaults: Defaults {
+            image: indexer_image,
+            plain_http_registries,
+        },
         concurrency,
         stop,
     };
@@ -145,7 +150,7 @@ async fn run_scope(scope: Option<String>, shared: Shared) {
         sampler: Arc::clone(&sampler),
         recorder: shared.recorder.clone(),
         metrics: shared.metrics.clone(),
-        default_image: shared.indexer_image.clone(),
+        defaults: shared.defaults.clone(),
         history: History::default(),
     });
     let first_lists = announce_ready(Arc::clone(&context), shared.readiness.clone());

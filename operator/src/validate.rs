@@ -1,7 +1,7 @@
 //! (pure) From a resource as it was written to values nothing can be wrong with, or every problem at once.
 
 use crds::{
-    ConfigMapKey, HttpModule, Identity, Indexer, IndexerSpec, ModuleSpec, OciModule, RefreshPolicy, Revision,
+    ConfigMapKey, HttpModule, Identity, Indexer, IndexerSpec, ModuleSpec, OciModule, RefreshPolicy, Registry, Revision,
     RolloutSpec, StorageSpec, Timing, conditions::reasons, pod::Views, resolve,
 };
 use k8s_openapi::api::core::v1::ResourceRequirements;
@@ -56,6 +56,8 @@ pub struct ValidIndexer {
     pub resources: Option<ResourceRequirements>,
     /// The refresh a person asked for last.
     pub refresh_request: Option<String>,
+    /// Registries that pods speak to without TLS, whatever their revision.
+    pub plain_http_registries: Vec<Registry>,
 }
 
 /// Where pods find the module's bytes.
@@ -70,6 +72,15 @@ pub enum ModuleSource {
     Oci(OciModule),
 }
 
+/// What the operator's command line says of every Indexer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Defaults {
+    /// Image of pods whose spec names none.
+    pub image: String,
+    /// Registries that pods speak to without TLS.
+    pub plain_http_registries: Vec<Registry>,
+}
+
 /// Why an Indexer cannot be turned into pods. Nothing that runs is touched because of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invalid {
@@ -79,11 +90,11 @@ pub struct Invalid {
     pub problems: Vec<String>,
 }
 
-/// Checks a resource. `default_image` is the image of pods whose spec names none.
+/// Checks a resource.
 ///
 /// # Errors
 /// Every problem at once.
-pub fn validate(indexer: &Indexer, default_image: &str) -> Result<ValidIndexer, Invalid> {
+pub fn validate(indexer: &Indexer, defaults: &Defaults) -> Result<ValidIndexer, Invalid> {
     let spec = &indexer.spec;
     let mut problems = Vec::new();
     let mut metadata = |field: &str, value: &Option<String>| {
@@ -118,7 +129,7 @@ pub fn validate(indexer: &Indexer, default_image: &str) -> Result<ValidIndexer, 
         name,
         namespace,
         uid,
-        image: spec.image.clone().unwrap_or_else(|| default_image.to_owned()),
+        image: spec.image.clone().unwrap_or_else(|| defaults.image.clone()),
         revision: resolved.identity.revision(),
         module,
         source_urls: bitcoind.urls.clone(),
@@ -135,6 +146,7 @@ pub fn validate(indexer: &Indexer, default_image: &str) -> Result<ValidIndexer, 
         suspended: spec.suspend,
         resources: spec.resources.clone(),
         refresh_request: refresh::requested(&indexer.metadata).ok().flatten(),
+        plain_http_registries: defaults.plain_http_registries.clone(),
         identity: resolved.identity,
         views: resolved.views,
     })
@@ -194,8 +206,8 @@ mod tests {
 
     #[test]
     fn a_valid_spec_gets_the_default_image_and_derived_resources() {
-        let valid = validate(&fixtures::indexer(), "img:1").unwrap();
-        assert_eq!(valid.image, "img:1");
+        let valid = validate(&fixtures::indexer(), &fixtures::defaults()).unwrap();
+        assert_eq!(valid.image, "shrewd-indexer:test");
         assert_eq!(valid.replicas, 1);
         let resources = valid.resources_of(&valid.identity);
         assert_eq!(resources.requests.unwrap()["memory"].0, "2304Mi");
@@ -217,7 +229,7 @@ mod tests {
         indexer.spec.memory.threshold = crds::ByteSize("5Gi".into());
         indexer.spec.views.timeout = crds::TimeSpan("soon".into());
         indexer.metadata.uid = None;
-        let invalid = validate(&indexer, "img:1").unwrap_err();
+        let invalid = validate(&indexer, &fixtures::defaults()).unwrap_err();
         assert_eq!(invalid.reason, reasons::INVALID_SPEC);
         let text = invalid.problems.join("\n");
         for part in ["metadata.uid", "spec.module.sha256", "spec.views.timeout"] {
@@ -231,7 +243,7 @@ mod tests {
         files.spec.chain.source.block_files = Some(crds::BlockFilesSpec {
             path: "./blocks".into(),
         });
-        let invalid = validate(&files, "img:1").unwrap_err();
+        let invalid = validate(&files, &fixtures::defaults()).unwrap_err();
         assert_eq!(invalid.reason, reasons::BLOCK_FILES_NOT_FOR_PODS);
         assert!(
             invalid.problems[0].contains("spec.chain.source.bitcoind"),
@@ -241,7 +253,7 @@ mod tests {
         let mut both = files;
         both.spec.module.config_map = None;
         both.spec.module.path = Some("./a.wasm".into());
-        let invalid = validate(&both, "img:1").unwrap_err();
+        let invalid = validate(&both, &fixtures::defaults()).unwrap_err();
         assert_eq!(invalid.reason, reasons::MODULE_PATH_NOT_FOR_PODS);
         assert_eq!(invalid.problems.len(), 2);
     }
@@ -251,6 +263,6 @@ mod tests {
         let mut indexer = fixtures::indexer();
         indexer.spec.suspend = true;
         indexer.spec.replicas = 3;
-        assert_eq!(validate(&indexer, "img:1").unwrap().replicas, 0);
+        assert_eq!(validate(&indexer, &fixtures::defaults()).unwrap().replicas, 0);
     }
 }

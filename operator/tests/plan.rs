@@ -10,13 +10,17 @@ use operator::{
     observe::Observed,
     plan::plan,
     rollout::{World, rollout},
-    validate::validate,
+    validate::{Defaults, validate},
 };
 
 fn planned(case: &Path) -> String {
     let text = std::fs::read_to_string(case.join("in.yaml")).unwrap();
     let indexer: Indexer = serde_yaml::from_str(&text).unwrap();
-    let valid = validate(&indexer, "registry.example/shrewd-indexer:test").unwrap();
+    let defaults = Defaults {
+        image: "registry.example/shrewd-indexer:test".into(),
+        plain_http_registries: vec!["plain.example:5000".parse().unwrap()],
+    };
+    let valid = validate(&indexer, &defaults).unwrap();
     let world = World::of(&valid, &Observed::default(), None, None, None, Timestamp::UNIX_EPOCH);
     let plan = plan(&valid, &rollout(&valid, &world));
     let documents = plan

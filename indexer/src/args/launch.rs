@@ -25,8 +25,6 @@ pub struct Launch {
     pub config: Config,
     /// The node's credentials, if they were given here rather than as files.
     pub credentials: Option<Credentials>,
-    /// A registry, `HOST[:PORT]`, that is spoken to without TLS. For tests.
-    pub plain_http_registry: Option<String>,
     /// What the user should be told at the start, one sentence each.
     pub notices: Vec<String>,
     /// A module that cannot be used ends the process instead of being waited for: a person watches, no operator.
@@ -109,7 +107,7 @@ impl Launch {
         let RunFlags {
             config,
             manifest,
-            plain_http_registry,
+            plain_http_registries,
             kept,
         } = flags;
         let mut launch = match (config, manifest) {
@@ -120,7 +118,9 @@ impl Launch {
             }
             (None, None) => Self::from_kept(kept)?,
         };
-        launch.plain_http_registry = plain_http_registry;
+        if let Module::Oci { image, plain_http, .. } = &mut launch.config.module {
+            *plain_http |= plain_http_registries.iter().any(|registry| registry.has(image));
+        }
         match problems(&launch.config) {
             none if none.is_empty() => Ok(launch),
             problems => Err(Error::Values(problems)),
@@ -136,7 +136,6 @@ impl Launch {
         Ok(Self {
             config,
             credentials: None,
-            plain_http_registry: None,
             notices: Vec::new(),
             one_shot: false,
         })
@@ -260,7 +259,6 @@ impl Launch {
         Ok(Self {
             config,
             credentials,
-            plain_http_registry: None,
             notices,
             one_shot: true,
         })
@@ -318,6 +316,7 @@ fn reach_module(
     Ok(Module::Oci {
         image: oci.image.clone(),
         pull_secret: None,
+        plain_http: false,
     })
 }
 

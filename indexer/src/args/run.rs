@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use crds::Registry;
 
 /// What to run: `--config`, `--manifest`, or `--indexer` with the flags Metashrew users know.
 #[derive(Debug, Default, Args)]
@@ -13,9 +14,15 @@ pub struct RunFlags {
     /// An Indexer as it is applied to a cluster, run here; the other flags override what it says.
     #[arg(long, value_name = "FILE")]
     pub manifest: Option<PathBuf>,
-    /// A registry, HOST:PORT, that modules are pulled from without TLS. For tests.
-    #[arg(long, value_name = "HOST:PORT", env = "SHREWD_PLAIN_HTTP_REGISTRY", hide = true)]
-    pub plain_http_registry: Option<String>,
+    /// A registry that modules are pulled from without TLS, credentials included; for tests and private networks. May be
+    /// given several times.
+    #[arg(
+        long = "plain-http-registry",
+        value_name = "HOST[:PORT]",
+        env = "SHREWD_PLAIN_HTTP_REGISTRIES",
+        value_delimiter = ','
+    )]
+    pub plain_http_registries: Vec<Registry>,
     /// The other flags.
     #[command(flatten)]
     pub kept: KeptFlags,

@@ -95,7 +95,7 @@ async fn what_is_too_long_or_too_slow_is_given_up() {
         ("/stalls", (short, long), "cannot be fetched"),
         ("/drips", (long, short), "cannot be fetched"),
     ] {
-        let loaded = Volume::new().load_within(at(&server, path), None, limits).await;
+        let loaded = Volume::new().load_within(at(&server, path), limits).await;
         let (reason, text) = loaded.unwrap_err();
         assert_eq!(reason, module_reasons::FETCH_FAILED, "{path}");
         assert!(text.contains(words) && text.contains(path), "{text}");

@@ -90,18 +90,13 @@ impl Volume {
 
     /// What loading the module gives: its bytes, or the reason and the text.
     async fn load(&self, module: Module) -> Result<Vec<u8>, (&'static str, String)> {
-        self.load_with(module, None).await
-    }
-
-    async fn load_with(&self, module: Module, plain_http: Option<&str>) -> Result<Vec<u8>, (&'static str, String)> {
-        self.load_within(module, plain_http, (PATIENCE * 2, PATIENCE * 2)).await
+        self.load_within(module, (PATIENCE * 2, PATIENCE * 2)).await
     }
 
     /// With so long for silence, and for all of it.
     async fn load_within(
         &self,
         module: Module,
-        plain_http: Option<&str>,
         (idle, total): (Duration, Duration),
     ) -> Result<Vec<u8>, (&'static str, String)> {
         let limits = Limits {
@@ -110,7 +105,7 @@ impl Volume {
             total,
         };
         let told = |e: indexer::module::Error| (e.reason(), format!("{:#}", anyhow::Error::from(e)));
-        let source = Source::new(&self.config(module), plain_http, &limits).map_err(told)?;
+        let source = Source::new(&self.config(module), &limits).map_err(told)?;
         let bytes = tokio::time::timeout(PATIENCE, source.bytes()).await;
         bytes.expect("an end in time").map_err(told)
     }

@@ -35,6 +35,8 @@ struct Contents {
     blob: Vec<u8>,
     /// Where blobs are, if not here.
     elsewhere: Option<String>,
+    /// Where tokens are, if not here.
+    realm: Option<String>,
 }
 
 /// A registry with one artifact.
@@ -63,6 +65,7 @@ impl Contents {
             manifest: manifest(&[layer("text/plain", b"x"), layer(WASM, BYTES)]),
             blob: BYTES.into(),
             elsewhere: None,
+            realm: None,
         }
     }
 
@@ -120,10 +123,13 @@ fn refusal(contents: &Contents, headers: &HeaderMap) -> Option<Response> {
     let (wanted, challenge) = match contents.login {
         Login::None => return None,
         Login::Basic => (BASIC, "Basic realm=\"test\"".to_owned()),
-        Login::Token | Login::AnonymousToken => (
-            "Bearer t0ken",
-            format!("Bearer realm=\"http://{host}/token\",service=\"test\",scope=\"repository:a/b:pull\""),
-        ),
+        Login::Token | Login::AnonymousToken => {
+            let realm = contents.realm.clone().unwrap_or(format!("http://{host}/token"));
+            (
+                "Bearer t0ken",
+                format!("Bearer realm=\"{realm}\",service=\"test\",scope=\"repository:a/b:pull\""),
+            )
+        }
     };
     (header_of(headers) != Some(wanted))
         .then(|| (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, challenge)]).into_response())
@@ -139,10 +145,12 @@ impl Registry {
     }
 
     async fn pull(&self, volume: &Volume, pull_secret: Option<PathBuf>) -> Result<Vec<u8>, (&'static str, String)> {
-        let image = self.image();
-        volume
-            .load_with(Module::Oci { image, pull_secret }, Some(&self.host()))
-            .await
+        let module = Module::Oci {
+            image: self.image(),
+            pull_secret,
+            plain_http: true,
+        };
+        volume.load(module).await
     }
 
     /// A pull secret for it, on the volume.
@@ -277,14 +285,29 @@ async fn the_other_kinds_of_layers_are_known_too() {
 #[tokio::test]
 async fn a_registry_without_tls_is_not_spoken_to_unless_that_is_asked_for() {
     let registry = Contents::new(Login::None).serve().await;
-    let module = || Module::Oci {
+    let module = Module::Oci {
         image: registry.image(),
         pull_secret: None,
+        plain_http: false,
     };
-    for plain in [None, Some("127.0.0.1"), Some("other:1")] {
-        let (reason, text) = Volume::new().load_with(module(), plain).await.unwrap_err();
-        assert_eq!(reason, module_reasons::FETCH_FAILED);
-        assert!(text.contains("https://127.0.0.1"), "{text}");
-    }
+    let (reason, text) = Volume::new().load(module).await.unwrap_err();
+    assert_eq!(reason, module_reasons::FETCH_FAILED);
+    assert!(text.contains("https://127.0.0.1"), "{text}");
     assert_eq!(registry.server.asked(), 0);
+}
+
+#[tokio::test]
+async fn credentials_go_without_tls_to_the_registry_named_so_and_to_nobody_else() {
+    let elsewhere = Server::new(Router::new().route("/token", get(async || r#"{"token": "t0ken"}"#))).await;
+    let contents = Contents {
+        realm: Some(elsewhere.url("/token")),
+        ..Contents::new(Login::Token)
+    };
+    let registry = contents.serve().await;
+    let volume = Volume::new();
+    let secret = registry.secret(&volume, "user");
+    let (reason, text) = registry.pull(&volume, secret).await.unwrap_err();
+    assert_eq!(reason, module_reasons::FETCH_FAILED);
+    assert!(text.contains("asks for a token in a way that is not followed"), "{text}");
+    assert_eq!(elsewhere.asked(), 0);
 }

@@ -1,7 +1,7 @@
 //! The configuration of one revision's pods: `pod::Config` as YAML.
 
 use crds::{
-    Revision,
+    Registry, Revision,
     pod::{Config, Module, OPS_PORT, RPC_PORT, Seed, Source},
 };
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -53,7 +53,7 @@ fn config(valid: &ValidIndexer, revision: &Revision, record: &Record) -> Config 
     Config {
         indexer: format!("{}/{}", valid.namespace, valid.name),
         identity: record.identity.clone(),
-        module: module(&record.module),
+        module: module(&record.module, &valid.plain_http_registries),
         source: Source {
             urls: valid.source_urls.clone(),
             credentials_dir: valid
@@ -109,7 +109,7 @@ fn seed(valid: &ValidIndexer, revision: &Revision, record: &Record) -> Option<Se
     }
 }
 
-fn module(source: &ModuleSource) -> Module {
+fn module(source: &ModuleSource, plain_http_registries: &[Registry]) -> Module {
     match source {
         ModuleSource::ConfigMap(_) => Module::Path {
             path: format!("{CONFIG_DIR}/{MODULE_FILE}").into(),
@@ -121,6 +121,7 @@ fn module(source: &ModuleSource) -> Module {
                 .pull_secret_ref
                 .as_ref()
                 .map(|_| format!("{CONFIG_DIR}/{PULL_SECRET_FILE}").into()),
+            plain_http: plain_http_registries.iter().any(|registry| registry.has(&oci.image)),
         },
     }
 }

@@ -74,7 +74,7 @@ fn context(client: Client, caches: &Caches) -> Arc<Context> {
         stores: caches.stores.clone(),
         sampler: Arc::new(Sampler::new(wake, metrics.clone()).unwrap()),
         metrics,
-        default_image: "shrewd-indexer:test".into(),
+        defaults: fixtures::defaults(),
         history: History::default(),
     })
 }
