@@ -367,6 +367,9 @@ pub mod source_reasons {
     pub const PRUNED: &str = "Pruned";
     /// It is still catching up with the network itself.
     pub const INITIAL_SYNC: &str = "InitialSync";
+    /// Its best chain is shorter than the index and does not hold the index's last block: it lost blocks, or another one
+    /// took over.
+    pub const NODE_BEHIND: &str = "NodeBehind";
     /// What it sent is no block, no header, or not the one asked for.
     pub const BAD_ANSWER: &str = "BadAnswer";
     /// Neither REST nor JSON-RPC can be used: `rest=1` and credentials are both missing.

@@ -81,15 +81,29 @@ impl Report {
         change(&mut self.lock().status);
     }
 
-    /// The chain source has just answered: this is its tip.
+    /// The chain source has just answered: this is its tip. A source whose chain is shorter than ours is named: we wait
+    /// for it, and nothing else would say so.
     pub fn source_heard(&self, tip: u32) {
         let mut board = self.lock();
         board.source_heard_at = Some(Instant::now());
-        board.status.tip = Some(tip);
-        board.status.source = Check {
-            ok: Some(true),
-            reason: source_reasons::FOLLOWING.into(),
-            message: String::new(),
+        let before = board.status.tip.replace(tip);
+        let height = board.status.height.unwrap_or(0);
+        // Twice in a row: one answer can be overtaken by the block that came after it.
+        board.status.source = if tip < height && before.is_some_and(|before| before < height) {
+            Check {
+                ok: Some(false),
+                reason: source_reasons::NODE_BEHIND.into(),
+                message: format!(
+                    "the node's best chain ends at {tip}, below our block {height}: it was started from older data, or \
+                     another node took over; it is waited for until its chain is as long"
+                ),
+            }
+        } else {
+            Check {
+                ok: Some(true),
+                reason: source_reasons::FOLLOWING.into(),
+                message: String::new(),
+            }
         };
     }
 
@@ -243,6 +257,28 @@ mod tests {
         assert_eq!(at(&report, 20), (Phase::WaitingForSource, true));
         report.lock().source_heard_at = Instant::now().checked_sub(TIP_FRESH);
         assert_eq!(at(&report, 20), (Phase::WaitingForSource, false));
+    }
+
+    #[test]
+    fn a_source_whose_chain_is_shorter_than_ours_is_named_until_it_is_as_long() {
+        let report = report();
+        report.update(|status| (status.phase, status.height) = (Phase::Syncing, Some(30)));
+        let heard = |tip| {
+            report.source_heard(tip);
+            let status = report.status();
+            (status.source.reason, status.phase, status.ready)
+        };
+        let following = |ready| (source_reasons::FOLLOWING.into(), Phase::Following, ready);
+        assert_eq!(heard(30), following(true));
+        assert_eq!(
+            heard(29),
+            following(true),
+            "it may have been asked before our last block came"
+        );
+        let behind = (source_reasons::NODE_BEHIND.into(), Phase::WaitingForSource, true);
+        assert_eq!(heard(29), behind, "what is indexed is served all the same");
+        assert_eq!(heard(24), behind);
+        assert_eq!(heard(30), following(true));
     }
 
     #[test]

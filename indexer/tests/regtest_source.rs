@@ -167,6 +167,7 @@ async fn a_node_that_goes_back_is_waited_for() {
     let source = bitcoind(&node.source());
     let (tx, mut blocks) = mpsc::channel(4);
     let report = Arc::new(report());
+    report.update(|status| status.height = Some(30));
     let stage = tokio::spawn({
         let (tip, report) = (node.tip(), report.clone());
         async move {
@@ -177,7 +178,7 @@ async fn a_node_that_goes_back_is_waited_for() {
     // Started from older data, say: what it lost comes back.
     let gone = node.invalidate(25);
     let lower = async || {
-        while report.tip() != Some(24) {
+        while report.tip() != Some(24) || report.status().source.reason != source_reasons::NODE_BEHIND {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
@@ -188,6 +189,7 @@ async fn a_node_that_goes_back_is_waited_for() {
     let next = node.mine(1);
     let fetched = tokio::time::timeout(PATIENCE, blocks.recv()).await.unwrap().unwrap();
     assert_eq!(fetched.block.at, next);
+    assert_eq!(report.status().source.reason, source_reasons::FOLLOWING);
 }
 
 /// Contract §8.2.
