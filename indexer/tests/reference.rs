@@ -1,0 +1,46 @@
+//! docs/reference.md against the code: what is there must be told.
+
+use clap::CommandFactory as _;
+use indexer::args::Cli;
+
+const REFERENCE: &str = include_str!("../../docs/reference.md");
+/// What pods report, with all its words.
+const POD: &str = include_str!("../../crds/src/pod.rs");
+
+#[test]
+fn every_flag_and_variable_is_told() {
+    let mut missing = Vec::new();
+    for command in std::iter::once(&Cli::command()).chain(Cli::command().get_subcommands()) {
+        for arg in command.get_arguments() {
+            let flag = arg.get_long().map(|long| format!("`--{long}"));
+            let variable = arg.get_env().map(|name| format!("`{}`", name.display()));
+            missing.extend(
+                flag.into_iter()
+                    .chain(variable)
+                    .filter(|name| !REFERENCE.contains(name)),
+            );
+        }
+    }
+    assert_eq!(missing, [""; 0]);
+}
+
+#[test]
+fn every_reason_and_class_is_told() {
+    let constants = POD.lines().filter_map(|line| line.trim().strip_prefix("pub const "));
+    let reasons = constants.filter_map(|line| line.split_once("&str = \"")?.1.strip_suffix("\";"));
+    let classes = POD
+        .split_once("pub enum FaultClass {")
+        .unwrap()
+        .1
+        .split_once('}')
+        .unwrap()
+        .0;
+    let classes = classes.lines().filter_map(|line| line.trim().strip_suffix(','));
+    let words: Vec<&str> = reasons.chain(classes).collect();
+    assert!(words.len() > 20 && words.contains(&"WrongNetwork") && words.contains(&"Nondeterminism"));
+    let missing: Vec<&str> = words
+        .into_iter()
+        .filter(|word| !REFERENCE.contains(&format!("`{word}`")))
+        .collect();
+    assert_eq!(missing, [""; 0]);
+}
