@@ -4,7 +4,7 @@ CARGO_FLAGS := --release --locked --workspace
 GOLDEN := EXPECTORATE=overwrite
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build fmt lint deny doc unit soak golden guests bitcoind images chart test bench bench-quick kind-up kind-down demo demo-down
+.PHONY: help setup build fmt lint deny doc unit soak golden guests bitcoind images chart test bench bench-quick fuzz-smoke kind-up kind-down demo demo-down
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1@\2/p' $(MAKEFILE_LIST) | while IFS=@ read -r name text; do \
@@ -62,6 +62,9 @@ bench: build guests ## figures of the indexer as a table, and target/bench.json
 
 bench-quick: build guests ## a few ratios on a short chain; fails when one is far off
 	cargo bench --locked --workspace --bench bench -- --quick
+
+fuzz-smoke: ## looks for inputs that break a property of the indexer, FUZZ_SECONDS (60) for each target
+	@scripts/fuzz-smoke
 
 kind-up: ## a kind cluster of our own (and a Docker engine if none answers)
 	@scripts/kind-up

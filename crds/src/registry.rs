@@ -25,8 +25,13 @@ impl FromStr for Registry {
     type Err = BadRegistry;
 
     fn from_str(text: &str) -> Result<Self, BadRegistry> {
-        let (host, port) = text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port)));
-        let is_host = !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-'));
+        let (host, port) = text
+            .split_once(':')
+            .map_or((text, None), |(host, port)| (host, Some(port)));
+        let is_host = !host.is_empty()
+            && host
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-'));
         let is_port = port.is_none_or(|port| port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok());
         (is_host && is_port)
             .then(|| Self(text.to_ascii_lowercase()))
@@ -58,7 +63,9 @@ mod tests {
         for good in ["localhost", "10.0.0.1:5000", "my-registry.ns.svc:80"] {
             assert!(good.parse::<Registry>().is_ok(), "{good}");
         }
-        for bad in ["", ":5000", "a:", "a:b", "a:65536", "a:+1", "http://a", "a/b", "user@a", "a b"] {
+        for bad in [
+            "", ":5000", "a:", "a:b", "a:65536", "a:+1", "http://a", "a/b", "user@a", "a b",
+        ] {
             assert_eq!(bad.parse::<Registry>(), Err(BadRegistry), "{bad}");
         }
     }

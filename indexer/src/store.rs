@@ -11,9 +11,9 @@ mod ingest;
 mod open;
 mod reader;
 mod rocks;
-mod schema;
+pub mod schema;
 mod tuning;
-mod undo;
+pub mod undo;
 mod unwind;
 pub mod verify;
 

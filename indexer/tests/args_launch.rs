@@ -183,7 +183,10 @@ fn registries_are_spoken_to_without_tls_only_where_they_are_named() {
         "",
         "--plain-http-registry r.example --plain-http-registry x:5000"
     ));
-    assert!(is_plain("", "--plain-http-registry x --plain-http-registry R.example:5000"));
+    assert!(is_plain(
+        "",
+        "--plain-http-registry x --plain-http-registry R.example:5000"
+    ));
     assert!(is_plain("", "--plain-http-registry x,r.example:5000"));
     assert!(is_plain(", plainHttp: true", "--plain-http-registry x"));
     let error = read("shrewd-indexer run --plain-http-registry http://r.example").unwrap_err();

@@ -325,10 +325,7 @@ mod tests {
             base("docker.io/library/a", false),
             some("https://registry-1.docker.io/v2/library/a/")
         );
-        assert_eq!(
-            base("127.0.0.1:5000/a", true),
-            some("http://127.0.0.1:5000/v2/a/")
-        );
+        assert_eq!(base("127.0.0.1:5000/a", true), some("http://127.0.0.1:5000/v2/a/"));
         for name in [
             "a",
             "r.example/",

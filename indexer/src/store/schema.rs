@@ -56,7 +56,9 @@ pub struct BlockRow {
 }
 
 impl BlockRow {
-    pub(super) fn encode(&self) -> [u8; BLOCK_ROW_BYTES] {
+    /// The value in `blocks`.
+    #[must_use]
+    pub fn encode(&self) -> [u8; BLOCK_ROW_BYTES] {
         let mut out = [0; BLOCK_ROW_BYTES];
         out[..32].copy_from_slice(self.hash.as_byte_array());
         out[32..64].copy_from_slice(&self.digest.0);
@@ -66,7 +68,8 @@ impl BlockRow {
     }
 
     /// None if these bytes are no block row.
-    pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
+    #[must_use]
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
         let (hash, rest) = bytes.split_first_chunk::<32>()?;
         let (digest, rest) = rest.split_first_chunk::<32>()?;
         let (entries, rest) = rest.split_first_chunk::<8>()?;
@@ -79,18 +82,23 @@ impl BlockRow {
     }
 }
 
-/// The key of a height in [`BLOCKS`] and [`UNDO`].
-pub(super) fn height_key(height: Height) -> [u8; HEIGHT_BYTES] {
+/// The key of a height in `blocks` and `undo`.
+#[must_use]
+pub fn height_key(height: Height) -> [u8; HEIGHT_BYTES] {
     height.0.to_be_bytes()
 }
 
 /// None if these bytes are no height.
-pub(super) fn parse_height(bytes: &[u8]) -> Option<Height> {
+#[must_use]
+pub fn parse_height(bytes: &[u8]) -> Option<Height> {
     Some(Height(u32::from_be_bytes(bytes.try_into().ok()?)))
 }
 
 /// Writes the key of a row over `out`, whose memory is used again from row to row.
-pub(super) fn write_row_key(out: &mut Vec<u8>, key: &[u8], height: Height) {
+///
+/// # Panics
+/// If the guest's key has 4 GiB or more.
+pub fn write_row_key(out: &mut Vec<u8>, key: &[u8], height: Height) {
     out.clear();
     push_length(out, key.len());
     out.extend_from_slice(key);
@@ -98,14 +106,16 @@ pub(super) fn write_row_key(out: &mut Vec<u8>, key: &[u8], height: Height) {
 }
 
 /// The guest key and the height of a row's key; none if these bytes are no row key.
-pub(super) fn parse_row_key(mut row_key: &[u8]) -> Option<(&[u8], Height)> {
+#[must_use]
+pub fn parse_row_key(mut row_key: &[u8]) -> Option<(&[u8], Height)> {
     let length = take_length(&mut row_key)?;
     let (key, inverted) = row_key.split_at_checked(length)?;
     Some((key, Height(!parse_height(inverted)?.0)))
 }
 
 /// The part of a row's key that all heights of one guest key share; RocksDB's prefix filters are built over it.
-pub(super) fn row_prefix(row_key: &[u8]) -> &[u8] {
+#[must_use]
+pub fn row_prefix(row_key: &[u8]) -> &[u8] {
     &row_key[..row_key.len().saturating_sub(HEIGHT_BYTES)]
 }
 
@@ -125,7 +135,8 @@ pub(super) fn push_length(out: &mut Vec<u8>, length: usize) {
     }
 }
 
-/// Takes a length off the front; none if the bytes end too early.
+/// Takes a length off the front; none if the bytes end too early, or if the long form stands for a short length: a
+/// key has one form only, or it could be there and not be found.
 pub(super) fn take_length(bytes: &mut &[u8]) -> Option<usize> {
     let (first, rest) = bytes.split_first()?;
     if *first != LONG {
@@ -134,7 +145,8 @@ pub(super) fn take_length(bytes: &mut &[u8]) -> Option<usize> {
     }
     let (long, rest) = rest.split_first_chunk::<4>()?;
     *bytes = rest;
-    usize::try_from(u32::from_be_bytes(*long)).ok()
+    let length = u32::from_be_bytes(*long);
+    (length >= u32::from(LONG)).then_some(usize::try_from(length).ok()?)
 }
 
 #[cfg(test)]
@@ -201,9 +213,16 @@ mod tests {
 
     #[test]
     fn broken_lengths_and_heights_are_told() {
-        for mut broken in [&[][..], &[LONG], &[LONG, 0, 0, 1]] {
+        for mut broken in [
+            &[][..],
+            &[LONG],
+            &[LONG, 0, 0, 1],
+            &[LONG, 0, 0, 0, 1],
+            &[LONG, 0, 0, 0, 254],
+        ] {
             assert_eq!(take_length(&mut broken), None);
         }
+        assert_eq!(take_length(&mut &[LONG, 0, 0, 0, 255][..]), Some(255));
         assert_eq!(parse_height(&[0, 0, 1]), None);
         assert_eq!(parse_height(&height_key(Height(258))), Some(Height(258)));
     }

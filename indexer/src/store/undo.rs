@@ -9,10 +9,14 @@ use crate::state::WriteSet;
 
 /// These bytes are no undo record.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Malformed;
+pub struct Malformed;
 
 /// The record of a block that wrote these pairs.
-pub(super) fn encode(writes: &WriteSet) -> Vec<u8> {
+///
+/// # Panics
+/// If a key has 4 GiB or more.
+#[must_use]
+pub fn encode(writes: &WriteSet) -> Vec<u8> {
     let mut out = Vec::new();
     let mut before: &[u8] = &[];
     for (key, _) in writes.pairs() {
@@ -26,7 +30,10 @@ pub(super) fn encode(writes: &WriteSet) -> Vec<u8> {
 }
 
 /// Shows every key of a record to `visit`, in row order.
-pub(super) fn decode(mut record: &[u8], mut visit: impl FnMut(&[u8])) -> Result<(), Malformed> {
+///
+/// # Errors
+/// [`Malformed`], after the keys before the place where it is.
+pub fn decode(mut record: &[u8], mut visit: impl FnMut(&[u8])) -> Result<(), Malformed> {
     let mut key = Vec::new();
     while !record.is_empty() {
         let shared = take_length(&mut record)

@@ -308,6 +308,9 @@ async fn credentials_go_without_tls_to_the_registry_named_so_and_to_nobody_else(
     let secret = registry.secret(&volume, "user");
     let (reason, text) = registry.pull(&volume, secret).await.unwrap_err();
     assert_eq!(reason, module_reasons::FETCH_FAILED);
-    assert!(text.contains("asks for a token in a way that is not followed"), "{text}");
+    assert!(
+        text.contains("asks for a token in a way that is not followed"),
+        "{text}"
+    );
     assert_eq!(elsewhere.asked(), 0);
 }
