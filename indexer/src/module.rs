@@ -124,7 +124,7 @@ impl Source {
     /// [`Error`]; all of it may be mended while we wait.
     pub async fn bytes(&self) -> Result<Vec<u8>, Error> {
         if let Origin::Path(path) = &self.origin {
-            return self.checked(read(path)?);
+            return self.from_file(path);
         }
         // What was kept and is broken is fetched again, and replaced.
         if let Some(bytes) = self.cache.read()
@@ -133,10 +133,33 @@ impl Source {
             return Ok(bytes);
         }
         let bytes = self.checked(self.fetched().await?)?;
-        if let Err(error) = self.cache.write(&bytes) {
-            tracing::warn!(%error, "the module cannot be kept on the volume: the next start fetches it again");
-        }
+        self.keep(&bytes);
         Ok(bytes)
+    }
+
+    /// A file is looked at first, so that a mended one is taken; but what a `ConfigMap` had is kept too: a release takes
+    /// it away while pods that were made from it still serve, and those must be able to start again.
+    fn from_file(&self, path: &Path) -> Result<Vec<u8>, Error> {
+        let kept = || self.cache.read().and_then(|bytes| self.checked(bytes).ok());
+        match read(path).and_then(|bytes| self.checked(bytes)) {
+            Ok(bytes) => {
+                if kept().is_none() {
+                    self.keep(&bytes);
+                }
+                Ok(bytes)
+            }
+            Err(error) => {
+                let bytes = kept().ok_or(error)?;
+                tracing::warn!(path = %path.display(), "the module is not there any more: using the one kept on the volume");
+                Ok(bytes)
+            }
+        }
+    }
+
+    fn keep(&self, bytes: &[u8]) {
+        if let Err(error) = self.cache.write(bytes) {
+            tracing::warn!(%error, "the module cannot be kept on the volume: the next start needs it again");
+        }
     }
 
     async fn fetched(&self) -> Result<Vec<u8>, Error> {

@@ -1,6 +1,7 @@
 //! Modules from a web server and from a registry, each a small one in this process that does as it is told.
 #![allow(clippy::unwrap_used, clippy::expect_used)] // All of it is tests, though the lint sees that of the functions marked so only.
 
+mod file;
 mod http;
 mod process;
 mod registry;
