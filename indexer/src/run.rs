@@ -1,5 +1,7 @@
 //! The wiring of one process: ports, signals, the module, the store, the pipeline, and the order in which they end.
 
+mod opening;
+
 use std::{net::SocketAddr, sync::Arc, thread, time::Duration};
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -18,7 +20,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    args::{self, Credentials, Launch},
+    args::{Credentials, Launch},
     control::Control,
     guest::{Engine, EngineConfig, Indexing, Module},
     metrics::Metrics,
@@ -169,11 +171,9 @@ fn index(process: &Process, runtime: &Handle) -> Result<()> {
     let Some(module) = usable_module(process, runtime, &engine)? else {
         return Ok(());
     };
-    let store = Store::open(
-        &args::store_dir(&config.data_dir),
-        &config.identity,
-        config.max_reorg_depth,
-    )?;
+    let Some(store) = opening::open_store(process, runtime)? else {
+        return Ok(());
+    };
     serving.open(store.clone(), module.clone());
     runtime.spawn(measure_store(store.clone(), metrics.clone(), control.clone()));
     let login = process.credentials.clone().map(|c| Login {

@@ -9,6 +9,8 @@ mod fixture;
 mod format;
 #[path = "store/history.rs"]
 mod history;
+#[path = "store/in_place.rs"]
+mod in_place;
 #[path = "store/offline.rs"]
 mod offline;
 #[path = "store/open.rs"]
