@@ -30,6 +30,7 @@ use crate::{
     progress::Progress,
     report::Report,
     rpc,
+    seed::serve::{Copies, router as copies_router},
     serving::Serving,
     source::{Login, configured::Configured},
     store::Store,
@@ -61,6 +62,7 @@ struct Process {
     metrics: Arc<Metrics>,
     control: Arc<Control>,
     serving: Arc<Serving>,
+    copies: Arc<Copies>,
     progress: Arc<Progress>,
 }
 
@@ -95,6 +97,8 @@ async fn serve_and_index(launch: Launch, bar: ProgressBar) -> Result<()> {
         metrics: metrics.clone(),
         control: control.clone(),
     });
+    let copies = Copies::new(&config.data_dir);
+    let ops = ops.merge(copies_router(copies.clone()));
     let rpc = rpc::router(
         serving.clone(),
         metrics.clone(),
@@ -119,6 +123,7 @@ async fn serve_and_index(launch: Launch, bar: ProgressBar) -> Result<()> {
         metrics,
         control: control.clone(),
         serving,
+        copies,
         progress: Arc::new(Progress::new(bar)),
     };
     let ended = index_on_a_thread(process).await;
@@ -175,6 +180,7 @@ fn index(process: &Process, runtime: &Handle) -> Result<()> {
         return Ok(());
     };
     serving.open(store.clone(), module.clone());
+    process.copies.open(store.clone());
     runtime.spawn(measure_store(store.clone(), metrics.clone(), control.clone()));
     let login = process.credentials.clone().map(|c| Login {
         username: c.username,

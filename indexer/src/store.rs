@@ -5,6 +5,7 @@
 //! and older ones stay, which makes every height readable.
 
 mod commit;
+mod copy;
 mod error;
 mod folder;
 mod ingest;
@@ -28,6 +29,7 @@ use std::{
 use crds::Identity;
 
 pub use commit::{Durability, NewBlock};
+pub use copy::{Copied, prepare};
 pub use error::Error;
 pub use lineage::{Lineage, OtherField, Refusal, Step, Terms, other_field};
 pub use reader::{Reader, SnapshotReader};

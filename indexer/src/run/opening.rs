@@ -1,18 +1,26 @@
-//! From a folder to an open store, or to words about why its data cannot be gone on with.
+//! From a folder to an open store: filled with another pod's copy if it is empty and that is wanted. Or to words about why
+//! its data cannot be gone on with.
 
 use anyhow::Result;
-use crds::pod::{Config, module_reasons};
+use crds::pod::{Check, Config, Seed, module_reasons, seed_reasons};
 use tokio::runtime::Handle;
 
 use super::{Process, show_module, unusable};
 use crate::{
     args,
-    store::{Error, Store, Terms},
+    seed::fill::Filling,
+    store::{Error, Refusal, Store, Terms},
 };
 
 /// The store. None: asked to stop meanwhile.
 pub(super) fn open_store(process: &Process, runtime: &Handle) -> Result<Option<Store>> {
-    let opened = open(&process.config);
+    let opened = match &process.config.seed {
+        None => open(&process.config),
+        Some(seed) => match open_filled(process, seed, runtime)? {
+            Some(opened) => opened,
+            None => return Ok(None),
+        },
+    };
     let error = match opened {
         Ok(store) => return Ok(Some(store)),
         Err(error) => error,
@@ -28,6 +36,38 @@ pub(super) fn open_store(process: &Process, runtime: &Handle) -> Result<Option<S
     Ok(None)
 }
 
+/// Opens a store that is filled first if it has no blocks. None: asked to stop meanwhile.
+fn open_filled(process: &Process, seed: &Seed, runtime: &Handle) -> Result<Option<Result<Store, Error>>> {
+    let Process { config, report, .. } = process;
+    let store_dir = args::store_dir(&config.data_dir);
+    let mut opened = store_dir.exists().then(|| open(config));
+    if opened.as_ref().is_none_or(lacks_blocks) {
+        // Closed, since it goes.
+        drop(opened);
+        let filling = Filling {
+            identity: config.identity.clone(),
+            seed: seed.clone(),
+            data_dir: config.data_dir.clone(),
+            store_dir,
+            report: report.clone(),
+        };
+        if !runtime.block_on(filling.run(process.control.stop_token()))? {
+            return Ok(None);
+        }
+        opened = Some(open(config));
+    }
+    if matches!(opened, Some(Ok(_))) {
+        report.update(|status| {
+            status.seed = Check {
+                ok: Some(true),
+                reason: seed_reasons::SEEDED.into(),
+                message: String::new(),
+            };
+        });
+    }
+    Ok(opened)
+}
+
 fn open(config: &Config) -> Result<Store, Error> {
     Store::open_on(
         &args::store_dir(&config.data_dir),
@@ -35,6 +75,14 @@ fn open(config: &Config) -> Result<Store, Error> {
         Terms::from(config),
         config.max_reorg_depth,
     )
+}
+
+fn lacks_blocks(opened: &Result<Store, Error>) -> bool {
+    match opened {
+        Ok(store) => store.tip().is_none(),
+        Err(Error::InPlace { refusal, .. }) => matches!(refusal, Refusal::Empty { .. }),
+        Err(_) => false,
+    }
 }
 
 /// Whether it is up to a person, and for good: starting again would change nothing.

@@ -15,8 +15,16 @@ const MODULE_DIGITS: usize = 12;
 ///
 /// Of the heights at which modules take over, all are above the one before, and at most the last one is above the tip:
 /// then it is the next block's.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Told", into = "Told")]
 pub struct Lineage {
+    root: Identity,
+    later: Vec<Step>,
+}
+
+/// A lineage as one pod tells it to another.
+#[derive(Serialize, Deserialize)]
+struct Told {
     root: Identity,
     later: Vec<Step>,
 }
@@ -97,6 +105,20 @@ impl From<&Config> for Terms {
             in_place: config.in_place,
             at: config.in_place_at.map(Height),
         }
+    }
+}
+
+impl From<Lineage> for Told {
+    fn from(Lineage { root, later }: Lineage) -> Self {
+        Self { root, later }
+    }
+}
+
+impl TryFrom<Told> for Lineage {
+    type Error = String;
+
+    fn try_from(Told { root, later }: Told) -> Result<Self, String> {
+        Self::of(root, later)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, PoisonError};
 
+use crds::Identity;
 use rocksdb::WriteBatch;
 
 use super::{
@@ -11,7 +12,7 @@ use super::{
     rocks::Database,
     schema::{IDENTITY, LINEAGE, META},
 };
-use crate::{fault_point, state::Digest};
+use crate::{chain::Height, fault_point, state::Digest};
 
 impl Store {
     /// The modules that built what is stored. No I/O.
@@ -28,6 +29,16 @@ impl Store {
             None => Digest::seed(head.lineage.root().hash()),
             Some(tip) => head.lineage.chained(tip.digest, tip.at.height.next()),
         }
+    }
+
+    /// Lets another module go on from the next block on.
+    ///
+    /// # Errors
+    /// [`Error::Write`]. It does not go on then.
+    pub fn hand_over(&self, to: &Identity) -> Result<(), Error> {
+        let head = self.head();
+        let next = head.tip.map_or(self.inner.start, Height::next);
+        self.set_lineage(head.lineage.appended(next, to))
     }
 
     /// Puts a lineage in the place of the one there is.

@@ -97,6 +97,11 @@ impl Process {
         }
     }
 
+    /// Base URL of its ops port, as a configuration names it.
+    pub(crate) fn ops_url(&self) -> String {
+        self.ops.trim_end_matches('/').into()
+    }
+
     /// What it reports; none while its port is not open.
     pub(crate) async fn status(&self) -> Option<Status> {
         let answer = self.client.get(format!("{}status", self.ops)).send().await.ok()?;
