@@ -35,8 +35,9 @@ pub struct Config {
     /// height on; data that this module began, or continued before, is unwound to where the next one took over.
     #[serde(default)]
     pub in_place: bool,
-    /// The first height of this module on such data, agreed between the pods of a revision: a store that is further is
-    /// unwound to the height before. None: the next height of the store.
+    /// The first height of this module in data that others began, the same for all replicas, since their digests depend
+    /// on it. A store that is further goes back to it; one that ends below it, an empty one too, is refused, or filled
+    /// as `seed` says. None: the next height of the store.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub in_place_at: Option<u32>,
     /// Where an empty store gets its first blocks from; none: from the chain.
@@ -75,11 +76,12 @@ pub struct Config {
     pub exit_at: Option<u32>,
 }
 
-/// A copy of another pod's store, up to a height, for an empty one.
+/// A copy of another pod's store for an empty one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Seed {
-    /// The last height that is taken over; none: all of them.
+    /// The last height that is taken over of data whose newest module is another one; this one goes on behind it. None:
+    /// only data whose newest module is this one is taken over. Such data is always taken over as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at_height: Option<u32>,
     /// Base URLs of ops ports, asked in turn until one serves: first pods of the same revision, then of the one copied.

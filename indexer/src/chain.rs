@@ -11,9 +11,11 @@ use bitcoin::{
 };
 use bytes::Bytes;
 use crds::Network;
+use serde::{Deserialize, Serialize};
 
 /// Position of a block in the chain; the genesis block has height 0.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Height(pub u32);
 
 /// A block by position and hash.

@@ -30,6 +30,7 @@ pub mod report;
 pub mod rollback;
 pub mod rpc;
 pub mod run;
+pub mod seed;
 pub mod serving;
 pub mod source;
 pub mod state;

@@ -112,7 +112,10 @@ fn not_ready(status: &Status) -> Option<String> {
     if let Some(trouble) = &status.trouble {
         return Some(format!("this machine: {}", trouble.message));
     }
-    for (what, check) in [("module", &status.module), ("chain source", &status.source)] {
+    // The only one that most pods know nothing of, since nothing is to be copied.
+    let seed = (!status.seed.reason.is_empty()).then_some(("seed", &status.seed));
+    let checks = [("module", &status.module)].into_iter().chain(seed);
+    for (what, check) in checks.chain([("chain source", &status.source)]) {
         if check.ok != Some(true) {
             let separator = if check.message.is_empty() { "" } else { ": " };
             return Some(format!("{what}: {}{separator}{}", check.reason, check.message));
@@ -136,12 +139,15 @@ mod tests {
 
     use super::*;
 
-    fn status() -> Status {
-        let check = |ok, reason: &str| Check {
+    fn check(ok: Option<bool>, reason: &str) -> Check {
+        Check {
             ok,
             reason: reason.into(),
             message: String::new(),
-        };
+        }
+    }
+
+    fn status() -> Status {
         Status {
             version: "1".into(),
             indexer: "default/outpoints".into(),
@@ -213,6 +219,14 @@ mod tests {
                     ..status()
                 },
                 Some("module: Pending"),
+            ),
+            (
+                Status {
+                    seed: check(Some(false), "SeedUnreachable"),
+                    source: check(None, "Pending"),
+                    ..status()
+                },
+                Some("seed: SeedUnreachable"),
             ),
             (
                 Status {

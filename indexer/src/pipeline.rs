@@ -41,7 +41,6 @@ use crate::{
     progress::Progress,
     report::Report,
     source::{self, BlockSource},
-    state::Digest,
     store::Store,
 };
 use commit::Committer;
@@ -210,10 +209,10 @@ impl<S: BlockSource> Pipeline<S> {
         let (fetched_tx, fetched_rx) = mpsc::channel(FETCH_BLOCKS);
         let unreadable = Arc::new(OnceLock::new());
         let fetch = self.fetch(tip.map(|t| t.at), fetched_tx, unreadable.clone());
-        let seed = tip.map_or_else(|| Digest::seed(self.shared.settings.identity.hash()), |t| t.digest);
+        let chained_onto = self.shared.store.chained_onto();
         let stages = thread::scope(|scope| {
             let (executed_tx, executed_rx) = std::sync::mpsc::sync_channel::<Executed>(COMMIT_BLOCKS);
-            let committer = Committer::new(&self.shared, seed);
+            let committer = Committer::new(&self.shared, chained_onto);
             let done = CancellationToken::new();
             let tell = done.clone().drop_guard();
             let commit = thread::Builder::new()
@@ -382,8 +381,9 @@ fn after_fetch(fetched: Result<fetch::End, JoinError>, in_flight: bool) -> End {
 
 /// Puts the store's tip on the board.
 pub(crate) fn show_tip(shared: &Shared) {
-    let tip = shared.store.tip();
+    let (tip, lineage) = (shared.store.tip(), shared.store.lineage());
     shared.report.update(|status| {
+        status.lineage = lineage.shown();
         status.height = tip.map(|t| t.at.height.0);
         status.block_hash = tip.map(|t| t.at.hash.to_string());
         status.digest = tip.map(|t| t.digest.to_string());

@@ -41,7 +41,7 @@ pub enum Error {
 /// [`Error`]. A run that is killed leaves whole blocks: the same command goes on.
 pub fn rollback(flags: RollbackFlags, out: &mut impl Write) -> Result<(), Error> {
     let to = Height(flags.to);
-    let (store, _) = Store::open_existing(&flags.folder.store_dir()?)?;
+    let store = Store::open_existing(&flags.folder.store_dir()?)?;
     let (before, rows_before) = (store.tip(), store.stats().entries);
     let undone = store.unwind(Some(to)).map_err(|error| match error {
         store::Error::TooDeep {

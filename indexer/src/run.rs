@@ -1,5 +1,7 @@
 //! The wiring of one process: ports, signals, the module, the store, the pipeline, and the order in which they end.
 
+mod opening;
+
 use std::{net::SocketAddr, sync::Arc, thread, time::Duration};
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -18,7 +20,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    args::{self, Credentials, Launch},
+    args::{Credentials, Launch},
     control::Control,
     guest::{Engine, EngineConfig, Indexing, Module},
     metrics::Metrics,
@@ -28,6 +30,7 @@ use crate::{
     progress::Progress,
     report::Report,
     rpc,
+    seed::serve::{Copies, router as copies_router},
     serving::Serving,
     source::{Login, configured::Configured},
     store::Store,
@@ -59,6 +62,7 @@ struct Process {
     metrics: Arc<Metrics>,
     control: Arc<Control>,
     serving: Arc<Serving>,
+    copies: Arc<Copies>,
     progress: Arc<Progress>,
 }
 
@@ -93,6 +97,8 @@ async fn serve_and_index(launch: Launch, bar: ProgressBar) -> Result<()> {
         metrics: metrics.clone(),
         control: control.clone(),
     });
+    let copies = Copies::new(&config.data_dir);
+    let ops = ops.merge(copies_router(copies.clone()));
     let rpc = rpc::router(
         serving.clone(),
         metrics.clone(),
@@ -117,6 +123,7 @@ async fn serve_and_index(launch: Launch, bar: ProgressBar) -> Result<()> {
         metrics,
         control: control.clone(),
         serving,
+        copies,
         progress: Arc::new(Progress::new(bar)),
     };
     let ended = index_on_a_thread(process).await;
@@ -169,12 +176,11 @@ fn index(process: &Process, runtime: &Handle) -> Result<()> {
     let Some(module) = usable_module(process, runtime, &engine)? else {
         return Ok(());
     };
-    let store = Store::open(
-        &args::store_dir(&config.data_dir),
-        &config.identity,
-        config.max_reorg_depth,
-    )?;
+    let Some(store) = opening::open_store(process, runtime)? else {
+        return Ok(());
+    };
     serving.open(store.clone(), module.clone());
+    process.copies.open(store.clone());
     runtime.spawn(measure_store(store.clone(), metrics.clone(), control.clone()));
     let login = process.credentials.clone().map(|c| Login {
         username: c.username,

@@ -5,10 +5,13 @@
 //! and older ones stay, which makes every height readable.
 
 mod commit;
+mod copy;
 mod error;
 mod folder;
 mod ingest;
+mod lineage;
 mod open;
+mod origin;
 mod reader;
 mod rocks;
 pub mod schema;
@@ -26,7 +29,9 @@ use std::{
 use crds::Identity;
 
 pub use commit::{Durability, NewBlock};
+pub use copy::{Copied, prepare};
 pub use error::Error;
+pub use lineage::{Lineage, OtherField, Refusal, Step, Terms, other_field};
 pub use reader::{Reader, SnapshotReader};
 pub use rocks::FamilyStats;
 pub use schema::BlockRow;
@@ -72,6 +77,7 @@ struct Head {
     tip: Option<Height>,
     /// The tip's; none just when the tip is none.
     row: Option<BlockRow>,
+    lineage: Arc<Lineage>,
     snapshot: SnapshotReader,
 }
 
@@ -98,31 +104,44 @@ pub struct Stats {
 }
 
 impl Store {
-    /// Opens the store in a folder, or makes one if the folder is empty or missing. Undo records that are older than
-    /// `max_reorg_depth` blocks are dropped.
+    /// As [`Self::open_on`], where no module may go on with another one's data.
     ///
     /// # Errors
-    /// [`Error::NotOurs`], [`Error::Locked`], [`Error::Format`], [`Error::UnknownFormat`] and [`Error::OtherIndex`] are
-    /// refusals: what is stored stays as it is. [`Error::Damaged`] if what is found contradicts itself; else what failed.
+    /// As there.
     pub fn open(dir: &Path, identity: &Identity, max_reorg_depth: u32) -> Result<Self, Error> {
-        let (database, head) = open::open(dir, identity, max_reorg_depth)?;
-        Ok(Self::of(database, head, identity, max_reorg_depth))
+        Self::open_on(dir, identity, Terms::default(), max_reorg_depth)
     }
 
-    /// Opens the store in a folder, whatever index it holds, and gives what that is. For looking at it and for undoing
-    /// blocks: no undo record is dropped.
+    /// Opens the store in a folder, or makes one if the folder is empty or missing. If another module was the last to
+    /// build what is there, this one goes on with it, or goes back to where it had gone on, as the terms allow. Undo
+    /// records that are older than `max_reorg_depth` blocks are dropped.
+    ///
+    /// # Errors
+    /// [`Error::NotOurs`], [`Error::Locked`], [`Error::Format`], [`Error::UnknownFormat`], [`Error::OtherIndex`] and
+    /// [`Error::InPlace`] are refusals: what is stored stays as it is. [`Error::Damaged`] if what is found contradicts
+    /// itself; else what failed.
+    pub fn open_on(dir: &Path, identity: &Identity, terms: Terms, max_reorg_depth: u32) -> Result<Self, Error> {
+        let (database, head) = open::open(dir, identity, terms)?;
+        let store = Self::of(database, head, max_reorg_depth);
+        store.go_on_with(identity, terms)?;
+        store.prune_undo()?;
+        Ok(store)
+    }
+
+    /// Opens the store in a folder, whatever index it holds. For looking at it and for undoing blocks: no undo record is
+    /// dropped.
     ///
     /// # Errors
     /// [`Error::Missing`] if there is none, else as [`Self::open`].
-    pub fn open_existing(dir: &Path) -> Result<(Self, Identity), Error> {
-        let (database, head, identity) = open::open_existing(dir)?;
-        Ok((Self::of(database, head, &identity, u32::MAX), identity))
+    pub fn open_existing(dir: &Path) -> Result<Self, Error> {
+        let (database, head) = open::open_existing(dir)?;
+        Ok(Self::of(database, head, u32::MAX))
     }
 
-    fn of(database: Arc<Database>, head: Head, identity: &Identity, max_reorg_depth: u32) -> Self {
+    fn of(database: Arc<Database>, head: Head, max_reorg_depth: u32) -> Self {
         let inner = Inner {
             database,
-            start: Height(identity.start_height),
+            start: head.lineage.start(),
             max_reorg_depth,
             writing: Mutex::default(),
             head: RwLock::new(head),
@@ -209,8 +228,8 @@ impl Store {
         self.inner.head.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn publish(&self, tip: Option<(Height, BlockRow)>) {
-        let head = Head::new(tip, SnapshotReader::new(Arc::clone(&self.inner.database)));
+    fn publish(&self, tip: Option<(Height, BlockRow)>, lineage: Arc<Lineage>) {
+        let head = Head::new(tip, lineage, SnapshotReader::new(Arc::clone(&self.inner.database)));
         let before = std::mem::replace(
             &mut *self.inner.head.write().unwrap_or_else(PoisonError::into_inner),
             head,
@@ -221,9 +240,14 @@ impl Store {
 }
 
 impl Head {
-    fn new(tip: Option<(Height, BlockRow)>, snapshot: SnapshotReader) -> Self {
+    fn new(tip: Option<(Height, BlockRow)>, lineage: Arc<Lineage>, snapshot: SnapshotReader) -> Self {
         let (tip, row) = tip.unzip();
-        Self { tip, row, snapshot }
+        Self {
+            tip,
+            row,
+            lineage,
+            snapshot,
+        }
     }
 
     fn tip(&self) -> Option<Tip> {

@@ -29,9 +29,9 @@ pub enum Error {
 /// # Errors
 /// [`Error`]; [`Error::Wrong`] names the first block that is.
 pub fn verify(flags: FolderFlags, out: &mut impl Write) -> Result<(), Error> {
-    let (store, identity) = Store::open_existing(&flags.store_dir()?)?;
+    let store = Store::open_existing(&flags.store_dir()?)?;
     let mut written = Ok(());
-    let verified = store.verify(&identity, |blocks| {
+    let verified = store.verify(|blocks| {
         // On its way to an error the rest is computed all the same; what was found goes unseen, and the error is told.
         if written.is_ok() {
             written = writeln!(out, "{:<10} blocks {} to {}", "verified", blocks.start(), blocks.end());

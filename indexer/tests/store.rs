@@ -1,6 +1,8 @@
 //! The store on a real RocksDB in temporary folders.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)] // helpers of tests fail like tests
 
+#[path = "store/copy.rs"]
+mod copy;
 #[path = "store/crash.rs"]
 mod crash;
 #[path = "store/fixture.rs"]
@@ -9,6 +11,8 @@ mod fixture;
 mod format;
 #[path = "store/history.rs"]
 mod history;
+#[path = "store/in_place.rs"]
+mod in_place;
 #[path = "store/offline.rs"]
 mod offline;
 #[path = "store/open.rs"]

@@ -290,7 +290,6 @@ impl Bench {
         let restarts = (0..3).map(|_| setup.start(false).ready().as_secs_f64() * 1e3);
         let keys = Store::open_existing(&setup.db.join("store"))
             .expect("open the store")
-            .0
             .stats()
             .entries as f64
             / 1e6;
@@ -309,7 +308,7 @@ impl Bench {
             let times = (0..3).map(|_| {
                 let scratch = self.dir.join("db-unwound");
                 copy(&db, &scratch);
-                let (store, _) = Store::open_existing(&scratch).expect("open the store");
+                let store = Store::open_existing(&scratch).expect("open the store");
                 let tip = store.tip().expect("a tip").at.height;
                 let started = Instant::now();
                 let undone = store
@@ -331,7 +330,7 @@ impl Bench {
     }
 
     fn store(&mut self) {
-        let (store, _) = Store::open_existing(&self.dir.join("db/store")).expect("open the store");
+        let store = Store::open_existing(&self.dir.join("db/store")).expect("open the store");
         let before = store.stats();
         let started = Instant::now();
         store.compact().expect("compact");

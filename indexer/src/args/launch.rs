@@ -7,7 +7,7 @@ use std::{
 
 use crds::{
     BitcoindSpec, BlockFilesSpec, ChainSpec, Indexer, IndexerSpec, MemorySpec, ModuleSpec, Network, Problem, RetrySpec,
-    RolloutSpec, SourceSpec, StorageSpec, ViewsSpec,
+    RolloutSpec, RolloutStrategy, SourceSpec, StorageSpec, ViewsSpec,
     pod::{Config, MAX_BEHIND, Module, OPS_PORT, RPC_PORT, Source},
 };
 use sha2::{Digest as _, Sha256};
@@ -197,6 +197,7 @@ impl Launch {
             ops_port,
             label,
             exit_at,
+            in_place,
             cors,
             max_reorg_depth,
             reorg_check_threshold,
@@ -252,7 +253,7 @@ impl Launch {
             cors_origin: cors,
             exit_at,
             data_revision: None,
-            in_place: false,
+            in_place: in_place || spec.rollout.strategy == RolloutStrategy::InPlace,
             in_place_at: None,
             seed: None,
         };

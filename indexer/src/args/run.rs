@@ -70,6 +70,10 @@ pub struct KeptFlags {
     /// Stop before this height and exit.
     #[arg(long, value_name = "HEIGHT")]
     pub exit_at: Option<u32>,
+    /// Go on with data of another module, from the next height on; or go back to where a newer module went on with this
+    /// one's. A manifest says the same with `rollout.strategy: InPlace`.
+    #[arg(long)]
+    pub in_place: bool,
     /// Origin that browsers may call from, or `*`.
     #[arg(long, value_name = "ORIGIN")]
     pub cors: Option<String>,

@@ -64,6 +64,16 @@ pub fn problems(config: &Config) -> Vec<String> {
             format!("source.urls: {url:?} must read http(s)://HOST[:PORT], without credentials"),
         );
     }
+    for url in config.seed.iter().flat_map(|seed| &seed.from) {
+        must(
+            is_base_url(url),
+            format!("seed.from: {url:?} must read http(s)://HOST[:PORT], without credentials"),
+        );
+    }
+    must(
+        config.seed.as_ref().is_none_or(|seed| !seed.from.is_empty()),
+        "seed.from must have at least one url".into(),
+    );
     must(
         (1..=REORG_DEPTH_MAX).contains(&config.max_reorg_depth),
         format!(
@@ -139,9 +149,18 @@ fn is_base_url(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use crds::pod::Seed;
+
     use super::*;
 
     const GOOD: &str = include_str!("../../tests/data/config.yaml");
+
+    fn seed(from: &[&str]) -> Seed {
+        Seed {
+            at_height: None,
+            from: from.iter().map(ToString::to_string).collect(),
+        }
+    }
 
     #[test]
     fn a_good_configuration_has_no_problems() {
@@ -152,7 +171,7 @@ mod tests {
     #[test]
     fn every_bad_value_is_named() {
         type Spoil = fn(&mut Config);
-        let cases: [(&str, Spoil); 16] = [
+        let cases: [(&str, Spoil); 18] = [
             ("identity.moduleSha256", |c| c.identity.module_sha256 = "AB".repeat(32)),
             ("identity.storeFormat", |c| c.identity.store_format = 99),
             ("identity.memoryLimitBytes", |c| {
@@ -167,6 +186,8 @@ mod tests {
                 c.source.urls = vec!["http://user:pass@node:1".into()]
             }),
             ("source.urls", |c| c.source.urls = vec!["http://node:1/path".into()]),
+            ("seed.from", |c| c.seed = Some(seed(&[]))),
+            ("seed.from", |c| c.seed = Some(seed(&["http://pod:9090/path"]))),
             ("maxReorgDepth", |c| c.max_reorg_depth = 0),
             ("retryAttempts", |c| c.retry_attempts = 11),
             ("auditEvery", |c| c.audit_every = 1_000_001),

@@ -48,7 +48,7 @@ struct Waiting {
 }
 
 impl Committer {
-    /// A committer that goes on from `digest`, that of the store's tip.
+    /// A committer that goes on from `digest`, see [`crate::store::Store::chained_onto`].
     #[must_use]
     pub fn new(shared: &Shared, digest: Digest) -> Self {
         Self {

@@ -2,11 +2,13 @@
 
 mod crash;
 mod exactly_once;
+mod in_place;
 #[path = "../../tests/support/rows.rs"]
 mod rows;
 mod storm;
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     thread::JoinHandle,
     time::{Duration, Instant},
@@ -27,7 +29,7 @@ use super::*;
 use crate::{
     guest::{Engine, EngineConfig, Indexing, Module},
     source::memory::{MemorySource, hash},
-    store::Tip,
+    store::{Terms, Tip},
 };
 
 const LEAKY: &str = include_str!("../../../tests/guests/leaky.wat");
@@ -107,7 +109,7 @@ impl Process {
         let module = Module::load(&engine.unwrap(), &wat::parse_str(guest).unwrap()).unwrap();
         let shared = Shared {
             settings: Arc::new(Settings::from(&config)),
-            store: Store::open(folder, &config.identity, config.max_reorg_depth).unwrap(),
+            store: Store::open_on(folder, &config.identity, Terms::from(&config), config.max_reorg_depth).unwrap(),
             report: Arc::new(Report::new(&config)),
             metrics: Arc::new(Metrics::new(&config).unwrap()),
             control: Arc::new(Control::default()),

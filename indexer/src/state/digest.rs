@@ -77,6 +77,18 @@ impl Digest {
         )
     }
 
+    /// The digest before the first block of another module, which goes on with what others built: `H(label ‖ self ‖
+    /// identity hash)`. At which height that is, [`Self::next`] adds.
+    #[must_use]
+    pub fn taken_over(&self, identity_hash: [u8; 32]) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        hasher
+            .update(b"shrewd lineage v1")
+            .update(&self.0)
+            .update(&identity_hash);
+        Self(*hasher.finalize().as_bytes())
+    }
+
     /// `H(self ‖ height ‖ block hash ‖ H(write set))`, height as u32 big-endian, the hash in its internal byte order.
     #[must_use]
     pub fn next(&self, height: Height, block: BlockHash, write_set_hash: [u8; 32]) -> Self {
@@ -137,6 +149,11 @@ mod tests {
         assert_eq!(
             next.to_string(),
             "bfc9a246c3d8880754f5795e0258ce8928e716c7c213b5cef0a73e1b62b7be8b"
+        );
+        let other = next.taken_over([8; 32]);
+        assert_eq!(
+            other.to_string(),
+            "1ecab4e96ea0d7189415d5c13583b75e2eb8510c73603cf0351f8aaf4e1e9ff7"
         );
     }
 }

@@ -97,7 +97,7 @@ impl Store {
             }
             database.write(batch, durability, "blocks")?;
         }
-        self.publish(Some(tip));
+        self.publish(Some(tip), self.lineage());
         Ok(())
     }
 

@@ -4,6 +4,7 @@ use std::{error::Error as _, io, path::PathBuf};
 
 use crds::{Identity, pod::FaultClass};
 
+use super::lineage::Refusal;
 use crate::{chain::Height, fault::Fault};
 
 /// A call that failed. Nothing of it is in the store: every change is one atomic batch.
@@ -74,6 +75,14 @@ pub enum Error {
         found: Box<Identity>,
         /// The index wanted.
         wanted: Box<Identity>,
+    },
+    /// The module wanted cannot go on with the data of the store.
+    #[error("the store in {} cannot be continued in place: {refusal}", dir.display())]
+    InPlace {
+        /// The folder.
+        dir: PathBuf,
+        /// Why, and what to do.
+        refusal: Refusal,
     },
     /// RocksDB cannot open the database.
     #[error(
@@ -154,6 +163,7 @@ impl Error {
             | Self::UnknownFormat { .. }
             | Self::Locked { .. }
             | Self::OtherIndex { .. }
+            | Self::InPlace { .. }
             | Self::Open { .. }
             | Self::Read { .. }
             | Self::Write { .. }
@@ -190,7 +200,8 @@ fn in_words(identity: &Identity) -> String {
     )
 }
 
-fn undoable(oldest: Option<Height>, tip: Height) -> String {
+/// Which blocks can be undone.
+pub(super) fn undoable(oldest: Option<Height>, tip: Height) -> String {
     match oldest {
         Some(oldest) => format!("only blocks {oldest} to {tip} can be undone"),
         None => "no block can be undone".into(),

@@ -6,86 +6,116 @@ use crds::{Identity, identity::STORE_FORMAT};
 use rocksdb::WriteBatch;
 
 use super::{
-    Durability, Head,
+    Durability, Head, Store,
     error::Error,
     folder::holds_store,
     ingest,
+    lineage::{Lineage, Plan, Refusal, Terms, may_begin},
+    origin,
     reader::SnapshotReader,
     rocks::Database,
-    schema::{BLOCKS, IDENTITY, META, TIP, UNDO, height_key, parse_height},
+    schema::{BLOCKS, META, TIP, UNDO, height_key, parse_height},
 };
 use crate::{chain::Height, fault_point};
 
-/// Opens the database of a folder, checks that it is the index wanted and agrees with itself, and drops what a lower
-/// depth no longer needs.
-pub(super) fn open(dir: &Path, identity: &Identity, max_reorg_depth: u32) -> Result<(Arc<Database>, Head), Error> {
-    if identity.store_format != STORE_FORMAT {
+/// Opens the database of a folder, which becomes the index wanted if it is new, and checks that it agrees with itself.
+pub(super) fn open(dir: &Path, wanted: &Identity, terms: Terms) -> Result<(Arc<Database>, Head), Error> {
+    if wanted.store_format != STORE_FORMAT {
         return Err(Error::UnknownFormat {
-            wanted: identity.store_format,
+            wanted: wanted.store_format,
             ours: STORE_FORMAT,
         });
     }
     let database = Arc::new(Database::open(dir)?);
     fault_point::reach("database made");
-    claim_identity(&database, identity)?;
+    let lineage = match origin::read(&database)? {
+        Some(found) => found,
+        None => begin(&database, wanted, terms)?,
+    };
     fault_point::reach("identity written");
     ingest::recover(&database)?;
-    let head = read_head(&database)?;
-    if let Some(keep_from) = head.tip.and_then(|tip| tip.next().0.checked_sub(max_reorg_depth)) {
-        prune_undo(&database, Height(keep_from))?;
-    }
+    let head = read_head(&database, lineage)?;
     Ok((database, head))
 }
 
-/// Opens the database of a folder, whatever index it holds, and leaves its undo records as they are. Does not make one.
-pub(super) fn open_existing(dir: &Path) -> Result<(Arc<Database>, Head, Identity), Error> {
+/// Opens the database of a folder, whatever index it holds. Does not make one.
+pub(super) fn open_existing(dir: &Path) -> Result<(Arc<Database>, Head), Error> {
     if !holds_store(dir) {
         return Err(Error::Missing { dir: dir.into() });
     }
     let database = Arc::new(Database::open(dir)?);
-    let identity = read_identity(&database)?.ok_or_else(|| Error::Missing { dir: dir.into() })?;
+    let lineage = origin::read(&database)?.ok_or_else(|| Error::Missing { dir: dir.into() })?;
     ingest::recover(&database)?;
-    let head = read_head(&database)?;
-    Ok((database, head, identity))
+    let head = read_head(&database, lineage)?;
+    Ok((database, head))
 }
 
-/// Writes the identity into a new database; else it must be the one there.
-#[allow(clippy::expect_used)]
-fn claim_identity(database: &Database, wanted: &Identity) -> Result<(), Error> {
-    let Some(found) = read_identity(database)? else {
-        if database.highest(BLOCKS, "block rows")?.is_some() {
-            return Err(Error::Damaged {
-                what: "there are blocks and no identity".into(),
-            });
+impl Store {
+    /// Makes the store one that `wanted` can go on with, or refuses and leaves it as it is. Each step of it can be the
+    /// last one of the process: the next one plans from what is there and comes to the same end.
+    pub(super) fn go_on_with(&self, wanted: &Identity, terms: Terms) -> Result<(), Error> {
+        let head = self.head();
+        let oldest = self.inner.database.lowest(UNDO, "undo records")?;
+        let plan = head.lineage.plan(head.tip, oldest, wanted, terms);
+        let dir = self.inner.database.dir();
+        let Plan { undone_from, lineage } = plan.map_err(|refusal| refused(dir, &head.lineage, wanted, refusal))?;
+        if *head.lineage != lineage {
+            tracing::info!(
+                module = wanted.module_sha256, undone_from = ?undone_from.map(|from| from.0), "continuing in place"
+            );
         }
-        let json = serde_json::to_vec(wanted).expect("strings and numbers can be written as JSON");
+        if let Some(from) = undone_from {
+            self.unwind(from.prev())?;
+        }
+        self.set_lineage(lineage)
+    }
+
+    /// Drops the undo records that a lower depth no longer needs. There are none unless it was lowered since the last
+    /// start.
+    pub(super) fn prune_undo(&self) -> Result<(), Error> {
+        let database = &*self.inner.database;
+        let tip = self.head().tip;
+        let Some(keep_from) = tip.and_then(|tip| tip.next().0.checked_sub(self.inner.max_reorg_depth)) else {
+            return Ok(());
+        };
+        let keep_from = Height(keep_from);
+        let oldest = database.lowest(UNDO, "undo records")?;
+        if oldest.is_none_or(|oldest| oldest >= keep_from) {
+            return Ok(());
+        }
         let mut batch = WriteBatch::default();
-        batch.put_cf(database.family(META), IDENTITY, json);
-        return database.write(batch, Durability::EachBlock, "the identity");
-    };
-    if found != *wanted {
-        let (found, wanted) = (Box::new(found), Box::new(wanted.clone()));
-        return Err(Error::OtherIndex {
-            dir: database.dir().into(),
-            found,
-            wanted,
+        batch.delete_range_cf(database.family(UNDO), height_key(Height(0)), height_key(keep_from));
+        database.write(batch, Durability::Lazy, "the end of old undo records")
+    }
+}
+
+/// Writes the identity into a new database.
+fn begin(database: &Database, wanted: &Identity, terms: Terms) -> Result<Lineage, Error> {
+    if database.highest(BLOCKS, "block rows")?.is_some() {
+        return Err(Error::Damaged {
+            what: "there are blocks and no identity".into(),
         });
     }
-    Ok(())
+    let lineage = Lineage::new(wanted.clone());
+    may_begin(wanted, terms).map_err(|refusal| refused(database.dir(), &lineage, wanted, refusal))?;
+    origin::begin(database, &lineage)?;
+    Ok(lineage)
 }
 
-fn read_identity(database: &Database) -> Result<Option<Identity>, Error> {
-    let Some(found) = database.get(META, IDENTITY, "the identity")? else {
-        return Ok(None);
-    };
-    let damaged = |error| Error::Damaged {
-        what: format!("the identity cannot be read: {error}"),
-    };
-    serde_json::from_slice(&found).map(Some).map_err(damaged)
+fn refused(dir: &Path, lineage: &Lineage, wanted: &Identity, refusal: Refusal) -> Error {
+    let dir = dir.into();
+    match refusal {
+        Refusal::NotInPlace => Error::OtherIndex {
+            dir,
+            found: Box::new(lineage.newest().clone()),
+            wanted: Box::new(wanted.clone()),
+        },
+        refusal => Error::InPlace { dir, refusal },
+    }
 }
 
-/// Reads the tip, which must be the newest block row.
-fn read_head(database: &Arc<Database>) -> Result<Head, Error> {
+/// Reads the tip, which must be the newest block row, and which the lineage must fit.
+fn read_head(database: &Arc<Database>, lineage: Lineage) -> Result<Head, Error> {
     let snapshot = SnapshotReader::new(Arc::clone(database));
     let tip = match database.get(META, TIP, "the tip")? {
         None => None,
@@ -102,6 +132,11 @@ fn read_head(database: &Arc<Database>) -> Result<Head, Error> {
         let what = format!("the tip is {}, the newest block row {}", words(tip), words(newest));
         return Err(Error::Damaged { what });
     }
+    let next = tip.map_or(lineage.start(), Height::next);
+    if lineage.unwound(next) != lineage {
+        let what = format!("the next block is {next}, and a module takes over above it");
+        return Err(Error::Damaged { what });
+    }
     let tip = match tip {
         None => None,
         Some(height) => Some((
@@ -109,18 +144,5 @@ fn read_head(database: &Arc<Database>) -> Result<Head, Error> {
             snapshot.block(height)?.ok_or_else(|| Error::no_block_row(height))?,
         )),
     };
-    Ok(Head::new(tip, snapshot))
-}
-
-/// Drops the undo records below a height. There are none unless the depth was lowered since the last start.
-fn prune_undo(database: &Database, keep_from: Height) -> Result<(), Error> {
-    if database
-        .lowest(UNDO, "undo records")?
-        .is_none_or(|oldest| oldest >= keep_from)
-    {
-        return Ok(());
-    }
-    let mut batch = WriteBatch::default();
-    batch.delete_range_cf(database.family(UNDO), height_key(Height(0)), height_key(keep_from));
-    database.write(batch, Durability::Lazy, "the end of old undo records")
+    Ok(Head::new(tip, Arc::new(lineage), snapshot))
 }

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use rocksdb::{
     BottommostLevelCompaction, ColumnFamily, ColumnFamilyDescriptor, CompactOptions, DB, DBPinnableSlice,
-    DBRawIterator, IngestExternalFileOptions, Options, ReadOptions, Snapshot, WriteBatch, WriteOptions, properties,
+    DBRawIterator, IngestExternalFileOptions, Options, ReadOptions, Snapshot, WriteBatch, WriteOptions,
+    checkpoint::Checkpoint, properties,
 };
 
 use super::{
@@ -111,6 +112,13 @@ impl Database {
                 .compact_range_cf_opt(self.family(family), None::<&[u8]>, None::<&[u8]>, &options);
         }
         Ok(())
+    }
+
+    /// Makes a second database in a folder that is not there, out of links to the files of this one: what is in memory is
+    /// brought into files first, and files that change are copied.
+    pub(super) fn link_into(&self, folder: &Path) -> Result<(), Error> {
+        let made = Checkpoint::new(&self.db).and_then(|checkpoint| checkpoint.create_checkpoint(folder));
+        made.map_err(|source| Error::Write { what: "a copy", source })
     }
 
     /// From now on merges the files of rows as soon, or as late, as fits what is under way.

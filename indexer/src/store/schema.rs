@@ -6,6 +6,7 @@
 //! | `blocks` | height                       | block hash (internal order) ‖ digest ‖ entries ‖ bytes        |
 //! | `undo`   | height                       | the keys that block wrote, see [`super::undo`]                |
 //! | `meta`   | `identity`, `tip`            | the identity as JSON; the height of the last block            |
+//! | `meta`   | `lineage`                    | JSON: the modules that went on with it, if any, see [`super::lineage`] |
 //! | `meta`   | `pending`                    | a file beside the database that is part of it, while it exists |
 //!
 //! Numbers are big-endian: heights and lengths u32, counters u64. `!height` is the height with every bit inverted, so
@@ -30,6 +31,8 @@ pub(super) const FAMILIES: [&str; 4] = [ROWS, BLOCKS, UNDO, META];
 
 /// Key of the identity in [`META`].
 pub(super) const IDENTITY: &[u8] = b"identity";
+/// Key of the modules that went on with the first one's data, in [`META`]; absent while there are none.
+pub(super) const LINEAGE: &[u8] = b"lineage";
 /// Key of the file's name that is taken over, or was last, in [`META`]; see [`super::ingest`].
 pub(super) const PENDING: &[u8] = b"pending";
 /// Key of the tip's height in [`META`]; absent while the store is empty.

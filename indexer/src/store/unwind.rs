@@ -1,6 +1,6 @@
 //! Undoing blocks: their rows are deleted, many blocks in one step.
 
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 use rocksdb::WriteBatch;
 
@@ -9,6 +9,7 @@ use super::{
     commit::{Durability, FILE_BYTES_MIN},
     error::Error,
     ingest::{self, Change},
+    origin,
     schema::{BLOCKS, META, PENDING, ROWS, TIP, UNDO, height_key, write_row_key},
     undo,
 };
@@ -100,6 +101,10 @@ impl Store {
             Some((below, _)) => batch.put_cf(database.family(META), TIP, height_key(below)),
             None => batch.delete_cf(database.family(META), TIP),
         }
+        // A module whose blocks are all undone goes on where they were undone to: those before it are not here.
+        let before = self.lineage();
+        let lineage = Arc::new(before.unwound(*lowest));
+        origin::put(database, &mut batch, &before, &lineage);
         fault_point::reach("before blocks are undone");
         if bytes >= FILE_BYTES_MIN {
             let undone = self.head().row.map_or(Digest([0; 32]), |row| row.digest);
@@ -119,7 +124,7 @@ impl Store {
             // Lost to a power cut, it is done again; the next synced commit takes it along.
             database.write(batch, Durability::Lazy, "the undoing of blocks")?;
         }
-        self.publish(below);
+        self.publish(below, lineage);
         Ok(())
     }
 }

@@ -5,8 +5,6 @@
 
 use std::ops::RangeInclusive;
 
-use crds::Identity;
-
 use super::{
     Store, Tip, error,
     schema::{BlockRow, ROWS, parse_row_key},
@@ -79,24 +77,20 @@ struct Chain {
 
 impl Store {
     /// Computes every digest once more from the rows, and compares it, the counters and the tip with what is stored.
-    /// `identity` is that of the store. Tells `agreed` of the blocks that are in order, a range at a time.
+    /// Tells `agreed` of the blocks that are in order, a range at a time.
     ///
     /// Nothing may be committed or undone meanwhile.
     ///
     /// # Errors
     /// [`Error`]; of several blocks that are wrong, the lowest.
-    pub fn verify(&self, identity: &Identity, agreed: impl FnMut(RangeInclusive<u32>)) -> Result<Verified, Error> {
-        self.verify_in(WINDOW_BLOCKS, identity, agreed)
+    pub fn verify(&self, agreed: impl FnMut(RangeInclusive<u32>)) -> Result<Verified, Error> {
+        self.verify_in(WINDOW_BLOCKS, agreed)
     }
 
-    fn verify_in(
-        &self,
-        window_blocks: u32,
-        identity: &Identity,
-        mut agreed: impl FnMut(RangeInclusive<u32>),
-    ) -> Result<Verified, Error> {
+    fn verify_in(&self, window_blocks: u32, mut agreed: impl FnMut(RangeInclusive<u32>)) -> Result<Verified, Error> {
+        let lineage = self.lineage();
         let mut chain = Chain {
-            digest: Digest::seed(identity.hash()),
+            digest: Digest::seed(lineage.root().hash()),
             entries: 0,
             bytes: 0,
             tip: None,
@@ -110,7 +104,9 @@ impl Store {
             let to = tip.map(|tip| tip.min(from.saturating_add(window_blocks - 1)));
             let sums = self.sums(from, to, &mut stray)?;
             for (height, sum) in (from..).zip(&sums) {
-                self.check(Height(height), sum, &mut chain)?;
+                let height = Height(height);
+                chain.digest = lineage.chained(chain.digest, height);
+                self.check(height, sum, &mut chain)?;
             }
             match to {
                 Some(to) => agreed(from..=to),
@@ -201,7 +197,7 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use bitcoin::{BlockHash, hashes::Hash as _};
-    use crds::{Network, identity::STORE_FORMAT};
+    use crds::{Identity, Network, identity::STORE_FORMAT};
 
     use super::*;
     use crate::{state::WriteSet, store::Durability};
@@ -229,7 +225,7 @@ mod tests {
         }
         for (window, ranges) in [(1, 7), (3, 3), (7, 1), (100, 1)] {
             let mut told = Vec::new();
-            let verified = store.verify_in(window, &identity, |range| told.push(range)).unwrap();
+            let verified = store.verify_in(window, |range| told.push(range)).unwrap();
             assert_eq!((verified.tip, verified.entries), (store.tip(), 21));
             assert_eq!(told.len(), ranges);
             assert_eq!((*told[0].start(), *told[ranges - 1].end()), (5, 11));

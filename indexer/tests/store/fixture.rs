@@ -7,7 +7,7 @@ use crds::{Identity, Network, identity::STORE_FORMAT};
 use indexer::{
     chain::{BlockRef, Height},
     state::{Digest, State, WriteSet},
-    store::{Durability, Store, Tip},
+    store::{Durability, Error, Store, Terms, Tip},
 };
 
 /// Undo records for every block of a test.
@@ -24,6 +24,23 @@ pub(crate) fn identity(start_height: u32) -> Identity {
         memory_limit_bytes: 4 << 30,
         store_format: STORE_FORMAT,
     }
+}
+
+/// The same index by another module.
+pub(crate) fn module(name: &str, start_height: u32) -> Identity {
+    Identity {
+        module_sha256: name.repeat(64 / name.len()),
+        ..identity(start_height)
+    }
+}
+
+/// Opens a store that a module may go on with in place.
+pub(crate) fn go_on(dir: &Path, wanted: &Identity, at: Option<u32>, depth: u32) -> Result<Store, Error> {
+    let terms = Terms {
+        in_place: true,
+        at: at.map(Height),
+    };
+    Store::open_on(dir, wanted, terms, depth)
 }
 
 pub(crate) fn open(dir: &Path, start_height: u32, depth: u32) -> Store {
@@ -62,6 +79,8 @@ pub(crate) fn tamper(dir: &Path, change: impl FnOnce(&rocksdb::DB)) {
 pub(crate) struct Chain {
     pub(crate) start: u32,
     pub(crate) blocks: Vec<Indexed>,
+    /// Modules that went on with the first one's data, and their first heights.
+    pub(crate) later: Vec<(u32, Identity)>,
 }
 
 #[derive(Clone)]
@@ -75,7 +94,24 @@ impl Chain {
         Self {
             start,
             blocks: Vec::new(),
+            later: Vec::new(),
         }
+    }
+
+    /// Height of the next block.
+    pub(crate) fn next(&self) -> u32 {
+        self.start + u32::try_from(self.blocks.len()).unwrap()
+    }
+
+    /// Another module goes on from the next block on.
+    pub(crate) fn hand_over(&mut self, to: &Identity) {
+        self.later.push((self.next(), to.clone()));
+    }
+
+    /// Undoes blocks down to a height; modules that took over above it never did.
+    pub(crate) fn cut(&mut self, to: u32) {
+        self.blocks.truncate((to + 1 - self.start) as usize);
+        self.later.retain(|(from, _)| *from <= to);
     }
 
     pub(crate) fn tip(&self) -> Option<Tip> {
@@ -84,12 +120,15 @@ impl Chain {
 
     /// Adds a block; another `salt` makes another block of the same content.
     pub(crate) fn extend(&mut self, salt: u32, pairs: Pairs) -> &Indexed {
-        let height = Height(self.start + u32::try_from(self.blocks.len()).unwrap());
+        let height = Height(self.next());
         let hash = blake3::hash(&[salt.to_be_bytes(), height.0.to_be_bytes()].concat());
         let hash = BlockHash::from_byte_array(*hash.as_bytes());
-        let before = self
+        let mut before = self
             .tip()
             .map_or(Digest::seed(identity(self.start).hash()), |tip| tip.digest);
+        if let Some((_, module)) = self.later.iter().find(|(from, _)| *from == height.0) {
+            before = before.taken_over(module.hash());
+        }
         let digest = before.next(height, hash, write_set(&pairs).hash());
         self.blocks.push(Indexed {
             tip: Tip {
@@ -122,8 +161,12 @@ impl Chain {
     /// The dump of a store that was given these blocks and nothing else.
     pub(crate) fn fresh_dump(&self, depth: u32) -> Dump {
         let dir = tempfile::tempdir().unwrap();
-        let store = open(dir.path(), self.start, depth);
+        let mut store = open(dir.path(), self.start, depth);
         for block in &self.blocks {
+            if let Some((_, module)) = self.later.iter().find(|(from, _)| *from == block.tip.at.height.0) {
+                drop(store);
+                store = go_on(dir.path(), module, None, depth).unwrap();
+            }
             commit(&store, block);
         }
         drop(store);

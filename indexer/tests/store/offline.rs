@@ -114,7 +114,7 @@ fn a_rollback_beyond_the_undo_records_says_how_far_it_can_go() {
 #[test]
 fn commands_on_a_folder_refuse_one_that_is_in_use_and_one_without_a_store() {
     let (dir, _) = indexed(6, DEEP);
-    let (store, _) = Store::open_existing(&store_dir(dir.path())).unwrap();
+    let store = Store::open_existing(&store_dir(dir.path())).unwrap();
     for error in [
         rolled_back(dir.path(), 5).unwrap_err(),
         verified(dir.path()).unwrap_err(),

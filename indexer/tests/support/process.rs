@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crds::pod::Status;
+use crds::pod::{Config, Status};
 use serde_json::{Value, json};
 
 /// How long a process may take to do what it is waited for; a busy machine is slow.
@@ -45,9 +45,8 @@ impl Setup {
     /// Starts it. Its ports are not open yet.
     pub(crate) fn start(&self) -> Process {
         let (rpc, ops) = (free_port(), free_port());
-        let log = self.data.with_extension("log");
-        let output = File::options().create(true).append(true).open(&log).unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_shrewd-indexer"))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_shrewd-indexer"));
+        command
             .args(["run", "--network", "regtest"])
             .arg("--indexer")
             .arg(&self.module)
@@ -57,16 +56,39 @@ impl Setup {
             .arg(&self.data)
             .args(["--port", &rpc.to_string(), "--ops-port", &ops.to_string()])
             .args(&self.flags)
-            .env_remove("SHREWD_AUTH")
-            .env_remove("SHREWD_LOG_FORMAT")
-            .env_remove("RUST_LOG")
-            .envs(self.variables.iter().map(|(name, value)| (name, value)))
+            .envs(self.variables.iter().map(|(name, value)| (name, value)));
+        Process::spawn(&mut command, self.data.with_extension("log"), [rpc, ops])
+    }
+}
+
+/// Starts it as the operator does, with a configuration and no flags. The ports are chosen here.
+pub(crate) fn start_configured(mut config: Config) -> Process {
+    let (rpc, ops) = (free_port(), free_port());
+    config.rpc_listen = format!("127.0.0.1:{rpc}");
+    config.ops_listen = format!("127.0.0.1:{ops}");
+    let file = config.data_dir.with_extension("yaml");
+    fs::write(&file, serde_yaml::to_string(&config).unwrap()).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_shrewd-indexer"));
+    command.args(["run", "--config"]).arg(file);
+    Process::spawn(&mut command, config.data_dir.with_extension("log"), [rpc, ops])
+}
+
+impl Process {
+    fn spawn(command: &mut Command, log: PathBuf, [rpc, ops]: [u16; 2]) -> Self {
+        let output = File::options().create(true).append(true).open(&log).unwrap();
+        // What a test sets for it stays: only what is inherited goes.
+        for inherited in ["SHREWD_AUTH", "SHREWD_LOG_FORMAT", "RUST_LOG"] {
+            if !command.get_envs().any(|(name, _)| name == inherited) {
+                command.env_remove(inherited);
+            }
+        }
+        let child = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(output)
             .spawn()
             .expect("start shrewd-indexer");
-        Process {
+        Self {
             child,
             rpc: format!("http://127.0.0.1:{rpc}/"),
             ops: format!("http://127.0.0.1:{ops}/"),
@@ -74,9 +96,12 @@ impl Setup {
             client: reqwest::Client::builder().no_proxy().build().unwrap(),
         }
     }
-}
 
-impl Process {
+    /// Base URL of its ops port, as a configuration names it.
+    pub(crate) fn ops_url(&self) -> String {
+        self.ops.trim_end_matches('/').into()
+    }
+
     /// What it reports; none while its port is not open.
     pub(crate) async fn status(&self) -> Option<Status> {
         let answer = self.client.get(format!("{}status", self.ops)).send().await.ok()?;

@@ -7,13 +7,18 @@ use std::{
     process::{Command, Stdio},
 };
 
-use super::*;
+use super::{
+    in_place::{other, other_guest},
+    *,
+};
 use crate::fault_point::DIE_AT;
 
 /// Set for the process that dies: the folder of its store.
 const VICTIM_DIR: &str = "SHREWD_VICTIM_DIR";
-/// Its test, as the harness knows it.
-const VICTIM: &str = "pipeline::tests::crash::victim";
+/// Where the tests of such processes are, as the harness knows them.
+const VICTIMS: &str = "pipeline::tests::crash::";
+/// The first block of a module that goes on with another one's data.
+const TAKEN_OVER: u32 = 28;
 /// The first block of the chain that the victim's one turns into, the last block of both, and SIGABRT.
 const FORK: u32 = 25;
 const TIPS: (u32, u32) = (30, 34);
@@ -28,6 +33,76 @@ fn victim() {
     process.wait_for_tip(1, TIPS.0);
     process.source.replace(FORK, 2, TIPS.1);
     process.wait_for_tip(2, TIPS.1);
+}
+
+/// Goes on with the first module's data as the other one, and dies on the way.
+#[test]
+#[ignore = "started by the test below, as the process that dies"]
+fn heir() {
+    let folder = env::var_os(VICTIM_DIR).expect("only as a child of the test below");
+    let process = Process::start_in(
+        Path::new(&folder),
+        &other_guest(),
+        forked(FORK, TIPS.1),
+        other(Some(TAKEN_OVER)),
+    );
+    process.wait_for_tip(2, TIPS.1);
+}
+
+/// Takes the data back as the first module, and dies on the way.
+#[test]
+#[ignore = "started by the test below, as the process that dies"]
+fn returning() {
+    let folder = env::var_os(VICTIM_DIR).expect("only as a child of the test below");
+    let process = Process::start_in(Path::new(&folder), CHAINED, forked(FORK, TIPS.1), |c| c.in_place = true);
+    process.wait_for_tip(2, TIPS.1);
+}
+
+#[test]
+fn a_process_that_ends_while_it_takes_data_over_or_back_goes_on_to_the_same_index() {
+    let chain = || forked(FORK, TIPS.1);
+    let end = |folder: &Path, guest: &str, change: &dyn Fn(&mut Config)| {
+        let process = Process::start_in(folder, guest, chain(), change);
+        process.wait_for_tip(2, TIPS.1);
+        assert_eq!(process.stop().0, Finished::Stopped);
+        rows::dump(folder)
+    };
+    let first = |folder: &Path| end(folder, CHAINED, &|config| config.in_place = true);
+    let second = |folder: &Path| end(folder, &other_guest(), &|config| other(Some(TAKEN_OVER))(config));
+    let undisturbed = tempfile::tempdir().unwrap();
+    let wanted_back = first(undisturbed.path());
+    let wanted_over = second(undisturbed.path());
+    assert!(wanted_over != wanted_back);
+    // Undoing blocks comes first, then the lineage, then blocks.
+    let places = [
+        "database made",
+        "identity written",
+        "before blocks are undone",
+        "file written",
+        "file announced",
+        "file taken over",
+        "before the lineage",
+        "lineage written",
+        "before the batch",
+        "after the batch",
+    ];
+    for place in places {
+        let folder = tempfile::tempdir().unwrap();
+        first(folder.path());
+        die_at("heir", folder.path(), place, 1);
+        assert!(second(folder.path()) == wanted_over, "another index after {place}");
+        die_at("returning", folder.path(), place, 1);
+        assert!(
+            first(folder.path()) == wanted_back,
+            "another index on the way back after {place}"
+        );
+        // The one that was on its way can also give way to the other at once.
+        die_at("heir", folder.path(), place, 1);
+        assert!(
+            first(folder.path()) == wanted_back,
+            "another index after {place} and the way back"
+        );
+    }
 }
 
 /// Contract §8.10.
@@ -74,7 +149,7 @@ fn a_process_that_ends_at_any_step_goes_on_to_the_same_index() {
             scope.spawn(move || {
                 for (place, times) in part {
                     let folder = tempfile::tempdir().unwrap();
-                    die_at(folder.path(), place, *times);
+                    die_at("victim", folder.path(), place, *times);
                     assert!(
                         end(folder.path()) == *wanted,
                         "another index after {place}, time {times}"
@@ -86,9 +161,9 @@ fn a_process_that_ends_at_any_step_goes_on_to_the_same_index() {
 }
 
 /// Runs a victim until it dies.
-fn die_at(folder: &Path, place: &str, times: u32) {
+fn die_at(victim: &str, folder: &Path, place: &str, times: u32) {
     let died = Command::new(env::current_exe().unwrap())
-        .args([VICTIM, "--exact", "--ignored"])
+        .args([&format!("{VICTIMS}{victim}"), "--exact", "--ignored"])
         .env(VICTIM_DIR, folder)
         .env(DIE_AT, format!("{place}#{times}"))
         .stdout(Stdio::null())
@@ -98,6 +173,6 @@ fn die_at(folder: &Path, place: &str, times: u32) {
     assert_eq!(
         died.signal(),
         Some(SIGABRT),
-        "{place}, time {times}, was not reached: {died}"
+        "{place}, time {times}, was not reached by the {victim}: {died}"
     );
 }

@@ -1,0 +1,95 @@
+//! From a folder to an open store: filled with another pod's copy if it is empty and that is wanted. Or to words about why
+//! its data cannot be gone on with.
+
+use anyhow::Result;
+use crds::pod::{Check, Config, Seed, module_reasons, seed_reasons};
+use tokio::runtime::Handle;
+
+use super::{Process, show_module, unusable};
+use crate::{
+    args,
+    seed::fill::Filling,
+    store::{Error, Refusal, Store, Terms},
+};
+
+/// The store. None: asked to stop meanwhile.
+pub(super) fn open_store(process: &Process, runtime: &Handle) -> Result<Option<Store>> {
+    let opened = match &process.config.seed {
+        None => open(&process.config),
+        Some(seed) => match open_filled(process, seed, runtime)? {
+            Some(opened) => opened,
+            None => return Ok(None),
+        },
+    };
+    let error = match opened {
+        Ok(store) => return Ok(Some(store)),
+        Err(error) => error,
+    };
+    if process.one_shot || !is_refusal(&process.config, &error) {
+        return Err(error.into());
+    }
+    let refusal = unusable(module_reasons::IN_PLACE_REFUSED, error);
+    tracing::error!(error = refusal.message, "the data cannot be gone on with");
+    show_module(&process.report, Some(&refusal));
+    // Whatever ends it, another module or another copy of the data, comes with a new start.
+    runtime.block_on(process.control.stop_token().cancelled());
+    Ok(None)
+}
+
+/// Opens a store that is filled first if it has no blocks. None: asked to stop meanwhile.
+fn open_filled(process: &Process, seed: &Seed, runtime: &Handle) -> Result<Option<Result<Store, Error>>> {
+    let Process { config, report, .. } = process;
+    let store_dir = args::store_dir(&config.data_dir);
+    let mut opened = store_dir.exists().then(|| open(config));
+    if opened.as_ref().is_none_or(lacks_blocks) {
+        // Closed, since it goes.
+        drop(opened);
+        let filling = Filling {
+            identity: config.identity.clone(),
+            seed: seed.clone(),
+            data_dir: config.data_dir.clone(),
+            store_dir,
+            report: report.clone(),
+        };
+        if !runtime.block_on(filling.run(process.control.stop_token()))? {
+            return Ok(None);
+        }
+        opened = Some(open(config));
+    }
+    if matches!(opened, Some(Ok(_))) {
+        report.update(|status| {
+            status.seed = Check {
+                ok: Some(true),
+                reason: seed_reasons::SEEDED.into(),
+                message: String::new(),
+            };
+        });
+    }
+    Ok(opened)
+}
+
+fn open(config: &Config) -> Result<Store, Error> {
+    Store::open_on(
+        &args::store_dir(&config.data_dir),
+        &config.identity,
+        Terms::from(config),
+        config.max_reorg_depth,
+    )
+}
+
+fn lacks_blocks(opened: &Result<Store, Error>) -> bool {
+    match opened {
+        Ok(store) => store.tip().is_none(),
+        Err(Error::InPlace { refusal, .. }) => matches!(refusal, Refusal::Empty { .. }),
+        Err(_) => false,
+    }
+}
+
+/// Whether it is up to a person, and for good: starting again would change nothing.
+fn is_refusal(config: &Config, error: &Error) -> bool {
+    match error {
+        Error::InPlace { .. } => true,
+        Error::Format { .. } | Error::UnknownFormat { .. } | Error::OtherIndex { .. } => config.in_place,
+        _ => false,
+    }
+}

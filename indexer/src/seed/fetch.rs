@@ -1,0 +1,200 @@
+//! Receives a copy into a folder, file by file, each checked against its hash.
+
+use std::{
+    fs::{self, File},
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use reqwest::{Client, Response, StatusCode, redirect};
+
+use super::{MAGIC, OFFER_BYTES_MAX, Offer, PATH, is_file_name};
+
+/// A pod in reach accepts in milliseconds.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Without a byte. Before the first one the other pod writes what it has in memory, 256 MiB at most.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+/// What is shown of an answer that is no copy.
+const WORDS_MAX: usize = 300;
+
+/// Why no copy was received.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // Each field is explained by the text it appears in.
+pub enum Error {
+    /// The HTTP client cannot be made.
+    #[error("set up the HTTP client")]
+    Client(#[source] reqwest::Error),
+    /// No connection, a timeout, or an answer that breaks off.
+    #[error("{url} cannot be reached, or stopped sending")]
+    Unreachable { url: String, source: reqwest::Error },
+    /// It has none to give just now.
+    #[error("{url} answers with HTTP {status}: {words}")]
+    Status { url: String, status: u16, words: String },
+    /// It is no copy, or none that this version reads.
+    #[error("what {url} sends is no copy of a store: {what}")]
+    Malformed { url: String, what: String },
+    /// It cannot be written here.
+    #[error("cannot write {}: make room if the disk is full", path.display())]
+    Write { path: PathBuf, source: io::Error },
+}
+
+/// How pods are asked.
+///
+/// # Errors
+/// [`Error::Client`].
+pub fn client() -> Result<Client, Error> {
+    Client::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .read_timeout(IDLE_TIMEOUT)
+        .redirect(redirect::Policy::none())
+        .no_proxy()
+        .build()
+        .map_err(Error::Client)
+}
+
+/// An answer that is read bit by bit.
+pub struct Incoming {
+    url: String,
+    response: Response,
+    /// What has come and was not taken yet.
+    held: Bytes,
+}
+
+impl Incoming {
+    /// Asks a pod for a copy; gives what it offers. The copy itself follows, unless this is dropped.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn ask(client: &Client, url: &str) -> Result<(Self, Offer), Error> {
+        let url = format!("{}{PATH}", url.trim_end_matches('/'));
+        let response = client.get(&url).send().await;
+        let response = response.map_err(|source| unreachable(&url, source))?;
+        if response.status() != StatusCode::OK {
+            let status = response.status().as_u16();
+            return Err(Error::Status {
+                status,
+                words: words(response).await,
+                url,
+            });
+        }
+        let mut incoming = Self {
+            url,
+            response,
+            held: Bytes::new(),
+        };
+        if incoming.exactly(MAGIC.len()).await? != MAGIC {
+            return Err(incoming.malformed("it begins otherwise"));
+        }
+        let length = u32::from_be_bytes(incoming.array().await?) as usize;
+        if length > OFFER_BYTES_MAX {
+            return Err(incoming.malformed("what it offers is too long"));
+        }
+        let offer = incoming.exactly(length).await?;
+        let offer = serde_json::from_slice(&offer).map_err(|error| incoming.malformed(error.to_string()))?;
+        Ok((incoming, offer))
+    }
+
+    /// Receives the files of an offer into a folder that is not there; on disk when it returns. `progress` is told how
+    /// many bytes have come.
+    ///
+    /// # Errors
+    /// [`Error`]. The folder has a part of it then.
+    pub async fn receive(mut self, offer: &Offer, folder: &Path, mut progress: impl FnMut(u64)) -> Result<(), Error> {
+        fs::create_dir(folder).map_err(cannot_write(folder))?;
+        let mut come = 0;
+        loop {
+            let [length] = self.array().await?;
+            if length == 0 {
+                break;
+            }
+            let name = self.exactly(usize::from(length)).await?;
+            if !is_file_name(&name) {
+                return Err(self.malformed("a file has a name that none can have"));
+            }
+            let path = folder.join(String::from_utf8_lossy(&name).as_ref());
+            let bytes = u64::from_be_bytes(self.array().await?);
+            if bytes > offer.bytes - come {
+                return Err(self.malformed("it is longer than was offered"));
+            }
+            self.file(bytes, &path, |of_file| progress(come + of_file)).await?;
+            come += bytes;
+        }
+        if come < offer.bytes {
+            return Err(self.malformed("it is shorter than was offered"));
+        }
+        let synced = File::open(folder).and_then(|folder| folder.sync_all());
+        synced.map_err(cannot_write(folder))
+    }
+
+    /// Receives one file of so many bytes.
+    async fn file(&mut self, bytes: u64, path: &Path, mut progress: impl FnMut(u64)) -> Result<(), Error> {
+        let mut file = File::create_new(path).map_err(cannot_write(path))?;
+        let mut hasher = blake3::Hasher::new();
+        let mut come = 0;
+        while come < bytes {
+            let piece = self.some(bytes - come).await?;
+            hasher.update(&piece);
+            file.write_all(&piece).map_err(cannot_write(path))?;
+            come += piece.len() as u64;
+            progress(come);
+        }
+        if self.exactly(blake3::OUT_LEN).await? != hasher.finalize().as_bytes() {
+            return Err(self.malformed(format!("{} is not what was sent", path.display())));
+        }
+        file.sync_all().map_err(cannot_write(path))
+    }
+
+    /// At least one byte and at most so many.
+    async fn some(&mut self, most: u64) -> Result<Bytes, Error> {
+        while self.held.is_empty() {
+            let chunk = self.response.chunk().await;
+            let chunk = chunk.map_err(|source| unreachable(&self.url, source))?;
+            self.held = chunk.ok_or_else(|| self.malformed("it ends too early"))?;
+        }
+        let most = usize::try_from(most).map_or(self.held.len(), |most| most.min(self.held.len()));
+        Ok(self.held.split_to(most))
+    }
+
+    async fn exactly(&mut self, length: usize) -> Result<Vec<u8>, Error> {
+        let mut bytes = Vec::new();
+        while bytes.len() < length {
+            let piece = self.some((length - bytes.len()) as u64).await?;
+            bytes.extend_from_slice(&piece);
+        }
+        Ok(bytes)
+    }
+
+    async fn array<const N: usize>(&mut self) -> Result<[u8; N], Error> {
+        let mut array = [0; N];
+        array.copy_from_slice(&self.exactly(N).await?);
+        Ok(array)
+    }
+
+    fn malformed(&self, what: impl Into<String>) -> Error {
+        Error::Malformed {
+            url: self.url.clone(),
+            what: what.into(),
+        }
+    }
+}
+
+fn cannot_write(path: &Path) -> impl FnOnce(io::Error) -> Error {
+    let path = path.to_path_buf();
+    |source| Error::Write { path, source }
+}
+
+fn unreachable(url: &str, source: reqwest::Error) -> Error {
+    Error::Unreachable {
+        url: url.into(),
+        source: source.without_url(),
+    }
+}
+
+/// The start of an answer, on one line.
+async fn words(mut response: Response) -> String {
+    let first = response.chunk().await.ok().flatten().unwrap_or_default();
+    let text = String::from_utf8_lossy(&first[..first.len().min(WORDS_MAX)]);
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}

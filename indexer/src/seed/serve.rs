@@ -1,0 +1,226 @@
+//! Gives copies of this pod's store away, one at a time.
+
+use std::{
+    fs::{self, File},
+    io::{self, Read as _},
+    path::{Path, PathBuf},
+    sync::{Arc, OnceLock},
+    thread,
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::State,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use bytes::{BufMut as _, Bytes, BytesMut};
+use tokio::{
+    runtime::Handle,
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+};
+
+use super::{MAGIC, Offer, PATH, PIECE_BYTES};
+use crate::{fault::Fault, store::Store};
+
+/// Pieces that wait for the network.
+const PIECES_AHEAD: usize = 4;
+/// Who takes no piece for so long is gone, or stands in the way of others.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How far sending stands back where processors are short: as far as a batch job may.
+const NICENESS: i32 = 10;
+/// After how many seconds to ask again.
+const ASK_AGAIN: &str = "5";
+
+/// What copies are made of, once it is open.
+pub struct Copies {
+    store: OnceLock<Store>,
+    /// Where a copy is while it is sent; on the volume of the store, since it is made of links.
+    folder: PathBuf,
+    place: Arc<Semaphore>,
+}
+
+/// A copy on its way. The folder goes with it, then the next one may come.
+struct Copy {
+    offer: Offer,
+    /// Names and lengths.
+    files: Vec<(String, u64)>,
+    folder: Folder,
+    _place: OwnedSemaphorePermit,
+}
+
+/// Why there is no copy.
+enum Unavailable {
+    /// It is worth asking again.
+    NotNow(&'static str),
+    /// In our words.
+    Failed(String),
+}
+
+/// Removed when dropped.
+struct Folder(PathBuf);
+
+impl Copies {
+    /// Nothing to copy yet. `data_dir` holds the store's folder.
+    #[must_use]
+    pub fn new(data_dir: &Path) -> Arc<Self> {
+        Arc::new(Self {
+            store: OnceLock::new(),
+            folder: data_dir.join("checkpoint"),
+            place: Arc::new(Semaphore::new(1)),
+        })
+    }
+
+    /// From here on copies are made. A second call changes nothing.
+    pub fn open(&self, store: Store) {
+        // Of a process that died: nobody else is here now, since the store is locked.
+        drop(Folder(self.folder.clone()));
+        let _ = self.store.set(store);
+    }
+
+    fn make(&self) -> Result<Copy, Unavailable> {
+        let store = self
+            .store
+            .get()
+            .ok_or(Unavailable::NotNow("the index is not open yet"))?;
+        let place = Arc::clone(&self.place).try_acquire_owned();
+        let place = place.map_err(|_| Unavailable::NotNow("another copy is under way"))?;
+        // From here on it is removed, whatever comes.
+        let folder = Folder(self.folder.clone());
+        let copied = store.copy_to(&folder.0);
+        let copied = copied.map_err(|error| Unavailable::Failed(Fault::from(error).message))?;
+        let tip = copied.tip.ok_or(Unavailable::NotNow("nothing is indexed yet"))?;
+        let files = files(&folder.0).map_err(|error| Unavailable::Failed(error.to_string()))?;
+        let offer = Offer {
+            lineage: copied.lineage.as_ref().clone(),
+            height: tip.at.height,
+            bytes: files.iter().map(|(_, bytes)| bytes).sum(),
+        };
+        Ok(Copy {
+            offer,
+            files,
+            folder,
+            _place: place,
+        })
+    }
+}
+
+impl IntoResponse for Unavailable {
+    fn into_response(self) -> Response {
+        match self {
+            Self::NotNow(why) => {
+                let again = [(header::RETRY_AFTER, ASK_AGAIN)];
+                (StatusCode::SERVICE_UNAVAILABLE, again, format!("{why}\n")).into_response()
+            }
+            Self::Failed(error) => {
+                tracing::error!(error, "no copy of the store can be made");
+                (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response()
+            }
+        }
+    }
+}
+
+/// `GET /checkpoint`. Like the rest of the ops port it asks nobody who they are.
+pub fn router(copies: Arc<Copies>) -> Router {
+    Router::new().route(PATH, get(checkpoint)).with_state(copies)
+}
+
+async fn checkpoint(State(copies): State<Arc<Copies>>) -> Result<Response, Unavailable> {
+    // It waits for the commit that is under way and for what is in memory to be written.
+    let made = tokio::task::spawn_blocking(move || copies.make()).await;
+    let copy = made.map_err(|error| Unavailable::Failed(error.to_string()))??;
+    tracing::info!(height = %copy.offer.height, bytes = copy.offer.bytes, "sending a copy of the store");
+    let (pieces_tx, mut pieces) = mpsc::channel(PIECES_AHEAD);
+    let out = Out {
+        pieces: pieces_tx,
+        runtime: Handle::current(),
+    };
+    // A thread of its own: its disk and processor are asked for less eagerly than those of queries and blocks.
+    let started = thread::Builder::new().name("copy".into()).spawn(move || {
+        let _ = rustix::process::setpriority_process(None, NICENESS);
+        match send(&copy, &out) {
+            Ok(()) => tracing::info!(height = %copy.offer.height, "the copy is sent"),
+            Err(error) => {
+                tracing::warn!(%error, "the copy was not sent to its end");
+                // Whoever receives it sees the answer break off.
+                let _ = out.pieces.try_send(Err(error));
+            }
+        }
+    });
+    started.map_err(|error| Unavailable::Failed(error.to_string()))?;
+    let body = Body::from_stream(futures::stream::poll_fn(move |context| pieces.poll_recv(context)));
+    Ok(([(header::CONTENT_TYPE, "application/octet-stream")], body).into_response())
+}
+
+/// Where pieces go.
+struct Out {
+    pieces: mpsc::Sender<io::Result<Bytes>>,
+    runtime: Handle,
+}
+
+impl Out {
+    fn put(&self, piece: Bytes) -> io::Result<()> {
+        let sent = self.pieces.send_timeout(Ok(piece), PATIENCE);
+        let gone = |_| io::Error::new(io::ErrorKind::TimedOut, "nobody takes it any more");
+        self.runtime.block_on(sent).map_err(gone)
+    }
+}
+
+fn send(copy: &Copy, out: &Out) -> io::Result<()> {
+    let offer = serde_json::to_vec(&copy.offer)?;
+    let mut head = BytesMut::from(MAGIC);
+    head.put_u32(u32::try_from(offer.len()).map_err(io::Error::other)?);
+    head.extend_from_slice(&offer);
+    out.put(head.freeze())?;
+    for (name, bytes) in &copy.files {
+        let mut head = BytesMut::new();
+        head.put_u8(u8::try_from(name.len()).map_err(io::Error::other)?);
+        head.extend_from_slice(name.as_bytes());
+        head.put_u64(*bytes);
+        out.put(head.freeze())?;
+        let file = File::open(copy.folder.0.join(name))?;
+        out.put(send_bytes(file, *bytes, out)?)?;
+    }
+    out.put(Bytes::from_static(&[0]))
+}
+
+/// Sends just so many bytes; gives the hash of them.
+fn send_bytes(mut file: File, bytes: u64, out: &Out) -> io::Result<Bytes> {
+    let mut hasher = blake3::Hasher::new();
+    let mut left = bytes;
+    while left > 0 {
+        let length = usize::try_from(left).map_or(PIECE_BYTES, |left| left.min(PIECE_BYTES));
+        let mut piece = BytesMut::zeroed(length);
+        file.read_exact(&mut piece)?;
+        hasher.update(&piece);
+        out.put(piece.freeze())?;
+        left -= length as u64;
+    }
+    Ok(Bytes::copy_from_slice(hasher.finalize().as_bytes()))
+}
+
+/// The files of a folder with their lengths.
+fn files(folder: &Path) -> io::Result<Vec<(String, u64)>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name().into_string();
+        let name = name.map_err(|name| io::Error::other(format!("{} is no file of a store", name.display())))?;
+        files.push((name, entry.metadata()?.len()));
+    }
+    Ok(files)
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        match fs::remove_dir_all(&self.0) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                tracing::warn!(folder = %self.0.display(), %error, "cannot remove a copy that was sent");
+            }
+            _ => {}
+        }
+    }
+}
