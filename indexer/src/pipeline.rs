@@ -364,7 +364,7 @@ impl<S: BlockSource> Pipeline<S> {
     }
 
     fn show_tip(&self) {
-        show_tip(&self.shared);
+        show_tip(&self.shared.store, &self.shared.report);
     }
 }
 
@@ -380,9 +380,9 @@ fn after_fetch(fetched: Result<fetch::End, JoinError>, in_flight: bool) -> End {
 }
 
 /// Puts the store's tip on the board.
-pub(crate) fn show_tip(shared: &Shared) {
-    let (tip, lineage) = (shared.store.tip(), shared.store.lineage());
-    shared.report.update(|status| {
+pub(crate) fn show_tip(store: &Store, report: &Report) {
+    let (tip, lineage) = (store.tip(), store.lineage());
+    report.update(|status| {
         status.lineage = lineage.shown();
         status.height = tip.map(|t| t.at.height.0);
         status.block_hash = tip.map(|t| t.at.hash.to_string());

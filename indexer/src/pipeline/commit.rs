@@ -135,7 +135,7 @@ impl Committer {
         fault_point::reach("before the batch");
         store.commit_all(&new, Height(undo_from), durability)?;
         fault_point::reach("after the batch");
-        show_tip(&self.shared);
+        show_tip(&self.shared.store, &self.shared.report);
         fault_point::reach("announced");
         let share = started.elapsed() / blocks;
         metrics.executed_waiting().sub(i64::from(blocks));

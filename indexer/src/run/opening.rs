@@ -8,6 +8,7 @@ use tokio::runtime::Handle;
 use super::{Process, show_module, unusable};
 use crate::{
     args,
+    pipeline::show_tip,
     seed::fill::Filling,
     store::{Error, Refusal, Store, Terms},
 };
@@ -31,6 +32,10 @@ pub(super) fn open_store(process: &Process, runtime: &Handle) -> Result<Option<S
     let refusal = unusable(module_reasons::IN_PLACE_REFUSED, error);
     tracing::error!(error = refusal.message, "the data cannot be gone on with");
     show_module(&process.report, Some(&refusal));
+    // How far the data is and who built it, which is what the next declaration must know.
+    if let Ok(store) = Store::open_existing(&args::store_dir(&process.config.data_dir)) {
+        show_tip(&store, &process.report);
+    }
     // Whatever ends it, another module or another copy of the data, comes with a new start.
     runtime.block_on(process.control.stop_token().cancelled());
     Ok(None)

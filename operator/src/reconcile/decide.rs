@@ -1,6 +1,6 @@
 //! The step between what there is and what shall be: [`rollout`] is decided again with each thing that has to be asked for.
 
-use crds::{Comparison, IndexerStatus, Revision};
+use crds::{Comparison, IndexerStatus, Revision, pod::seed_reasons};
 use k8s_openapi::jiff::Timestamp;
 
 use super::Context;
@@ -43,7 +43,12 @@ pub(super) async fn decide(
         observed.obstacles.insert(candidate.clone(), why);
     }
     let height = observed.answers_of(&candidate).filter_map(|status| status.height).max();
-    let progressed_at = context.history.note_progress(key, &candidate, height, now);
+    let noted = context.history.note_progress(key, &candidate, height, now);
+    // A copy of a large index takes as long as it takes, and has no height meanwhile.
+    let copies = observed
+        .answers_of(&candidate)
+        .any(|status| status.seed.reason == seed_reasons::COPYING);
+    let progressed_at = if copies { now } else { noted };
     let again = |compared| {
         rollout(
             valid,

@@ -35,7 +35,8 @@ pub(super) fn onward(valid: &ValidIndexer, serving: &Revision, world: &World) ->
     }
     let Some((lowest, highest)) = world.sets.get(serving).and_then(|set| set.heights) else {
         return Destination::Waits(format!(
-            "every pod of revision {serving} must say at which height it is before another module can go on there"
+            "every pod of revision {serving} must run the module before and say at which height it is, \
+             before another one can go on there"
         ));
     };
     if highest - lowest > valid.max_reorg_depth {

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use crds::{IndexerStatus, Revision};
+use crds::{IndexerStatus, Revision, pod::Status};
 use k8s_openapi::jiff::Timestamp;
 
 use super::{health::health, since};
@@ -45,7 +45,7 @@ pub struct SetState {
     pub record: Option<Record>,
     /// How its pods are.
     pub health: Health,
-    /// Lowest and highest height of its pods; none while one of those wanted does not tell.
+    /// Lowest and highest height of its pods; none while one of those wanted does not tell, or runs another module.
     pub heights: Option<(u32, u32)>,
 }
 
@@ -78,7 +78,7 @@ impl World {
             let state = SetState {
                 record: record.clone(),
                 health: health(valid, revision, observed),
-                heights: heights(valid, revision, observed),
+                heights: heights(valid, revision, record.as_ref(), observed),
             };
             (revision.clone(), state)
         };
@@ -134,10 +134,24 @@ impl World {
     }
 }
 
-fn heights(valid: &ValidIndexer, revision: &Revision, observed: &Observed) -> Option<(u32, u32)> {
+/// None also while pods do not run the same modules: one that has not taken a module over yet would leave it out of its
+/// lineage if it were given the next one.
+fn heights(
+    valid: &ValidIndexer,
+    revision: &Revision,
+    record: Option<&Record>,
+    observed: &Observed,
+) -> Option<(u32, u32)> {
     let wanted = usize::try_from(valid.replicas).unwrap_or(0);
-    let heights: Vec<u32> = observed
-        .answers_of(revision)
+    let answers: Vec<_> = observed.answers_of(revision).collect();
+    let module = record.map(|record| &record.identity.module_sha256);
+    let first = answers.first()?;
+    let agree = |status: &&&Status| {
+        module.is_none_or(|module| status.module_sha256 == *module) && status.lineage == first.lineage
+    };
+    let heights: Vec<u32> = answers
+        .iter()
+        .filter(agree)
         .filter_map(|status| status.height)
         .collect();
     let (lowest, highest) = (heights.iter().min()?, heights.iter().max()?);
