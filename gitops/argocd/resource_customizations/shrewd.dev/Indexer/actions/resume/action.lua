@@ -1,0 +1,4 @@
+-- The pods come back to their data.
+
+obj.spec.suspend = false
+return obj
