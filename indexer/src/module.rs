@@ -124,7 +124,7 @@ impl Source {
     /// [`Error`]; all of it may be mended while we wait.
     pub async fn bytes(&self) -> Result<Vec<u8>, Error> {
         if let Origin::Path(path) = &self.origin {
-            return self.from_file(path);
+            return self.file_bytes(path);
         }
         // What was kept and is broken is fetched again, and replaced.
         if let Some(bytes) = self.cache.read()
@@ -139,7 +139,7 @@ impl Source {
 
     /// A file is looked at first, so that a mended one is taken; but what a `ConfigMap` had is kept too: a release takes
     /// it away while pods that were made from it still serve, and those must be able to start again.
-    fn from_file(&self, path: &Path) -> Result<Vec<u8>, Error> {
+    fn file_bytes(&self, path: &Path) -> Result<Vec<u8>, Error> {
         let kept = || self.cache.read().and_then(|bytes| self.checked(bytes).ok());
         match read(path).and_then(|bytes| self.checked(bytes)) {
             Ok(bytes) => {

@@ -317,7 +317,7 @@ fn assemble(
     let unplanned = || world.sets.keys().filter(|revision| !is_planned(revision));
     let untouched = unplanned().filter(|revision| stays(revision)).cloned().collect();
     let retired = unplanned().filter(|revision| !stays(revision)).cloned().collect();
-    let again_after = previous.as_ref().and_then(|_| world.previous_goes_in);
+    let again_after = previous.as_ref().and(world.previous_goes_in);
     Rollout {
         serving,
         candidate: None,
