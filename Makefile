@@ -4,7 +4,7 @@ CARGO_FLAGS := --release --locked --workspace
 GOLDEN := EXPECTORATE=overwrite
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build fmt lint deny doc unit soak golden guests bitcoind images chart test bench bench-quick fuzz-smoke kind-up kind-down demo demo-down
+.PHONY: help setup build fmt lint deny doc unit soak gitops golden guests bitcoind images chart test bench bench-quick fuzz-smoke kind-up kind-down gitops-up demo demo-down
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1@\2/p' $(MAKEFILE_LIST) | while IFS=@ read -r name text; do \
@@ -43,9 +43,13 @@ unit: ## the tests that need no cluster
 	cargo test $(CARGO_FLAGS) --lib --bins
 	cargo test $(CARGO_FLAGS) --exclude e2e --test '*'
 
-soak: ## the tests that kill, damage and fork, at full length
+soak: ## the tests that kill, damage and fork, at full length, and those with Flux
 	SHREWD_SOAK=1 cargo test $(CARGO_FLAGS) --lib storm
 	SHREWD_SOAK=1 cargo test $(CARGO_FLAGS) --exclude e2e --test crash --test faults --test source_faults -- --nocapture
+	@scripts/gitops
+
+gitops: ## the product delivered by Flux from git, on the cluster
+	@scripts/gitops
 
 golden: guests ## writes what the golden tests compare with; review the difference
 	$(GOLDEN) cargo test $(CARGO_FLAGS) --exclude e2e
@@ -71,6 +75,9 @@ kind-up: ## a kind cluster of our own (and a Docker engine if none answers)
 
 kind-down: ## removes it (and the engine if we started it)
 	@scripts/kind-down
+
+gitops-up: ## Flux, a registry and a git server in that cluster
+	@tests/kind/gitops
 
 images: build ## packs the images and loads them into the cluster
 	@scripts/images

@@ -5,7 +5,7 @@ use std::{env, path::PathBuf, process::Command, time::Duration};
 use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::{
     apps::v1::Deployment,
-    core::v1::{Node, Pod},
+    core::v1::{Node, Pod, Service},
 };
 use kube::{
     Api, Client, Config,
@@ -18,7 +18,7 @@ use crate::wait;
 
 /// The operator is found by this label in its namespace.
 const OPERATOR: &str = "app.kubernetes.io/component=operator";
-const OPERATOR_MOVES: Duration = Duration::from_secs(120);
+const SCALES: Duration = Duration::from_secs(120);
 
 /// A connection to the cluster, and the names of what was loaded into it.
 #[derive(Clone)]
@@ -33,6 +33,7 @@ pub struct Cluster {
     pub asker_image: String,
     /// Image of `tamper`.
     pub tamper_image: String,
+    pub(crate) kubeconfig: PathBuf,
     guests: PathBuf,
     operator_namespace: String,
 }
@@ -43,9 +44,11 @@ impl Cluster {
     /// # Errors
     /// If it was not made: the text says how to.
     pub async fn connect() -> Result<Self> {
-        let kubeconfig = Kubeconfig::read_from(setting("SHREWD_E2E_KUBECONFIG")?)?;
-        let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
+        let kubeconfig = PathBuf::from(setting("SHREWD_E2E_KUBECONFIG")?);
+        let read = Kubeconfig::read_from(&kubeconfig)?;
+        let config = Config::from_custom_kubeconfig(read, &KubeConfigOptions::default()).await?;
         Ok(Self {
+            kubeconfig,
             client: Client::try_from(config)?,
             indexer_image: setting("SHREWD_INDEXER_IMAGE")?,
             bitcoind_image: setting("SHREWD_BITCOIND_IMAGE")?,
@@ -80,6 +83,18 @@ impl Cluster {
             .find(|address| address.type_ == "InternalIP")
             .map(|address| address.address)
             .context("no node has an address")
+    }
+
+    /// Where a Service of type `NodePort` answers this machine.
+    ///
+    /// # Errors
+    /// If there is no such Service.
+    pub async fn node_port_url(&self, namespace: &str, service: &str) -> Result<String> {
+        let found: Service = Api::namespaced(self.client.clone(), namespace).get(service).await?;
+        let ports = found.spec.and_then(|spec| spec.ports).unwrap_or_default();
+        let port = ports.first().and_then(|port| port.node_port);
+        let port = port.with_context(|| format!("the Service {service} has no node port"))?;
+        Ok(format!("http://{}:{port}", self.node_address().await?))
     }
 
     /// Restarts of the operator's containers so far.
@@ -120,15 +135,28 @@ impl Cluster {
     /// # Errors
     /// If that does not happen in two minutes.
     pub async fn scale_operator(&self, replicas: i32) -> Result<()> {
-        let api: Api<Deployment> = Api::namespaced(self.client.clone(), &self.operator_namespace);
-        let found = api.list(&ListParams::default().labels(OPERATOR)).await?;
-        let deployment = found.items.first().context("the operator's Deployment is missing")?;
+        self.scale(&self.operator_namespace, OPERATOR, replicas).await
+    }
+
+    /// Changes the number of pods of a Deployment that has the same label as its pods, and waits until so many run.
+    ///
+    /// # Errors
+    /// If that does not happen in two minutes.
+    pub(crate) async fn scale(&self, namespace: &str, label: &str, replicas: i32) -> Result<()> {
+        let labelled = ListParams::default().labels(label);
+        let api: Api<Deployment> = Api::namespaced(self.client.clone(), namespace);
+        let found = api.list(&labelled).await?;
+        let deployment = found
+            .items
+            .first()
+            .with_context(|| format!("no Deployment has {label}"))?;
         let name = deployment.metadata.name.as_deref().context("a Deployment has a name")?;
         let patch = json!({"spec": {"replicas": replicas}});
         api.patch_scale(name, &PatchParams::default(), &Patch::Merge(&patch))
             .await?;
-        wait::until(&format!("{replicas} operator pods"), OPERATOR_MOVES, async || {
-            let pods = self.operator_pods().await?;
+        let api: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
+        wait::until(&format!("{replicas} pods of {name}"), SCALES, async || {
+            let pods = api.list(&labelled).await?.items;
             let ready = pods.iter().filter(|pod| is_ready(pod)).count();
             ensure!(
                 i32::try_from(pods.len()) == Ok(replicas) && pods.len() == ready,

@@ -5,12 +5,13 @@ use crds::Indexer;
 use k8s_openapi::api::core::v1::{Event, Pod};
 use kube::api::{ListParams, LogParams};
 
-use crate::namespace::Namespace;
+use crate::{gitops, namespace::Namespace};
 
 /// Prints resources, pods, events and logs of a namespace, and the operator's log. What cannot be had is said.
 pub(crate) async fn show(namespace: &Namespace) {
     let parts = [
         ("Indexers", indexers(namespace).await),
+        ("deliveries", gitops::show(namespace).await),
         ("pods", pods(namespace).await),
         ("events", events(namespace).await),
         ("operator", namespace.cluster.operator_log().await),

@@ -6,6 +6,9 @@
 //!   manifest ─► index ─► query               an Indexer: applied, watched, asked
 //!                        │
 //!                    expected                what it must answer, from the node's blocks alone
+//!
+//!   manifest ─► gitops ─► index              the same, delivered by a commit
+//!   registry                                 where a module may come from
 //! ```
 //!
 //! A test runs in a [`namespace`] of its own in the [`cluster`] that `make test` has made, and passes time in one way
@@ -18,11 +21,14 @@ pub mod cluster;
 mod dump;
 pub mod edition;
 pub mod expected;
+pub mod gitops;
 pub mod index;
+pub mod kubectl;
 pub mod manifest;
 pub mod mine;
 pub mod namespace;
 pub mod node;
 pub mod query;
+pub mod registry;
 pub mod rollout;
 pub mod wait;

@@ -6,7 +6,11 @@ use k8s_openapi::{ByteString, api::core::v1::ConfigMap};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::{index::Index, namespace::Namespace, node};
+use crate::{
+    index::Index,
+    namespace::{Namespace, complete},
+    node,
+};
 
 const MODULE_KEY: &str = "module.wasm";
 
@@ -89,25 +93,66 @@ impl Manifest {
         self.apply_with(namespace, &module).await
     }
 
+    /// Takes the module from a registry: an artifact by digest, and the Secret that opens it.
+    #[must_use]
+    pub fn pulled_from(mut self, image: &str, pull_secret: &str) -> Self {
+        self.spec["module"] = json!({"oci": {"image": image, "pullSecretRef": {"name": pull_secret}}});
+        self
+    }
+
     /// Applies it with other bytes as its module. Unless the spec names a digest already, it names theirs.
     ///
     /// # Errors
     /// If the API server refuses it.
     pub async fn apply_with(&self, namespace: &Namespace, module: &[u8]) -> Result<Index> {
-        let mut spec = self.spec.clone();
-        if spec["module"]["sha256"].is_null() {
-            spec["module"]["sha256"] = json!(hex::encode(Sha256::digest(module)));
+        let spec = self.spec_for(module);
+        if let Some(config_map) = config_map(&spec, module) {
+            namespace.apply::<ConfigMap>(&config_map).await?;
         }
-        // As a release does it: an object for each edition, none is changed under a pod that uses it.
-        let digest = hex::encode(Sha256::digest(module));
-        let config_map_name = format!("{}-{}", self.guest, &digest[..10]);
-        spec["module"]["configMap"]["name"] = json!(config_map_name);
-        let bytes = ByteString(module.to_vec());
-        let config_map = json!({"metadata": {"name": config_map_name}, "binaryData": {MODULE_KEY: bytes}});
-        namespace.apply::<ConfigMap>(&config_map).await?;
         namespace
             .apply::<Indexer>(&json!({"metadata": {"name": self.name}, "spec": spec}))
             .await?;
         Ok(Index::new(namespace, &self.name))
     }
+
+    /// What a team commits for these bytes.
+    #[must_use]
+    pub fn documents(&self, module: &[u8]) -> Vec<Value> {
+        let spec = self.spec_for(module);
+        let config_map = config_map(&spec, module).map(|manifest| complete::<ConfigMap>(&manifest));
+        let indexer = complete::<Indexer>(&json!({"metadata": {"name": self.name}, "spec": spec}));
+        config_map.into_iter().chain([indexer]).collect()
+    }
+
+    fn spec_for(&self, module: &[u8]) -> Value {
+        let mut spec = self.spec.clone();
+        let digest = hex::encode(Sha256::digest(module));
+        if let Some(source) = spec["module"].get_mut("configMap") {
+            // As a release does it: an object for each edition, none is changed under a pod that uses it.
+            source["name"] = json!(format!("{}-{}", self.guest, &digest[..10]));
+        }
+        if spec["module"]["sha256"].is_null() {
+            spec["module"]["sha256"] = json!(digest);
+        }
+        spec
+    }
+}
+
+/// The `ConfigMap` a spec names as its module, if it names one.
+fn config_map(spec: &Value, module: &[u8]) -> Option<Value> {
+    let name = spec["module"].get("configMap")?.get("name")?;
+    let bytes = ByteString(module.to_vec());
+    Some(json!({"metadata": {"name": name}, "binaryData": {MODULE_KEY: bytes}}))
+}
+
+/// Manifests as one file.
+///
+/// # Errors
+/// Never in practice: all of them are JSON.
+pub fn yaml(manifests: &[Value]) -> Result<String> {
+    let documents = manifests
+        .iter()
+        .map(serde_yaml::to_string)
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(documents.join("---\n"))
 }

@@ -80,9 +80,7 @@ impl Namespace {
         K: kube::Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + DeserializeOwned + Debug,
     {
         let name = manifest["metadata"]["name"].as_str().context("a manifest has a name")?;
-        let mut manifest = manifest.clone();
-        manifest["apiVersion"] = json!(K::api_version(&()));
-        manifest["kind"] = json!(K::kind(&()));
+        let manifest = complete::<K>(manifest);
         let params = PatchParams::apply(MANAGER).validation_strict();
         let applied = self.api::<K>().patch(name, &params, &Patch::Apply(&manifest)).await;
         applied.with_context(|| format!("apply {} {name}", K::kind(&())))
@@ -115,4 +113,12 @@ impl Namespace {
         })
         .await
     }
+}
+
+/// A manifest with the two lines that say what it is.
+pub(crate) fn complete<K: kube::Resource<DynamicType = ()>>(manifest: &Value) -> Value {
+    let mut manifest = manifest.clone();
+    manifest["apiVersion"] = json!(K::api_version(&()));
+    manifest["kind"] = json!(K::kind(&()));
+    manifest
 }

@@ -42,16 +42,11 @@ impl Node {
     pub async fn start_empty(namespace: &Namespace) -> Result<Self> {
         let password = random_password()?;
         namespace.apply::<Secret>(&secret(&password)).await?;
-        let service: Service = namespace.apply(&service()).await?;
+        namespace.apply::<Service>(&service()).await?;
         namespace
             .apply::<StatefulSet>(&stateful_set(&namespace.cluster.bitcoind_image))
             .await?;
-        let ports = service.spec.and_then(|spec| spec.ports).unwrap_or_default();
-        let port = ports
-            .first()
-            .and_then(|port| port.node_port)
-            .context("the Service has no node port")?;
-        let url = format!("http://{}:{port}", namespace.cluster.node_address().await?);
+        let url = namespace.cluster.node_port_url(&namespace.name, NAME).await?;
         let node = Self {
             namespace: namespace.clone(),
             rpc: Bitcoind::new(&url, NAME, &password)?,

@@ -33,6 +33,21 @@ pub async fn until<T>(what: &str, within: Duration, mut probe: impl AsyncFnMut()
     }
 }
 
+/// Probes for the whole of a time. An error means that something has happened which must not.
+///
+/// # Errors
+/// The first one of the probe.
+pub async fn throughout(what: &str, time: Duration, mut probe: impl AsyncFnMut() -> Result<()>) -> Result<()> {
+    let end = Instant::now() + time;
+    loop {
+        probe().await.with_context(|| format!("it no longer holds: {what}"))?;
+        if Instant::now() >= end {
+            return Ok(());
+        }
+        sleep(PAUSE).await;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use anyhow::ensure;
@@ -59,6 +74,19 @@ mod tests {
         assert_eq!(
             format!("{:#}", outcome.unwrap_err()),
             "waited 0 s in vain: rain: the sun shines"
+        );
+    }
+    #[tokio::test]
+    async fn what_must_hold_throughout_is_looked_at_again() {
+        let mut probes = 0;
+        let outcome = throughout("calm", Duration::from_secs(10), async || {
+            probes += 1;
+            ensure!(probes < 3, "a storm");
+            Ok(())
+        });
+        assert_eq!(
+            format!("{:#}", outcome.await.unwrap_err()),
+            "it no longer holds: calm: a storm"
         );
     }
 }

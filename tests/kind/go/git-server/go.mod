@@ -1,0 +1,3 @@
+module kind/git-server
+
+go 1.24.0

@@ -1,0 +1,38 @@
+//! What a person with kubectl sees.
+
+use std::{
+    io::Write,
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use crate::{manifest::yaml, namespace::Namespace};
+
+/// Lines by which `kubectl diff` finds a namespace different from manifests. None: no drift.
+///
+/// # Errors
+/// If kubectl is not in `PATH`, or the API server refuses a manifest.
+pub fn diff(namespace: &Namespace, manifests: &[Value]) -> Result<String> {
+    let mut child = Command::new("kubectl")
+        .arg("--kubeconfig")
+        .arg(&namespace.cluster.kubeconfig)
+        .args(["--namespace", &namespace.name])
+        .args(["diff", "--server-side", "--force-conflicts", "--filename", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .context("run kubectl")?;
+    let mut stdin = child.stdin.take().context("kubectl has a standard input")?;
+    stdin.write_all(yaml(manifests)?.as_bytes())?;
+    drop(stdin);
+    let output = child.wait_with_output()?;
+    // `diff` has its own meaning of 1.
+    match output.status.code() {
+        Some(0) => Ok(String::new()),
+        Some(1) if !output.stdout.is_empty() => Ok(String::from_utf8(output.stdout)?),
+        _ => bail!("kubectl diff: {}", String::from_utf8_lossy(&output.stderr)),
+    }
+}
