@@ -6,7 +6,7 @@
 //! | `blocks` | height                       | block hash (internal order) ‖ digest ‖ entries ‖ bytes        |
 //! | `undo`   | height                       | the keys that block wrote, see [`super::undo`]                |
 //! | `meta`   | `identity`, `tip`            | the identity as JSON; the height of the last block            |
-//! | `meta`   | `lineage`                    | JSON: the modules that went on with it, if any, see [`super::lineage`] |
+//! | `meta`   | `lineage`                    | JSON: the modules that went on with it, if any, see `store::lineage` |
 //! | `meta`   | `pending`                    | a file beside the database that is part of it, while it exists |
 //!
 //! Numbers are big-endian: heights and lengths u32, counters u64. `!height` is the height with every bit inverted, so
