@@ -80,7 +80,7 @@ gitops-up: ## Flux, a registry and a git server in that cluster
 	@tests/kind/gitops
 
 images: build ## packs the images and loads them into the cluster
-	@scripts/images
+	@scripts/images --tests
 
 chart: ## helm lint, and kubeconform on charts and examples; needs the cluster
 	@scripts/chart
