@@ -71,7 +71,8 @@ impl Index {
     }
 }
 
-fn asking_pod(name: &str, image: &str, arguments: &[&str]) -> Value {
+/// A pod that runs one program of an image once, as the restricted Pod Security Standard has it.
+pub(crate) fn asking_pod(name: &str, image: &str, arguments: &[&str]) -> Value {
     json!({
         "metadata": {"name": name},
         "spec": {

@@ -9,9 +9,9 @@ use k8s_openapi::api::{
     core::v1::{Event, PersistentVolumeClaim, Pod, Service},
 };
 use kube::api::{ListParams, LogParams};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::{asked::Asked, index::Index, namespace::Namespace, wait};
+use crate::{asked::Asked, index::Index, namespace::Namespace, query::asking_pod, wait};
 
 /// The label of objects that belong to one revision.
 const REVISION: &str = "shrewd.dev/revision";
@@ -130,7 +130,7 @@ impl Asker {
     /// If it never is.
     pub async fn start(index: &Index, function: &str, request: &[u8], height: u32, seconds: u64) -> Result<Self> {
         let name = format!("asker-{}", index.name);
-        let pod = asking(
+        let pod = asking_pod(
             &name,
             &index.namespace.cluster.asker_image,
             &[
@@ -184,35 +184,13 @@ impl Asker {
     }
 }
 
-fn asking(name: &str, image: &str, arguments: &[&str]) -> Value {
-    json!({
-        "metadata": {"name": name},
-        "spec": {
-            "restartPolicy": "Never",
-            "automountServiceAccountToken": false,
-            "securityContext": {
-                "runAsNonRoot": true, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"},
-            },
-            "containers": [{
-                "name": "ask",
-                "image": image,
-                "imagePullPolicy": "IfNotPresent",
-                "args": arguments,
-                "securityContext": {
-                    "allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true, "capabilities": {"drop": ["ALL"]},
-                },
-            }],
-        },
-    })
-}
-
 /// Changes the newest digest in the store of a volume that no pod uses. Gives the height.
 ///
 /// # Errors
 /// If the pod that does it fails; with what it printed.
 pub async fn tamper(namespace: &Namespace, claim: &str) -> Result<u32> {
     let name = format!("tamper-{claim}");
-    let mut pod = asking(&name, &namespace.cluster.tamper_image, &["/data/store"]);
+    let mut pod = asking_pod(&name, &namespace.cluster.tamper_image, &["/data/store"]);
     pod["spec"]["securityContext"]["runAsGroup"] = json!(65532);
     pod["spec"]["securityContext"]["fsGroup"] = json!(65532);
     pod["spec"]["volumes"] = json!([{"name": "data", "persistentVolumeClaim": {"claimName": claim}}]);
