@@ -1,17 +1,15 @@
 //! The chain as the indexer sees it: heights, blocks by reference, and what must hold for a header and a block.
 
+mod transactions;
+
 use std::fmt;
 
-use bitcoin::{
-    Block as DecodedBlock, BlockHash, Target, TxMerkleNode,
-    block::Header,
-    consensus::{deserialize, encode},
-    merkle_tree,
-    params::Params,
-};
+use bitcoin::{BlockHash, Target, block::Header, params::Params};
 use bytes::Bytes;
 use crds::Network;
 use serde::{Deserialize, Serialize};
+
+pub use self::transactions::Malformed;
 
 /// Position of a block in the chain; the genesis block has height 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -48,7 +46,7 @@ pub enum Error {
         what: &'static str,
         /// The decoder's words.
         #[source]
-        source: encode::Error,
+        source: Malformed,
     },
     /// Its hash does not meet the target it claims, or the claim is easier than the network allows.
     #[error("header {hash} lacks proof of work")]
@@ -168,56 +166,25 @@ pub fn check_headers(headers: &[Header], prev: BlockHash, network: Network) -> R
 /// # Errors
 /// [`Error::Decode`], [`Error::WrongBlock`], [`Error::MerkleRoot`] or [`Error::Witness`].
 pub fn check_block(bytes: Bytes, at: BlockRef, network: Network) -> Result<Block, Error> {
-    let decoded: DecodedBlock = deserialize(&bytes).map_err(|source| Error::Decode { what: "block", source })?;
-    let hash = decoded.block_hash();
+    let block = transactions::Read::new(&bytes).map_err(|source| Error::Decode { what: "block", source })?;
+    let hash = block.hash();
     if hash != at.hash {
         return Err(Error::WrongBlock {
             found: hash,
             wanted: at.hash,
         });
     }
-    if !transactions_match(&decoded) {
+    if !block.transactions_match() {
         return Err(Error::MerkleRoot { hash });
     }
-    if !witnesses_match(&decoded, at.height, network) {
+    if !block.witnesses_match(at.height >= first_with_witnesses(network)) {
         return Err(Error::Witness { hash });
     }
     Ok(Block {
         at,
-        prev: decoded.header.prev_blockhash,
+        prev: block.header.prev_blockhash,
         bytes,
     })
-}
-
-/// Whether the header commits to this list of transactions and to no other.
-///
-/// A list and the same list with its end repeated have one root (CVE-2012-2459), so the last transaction must be
-/// unique; and inner nodes of the tree could pose as transactions, but not as a coinbase.
-fn transactions_match(block: &DecodedBlock) -> bool {
-    let txids: Vec<_> = block.txdata.iter().map(|tx| tx.compute_txid().to_raw_hash()).collect();
-    let Some((last, others)) = txids.split_last() else {
-        return false;
-    };
-    let is_whole = block.txdata[0].is_coinbase() && !others.contains(last);
-    is_whole
-        && merkle_tree::calculate_root(txids.into_iter()).map(TxMerkleNode::from_raw_hash)
-            == Some(block.header.merkle_root)
-}
-
-/// Whether the witnesses are those the coinbase commits to. The header does not cover them, and a node can be set to
-/// leave them out.
-fn witnesses_match(block: &DecodedBlock, height: Height, network: Network) -> bool {
-    // BIP 141: the output of the coinbase with the commitment starts with these bytes; where the rule is in force, the
-    // coinbase of such a block has a witness.
-    const COMMITMENT: [u8; 6] = [0x6a, 0x24, 0xaa, 0x21, 0xa9, 0xed];
-    let in_force = height >= first_with_witnesses(network);
-    let coinbase = &block.txdata[0];
-    let commits = coinbase
-        .output
-        .iter()
-        .any(|out| out.script_pubkey.len() >= 38 && out.script_pubkey.as_bytes().starts_with(&COMMITMENT));
-    let left_out = in_force && commits && coinbase.input[0].witness.is_empty();
-    !left_out && block.check_witness_commitment()
 }
 
 /// From where BIP 141 is in force.
@@ -233,8 +200,12 @@ fn first_with_witnesses(network: Network) -> Height {
 #[cfg(test)]
 mod tests {
     use bitcoin::{
-        Amount, OutPoint, ScriptBuf, Transaction, TxIn, TxOut, Witness, absolute, block::Version, consensus::serialize,
-        constants::genesis_block, hashes::Hash, transaction,
+        Amount, Block as DecodedBlock, OutPoint, ScriptBuf, Transaction, TxIn, TxOut, Witness, absolute,
+        block::Version,
+        consensus::{deserialize, serialize},
+        constants::genesis_block,
+        hashes::Hash,
+        transaction,
     };
 
     use super::*;
@@ -409,6 +380,27 @@ mod tests {
                 Err(Error::Decode { what: "block", .. })
             ));
         }
+    }
+
+    #[test]
+    fn every_byte_of_a_block_is_one_that_counts() {
+        let block = block();
+        let bytes = serialize(&block);
+        let at = BlockRef {
+            height: Height(5),
+            hash: block.block_hash(),
+        };
+        for place in 0..bytes.len() {
+            let mut changed = bytes.clone();
+            changed[place] ^= 1;
+            assert!(check_block(changed.into(), at, NETWORK).is_err(), "byte {place}");
+        }
+        // Three transactions, told by a number that is longer than it has to be.
+        let longer = [&bytes[..80], &[0xfd, 3, 0], &bytes[81..]].concat();
+        assert!(matches!(
+            check_block(longer.into(), at, NETWORK),
+            Err(Error::Decode { what: "block", .. })
+        ));
     }
 
     #[test]
