@@ -51,10 +51,9 @@ use fetch::Fetched;
 const FETCH_BUDGET_KIB: usize = 64 << 10;
 /// Blocks fetched and not yet executed. Small blocks are bound by this: 256 of them are 0.1 s of work at 2,000 a second.
 const FETCH_BLOCKS: usize = 256;
-/// Bytes of write sets executed and not yet committed, in KiB: what one step writes, what waits for the next, and as
-/// much on its way.
-const COMMIT_BUDGET_KIB: usize = (3 * commit::BATCH_BYTES) >> 10;
-/// Write sets on their way to the commit stage. While it writes a file, a third of a second, the guest goes on.
+/// Bytes of write sets executed and not yet committed, in KiB: what one step writes, and what comes meanwhile.
+const COMMIT_BUDGET_KIB: usize = (2 * commit::BATCH_BYTES) >> 10;
+/// Write sets on their way to the commit stage. While it writes a file, a fifth of a second, the guest goes on.
 const COMMIT_BLOCKS: usize = 2_048;
 /// First and longest pause after a fault that time may heal.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));

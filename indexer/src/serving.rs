@@ -114,7 +114,7 @@ impl Index for Serving {
         let height = parent.next();
         let writes = module.preview(height, block, Box::new(snapshot.at(parent)), deadline, cancel)?;
         let mut overlay = Overlay::default();
-        overlay.push(height, Arc::new(writes));
+        overlay.push(height, writes.flushed());
         let state = Layered::new(Arc::new(overlay), snapshot.at(parent));
         let limits = self.limits(deadline);
         module.view(function, height, input, Box::new(state), limits, cancel)

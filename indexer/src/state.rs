@@ -2,7 +2,9 @@
 
 mod digest;
 mod merge;
+mod order;
 mod overlay;
+mod places;
 mod write_set;
 
 use std::sync::Arc;
@@ -12,8 +14,9 @@ use bytes::Bytes;
 pub use self::{
     digest::{Digest, WriteHasher},
     merge::merged,
+    order::row_order,
     overlay::Overlay,
-    write_set::{Builder, WriteSet, row_order},
+    write_set::{Builder, Flushed, Pairs, WriteSet},
 };
 use crate::fault::Fault;
 

@@ -32,7 +32,7 @@ pub struct Executed {
     /// Which block.
     pub at: BlockRef,
     /// What it wrote.
-    pub writes: Arc<WriteSet>,
+    pub writes: WriteSet,
     /// Its share of the bytes that may wait; given back once it is committed.
     pub permit: OwnedSemaphorePermit,
 }
@@ -132,7 +132,7 @@ impl Executor {
             shared.metrics.fetched_waiting().set(blocks.len() as i64);
             let started = Instant::now();
             let writes = match self.run_block(shared, &overlay, &fetched.block) {
-                Ok(writes) => Arc::new(writes),
+                Ok(writes) => writes,
                 Err(end) => return end,
             };
             fault_point::reach("executed");
@@ -140,7 +140,7 @@ impl Executor {
             shared.metrics.stage("execute", started.elapsed());
             drop(fetched);
             // Nobody else holds it between two blocks, so nothing is copied.
-            Arc::make_mut(&mut overlay).push(at.height, writes.clone());
+            Arc::make_mut(&mut overlay).push(at.height, writes.flushed());
             let Some(permit) = reserve(runtime, &budget, writes.held_bytes()) else {
                 return End::Drained;
             };

@@ -3,9 +3,9 @@
 use std::{collections::VecDeque, hash::BuildHasher, sync::Arc};
 
 use bytes::Bytes;
-use hashbrown::{DefaultHashBuilder, HashTable};
+use hashbrown::DefaultHashBuilder;
 
-use super::WriteSet;
+use super::{Flushed, places::Places};
 use crate::chain::Height;
 
 /// Write sets that are executed and not yet visible in the store, and some that already are: they answer most reads of
@@ -23,35 +23,38 @@ pub struct Overlay {
 /// Write sets of neighbouring heights.
 #[derive(Clone, Debug)]
 struct Generation {
-    blocks: Vec<Arc<WriteSet>>,
+    blocks: Vec<Block>,
     /// Where the newest value of each key stands.
-    places: HashTable<Place>,
-    last: Option<Height>,
+    places: Places,
+    /// Pairs of all blocks.
+    pairs: usize,
     held_bytes: usize,
+    last: Height,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Place {
-    block: u32,
-    pair: u32,
+#[derive(Clone, Debug)]
+struct Block {
+    /// The number of its first pair in the generation.
+    first: u32,
+    writes: Arc<Flushed>,
 }
 
 /// A generation takes no more blocks once it holds this much: some ten of the densest blocks. What is committed is
 /// kept for up to one generation longer than it has to be.
 const GENERATION_BYTES: usize = 32 << 20;
-/// Keys a generation has room for from the start, 8 MB: making room for more means hashing all of them again. Pairs of
-/// a real index hold some hundred bytes each.
-const PLACES: usize = 400_000;
+/// Keys a generation has room for at least: pairs of a real index hold some hundred bytes each. Its table has 2 MiB then,
+/// what the fast cache of one processor holds.
+const KEYS: usize = 340_000;
 
 impl Overlay {
     /// Adds the write set of the next height.
-    pub fn push(&mut self, height: Height, writes: Arc<WriteSet>) {
+    pub fn push(&mut self, height: Height, writes: Arc<Flushed>) {
         if self
             .generations
             .back()
-            .is_none_or(|newest| newest.held_bytes >= GENERATION_BYTES)
+            .is_none_or(|newest| !newest.has_room_for(&writes))
         {
-            self.generations.push_back(Generation::new());
+            self.generations.push_back(Generation::with_room_for(&writes));
         }
         if let Some(newest) = self.generations.back_mut() {
             newest.push(height, writes, &self.hasher);
@@ -60,12 +63,7 @@ impl Overlay {
 
     /// Drops what is committed at or below a height, as far as it is not worth keeping.
     pub fn committed(&mut self, height: Height) {
-        while self.generations.len() > 1
-            && self
-                .generations
-                .front()
-                .is_some_and(|oldest| oldest.last <= Some(height))
-        {
+        while self.generations.len() > 1 && self.generations.front().is_some_and(|oldest| oldest.last <= height) {
             self.generations.pop_front();
         }
     }
@@ -73,7 +71,7 @@ impl Overlay {
     /// The newest height in it.
     #[must_use]
     pub fn last(&self) -> Option<Height> {
-        self.generations.back().and_then(|newest| newest.last)
+        self.generations.back().map(|newest| newest.last)
     }
 
     /// The newest value of a key; none if no block in it wrote the key.
@@ -88,41 +86,59 @@ impl Overlay {
 }
 
 impl Generation {
-    fn new() -> Self {
+    /// An empty one.
+    fn with_room_for(writes: &Flushed) -> Self {
         Self {
             blocks: Vec::new(),
-            places: HashTable::with_capacity(PLACES),
-            last: None,
+            places: Places::with_room_for(KEYS.max(writes.len() as usize)),
+            pairs: 0,
             held_bytes: 0,
+            last: Height(0),
         }
     }
 
-    fn push(&mut self, height: Height, writes: Arc<WriteSet>, hasher: &DefaultHashBuilder) {
-        // A generation is closed long before it holds 2^32 blocks.
-        let block = u32::try_from(self.blocks.len()).unwrap_or(u32::MAX);
+    fn has_room_for(&self, writes: &Flushed) -> bool {
+        let pairs = self.pairs + writes.len() as usize;
+        self.held_bytes < GENERATION_BYTES && pairs <= self.places.room()
+    }
+
+    fn push(&mut self, height: Height, writes: Arc<Flushed>, hasher: &DefaultHashBuilder) {
+        let len = writes.len();
+        // What one block may flush ends below 2^24 pairs, which is what numbers are for.
+        let first = u32::try_from(self.pairs).unwrap_or(u32::MAX);
+        self.pairs += len as usize;
         self.held_bytes += writes.held_bytes();
-        self.last = Some(height);
-        self.blocks.push(writes);
+        self.last = height;
+        self.blocks.push(Block { first, writes });
         let Self { blocks, places, .. } = self;
-        let writes = &blocks[block as usize];
-        for pair in 0..writes.flushed_len() {
+        let Some(Block { writes, .. }) = blocks.last() else {
+            return;
+        };
+        for pair in 0..len {
             let key = writes.key(pair);
-            let is_same = |place: &Place| blocks[place.block as usize].key(place.pair) == key;
-            let rehash = |place: &Place| hasher.hash_one(blocks[place.block as usize].key(place.pair));
-            let newest = Place { block, pair };
             // In the order flushed, so that the last value of a key is the one that stays.
-            places
-                .entry(hasher.hash_one(key), is_same, rehash)
-                .and_modify(|place| *place = newest)
-                .or_insert(newest);
+            places.put(hasher.hash_one(key), first + pair, |number| {
+                key_of(blocks, number) == key
+            });
         }
     }
 
     fn get(&self, key: &[u8], hash: u64) -> Option<Bytes> {
-        let key_of = |place: &Place| self.blocks[place.block as usize].key(place.pair);
-        let place = self.places.find(hash, |place| key_of(place) == key)?;
-        Some(self.blocks[place.block as usize].value(place.pair))
+        let number = self.places.get(hash, |number| key_of(&self.blocks, number) == key)?;
+        let (writes, pair) = place(&self.blocks, number);
+        Some(writes.value(pair))
     }
+}
+
+/// Where a pair stands.
+fn place(blocks: &[Block], number: u32) -> (&Flushed, u32) {
+    let block = &blocks[blocks.partition_point(|block| block.first <= number) - 1];
+    (&block.writes, number - block.first)
+}
+
+fn key_of(blocks: &[Block], number: u32) -> &[u8] {
+    let (writes, pair) = place(blocks, number);
+    writes.key(pair)
 }
 
 #[cfg(test)]
@@ -130,7 +146,7 @@ mod tests {
     use super::*;
     use crate::{
         fault::Fault,
-        state::{Layered, State},
+        state::{Layered, State, WriteSet},
     };
 
     struct Below;
@@ -148,8 +164,8 @@ mod tests {
             .unwrap()
     }
 
-    fn writes<const N: usize>(pairs: [(&str, &str); N]) -> Arc<WriteSet> {
-        Arc::new(WriteSet::from_flushed(pairs))
+    fn writes<const N: usize>(pairs: [(&str, &str); N]) -> Arc<Flushed> {
+        WriteSet::from_flushed(pairs).flushed()
     }
 
     #[test]

@@ -1,30 +1,43 @@
 //! The pairs one block wrote.
 //!
 //! Keys and values lie in one piece of memory, as they came from the guest. The thread that runs the guest does no more
-//! than note where each begins; putting them in order is left to the first who needs the order, on its own thread.
+//! than note where each begins; putting them in order is left to the first who needs the order, on its own thread. That
+//! copies them once more, in order: digest, undo record and file each go through all pairs, and memory that is read from
+//! one end to the other is several times as fast as the same bytes here and there.
 
-use std::{cmp::Ordering, fmt, ops::Range, sync::OnceLock};
+use std::{fmt, ops::Range, sync::Arc, sync::OnceLock};
 
 use bytes::Bytes;
 
-/// The pairs one block wrote, each key once, in row order: shorter keys first, equal lengths by bytes.
-///
-/// Row order is the order of the store's keys, so one sort serves digest, batch and look-ups.
+use super::order::{ordered, shows_same, tag};
+
+/// The pairs one block wrote, each key once, in row order ([`super::row_order`]).
 #[derive(Clone, Default)]
 pub struct WriteSet {
-    arena: Bytes,
-    /// As flushed: a key that was flushed twice is in it twice.
-    flushed: Vec<Pair>,
-    order: OnceLock<Order>,
+    flushed: Arc<Flushed>,
+    sorted: OnceLock<Sorted>,
 }
 
-/// What sorting found out.
+/// Pairs as they came from the guest: a key that was flushed twice is in it twice. Reads need no more than this.
+#[derive(Debug, Default)]
+pub struct Flushed {
+    arena: Bytes,
+    pairs: Vec<Pair>,
+}
+
+/// Each key once with its last value, in row order.
 #[derive(Clone, Debug)]
-struct Order {
-    /// Each key once, in row order.
-    keys: Vec<SortKey>,
-    /// Bytes of these keys and their values.
-    bytes: u64,
+struct Sorted {
+    /// Key and value of each pair, both with their length (u32, big-endian) before them: what is hashed.
+    bytes: Vec<u8>,
+    len: usize,
+}
+
+/// The pairs of a write set in row order.
+#[derive(Clone, Debug)]
+pub struct Pairs<'a> {
+    rest: &'a [u8],
+    len: usize,
 }
 
 /// Collects what a block flushes.
@@ -47,11 +60,8 @@ struct Span {
     len: u32,
 }
 
-/// Compares keys in row order.
-#[must_use]
-pub fn row_order(a: &[u8], b: &[u8]) -> Ordering {
-    a.len().cmp(&b.len()).then_with(|| a.cmp(b))
-}
+/// Bytes of a length before a key or value.
+const LENGTH_BYTES: usize = 4;
 
 impl Builder {
     /// Copies bytes in which keys and values lie; gives where they begin.
@@ -76,9 +86,11 @@ impl Builder {
     #[must_use]
     pub fn build(self) -> WriteSet {
         WriteSet {
-            arena: self.arena.into(),
-            flushed: self.flushed,
-            order: OnceLock::new(),
+            flushed: Arc::new(Flushed {
+                arena: self.arena.into(),
+                pairs: self.flushed,
+            }),
+            sorted: OnceLock::new(),
         }
     }
 }
@@ -97,109 +109,133 @@ impl WriteSet {
 
     /// The pairs in row order.
     #[must_use]
-    pub fn pairs(&self) -> impl ExactSizeIterator<Item = (&[u8], &[u8])> + Clone {
-        self.order().iter().map(|key| self.pair(key.at))
+    pub fn pairs(&self) -> Pairs<'_> {
+        let Sorted { bytes, len } = self.sorted();
+        Pairs { rest: bytes, len: *len }
+    }
+
+    /// The pairs as they were flushed, without those that came later. It shares the memory, and stays when the write set
+    /// goes.
+    #[must_use]
+    pub fn flushed(&self) -> Arc<Flushed> {
+        Arc::clone(&self.flushed)
     }
 
     /// Bytes of all keys and values.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        self.sorted().bytes
+        let Sorted { bytes, len } = self.sorted();
+        (bytes.len() - len * 2 * LENGTH_BYTES) as u64
     }
 
-    /// What it takes in memory, about. Needs no order.
+    /// What it takes in memory once it is in order, about. Needs no order.
     #[must_use]
     pub fn held_bytes(&self) -> usize {
-        self.arena.len() + self.flushed.len() * (size_of::<Pair>() + size_of::<SortKey>())
+        self.flushed.held_bytes() + self.flushed.arena.len() + self.flushed.pairs.len() * 2 * LENGTH_BYTES
+    }
+
+    /// Keys and values in row order, each with its length (u32, big-endian) before it.
+    pub(super) fn in_order(&self) -> &[u8] {
+        &self.sorted().bytes
+    }
+
+    fn sorted(&self) -> &Sorted {
+        self.sorted.get_or_init(|| self.flushed.sort())
+    }
+}
+
+impl Flushed {
+    /// The pairs in the order in which they came; a key that was flushed twice comes twice.
+    pub fn pairs(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.pairs
+            .iter()
+            .map(|pair| (self.slice(pair.key), self.slice(pair.value)))
     }
 
     /// How many pairs were flushed, a key as often as it was.
-    pub(super) fn flushed_len(&self) -> u32 {
+    pub(super) fn len(&self) -> u32 {
         // Every element of a message takes two bytes of the arena at least, which ends below 2^32.
-        u32::try_from(self.flushed.len()).unwrap_or(u32::MAX)
+        u32::try_from(self.pairs.len()).unwrap_or(u32::MAX)
     }
 
     /// The key flushed at a position.
     pub(super) fn key(&self, at: u32) -> &[u8] {
-        self.slice(self.flushed[at as usize].key)
+        self.slice(self.pairs[at as usize].key)
     }
 
     /// The value flushed at a position; it shares the memory.
     pub(super) fn value(&self, at: u32) -> Bytes {
-        self.arena.slice(self.flushed[at as usize].value.range())
+        self.arena.slice(self.pairs[at as usize].value.range())
     }
 
-    /// The keys in row order.
-    pub(super) fn order(&self) -> &[SortKey] {
-        &self.sorted().keys
-    }
-
-    /// What was flushed at a position.
-    pub(super) fn pair(&self, at: u32) -> (&[u8], &[u8]) {
-        let Pair { key, value } = self.flushed[at as usize];
-        (self.slice(key), self.slice(value))
+    /// What it takes in memory, about.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.arena.len() + self.pairs.len() * size_of::<Pair>()
     }
 
     fn slice(&self, span: Span) -> &[u8] {
         &self.arena[span.range()]
     }
 
-    fn sorted(&self) -> &Order {
-        self.order.get_or_init(|| self.sort())
-    }
-
-    fn sort(&self) -> Order {
-        let mut keys: Vec<SortKey> = (0..self.flushed_len())
-            .map(|at| SortKey::new(self.key(at), at))
-            .collect();
-        keys.sort_unstable_by(|a, b| {
-            let by_key = a
-                .cheap()
-                .cmp(&b.cheap())
-                .then_with(|| self.key(a.at).cmp(self.key(b.at)));
-            by_key.then(a.at.cmp(&b.at))
-        });
-        // The last of a run of equal keys was flushed last.
-        keys.dedup_by(|next, kept| {
-            let is_same = next.cheap() == kept.cheap() && self.key(next.at) == self.key(kept.at);
-            if is_same {
-                kept.at = next.at;
+    fn sort(&self) -> Sorted {
+        let heads = ordered(self.len(), |at| self.key(at));
+        // All pairs: keys that were flushed twice are too rare to be counted before.
+        let lengths = self
+            .pairs
+            .iter()
+            .map(|pair| u64::from(pair.key.len) + u64::from(pair.value.len));
+        let total = lengths.sum::<u64>() as usize + self.pairs.len() * 2 * LENGTH_BYTES;
+        let mut sorted = Sorted {
+            bytes: Vec::with_capacity(total),
+            len: 0,
+        };
+        for (at, head) in heads.iter().enumerate() {
+            let Pair { key, value } = self.pairs[tag(*head) as usize];
+            // The last of a run of equal keys was flushed last.
+            let is_last = heads
+                .get(at + 1)
+                .is_none_or(|next| !shows_same(*head, *next) || self.slice(key) != self.key(tag(*next)));
+            if is_last {
+                sorted.push(self.slice(key));
+                sorted.push(self.slice(value));
+                sorted.len += 1;
             }
-            is_same
-        });
-        let pairs = keys.iter().map(|key| self.flushed[key.at as usize]);
-        let bytes = pairs
-            .map(|pair| u64::from(pair.key.len) + u64::from(pair.value.len))
-            .sum();
-        Order { keys, bytes }
-    }
-}
-
-/// A key's length and first bytes, which tell most keys apart without a look at the arena.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct SortKey {
-    len: u32,
-    /// Where the pair stands in what was flushed.
-    pub(super) at: u32,
-    first: u64,
-}
-
-impl SortKey {
-    fn new(key: &[u8], at: u32) -> Self {
-        let mut first = [0; 8];
-        let shown = key.len().min(8);
-        first[..shown].copy_from_slice(&key[..shown]);
-        Self {
-            len: u32::try_from(key.len()).unwrap_or(u32::MAX),
-            at,
-            first: u64::from_be_bytes(first),
         }
+        sorted
+    }
+}
+
+impl Sorted {
+    #[allow(clippy::cast_possible_truncation)] // Spans are below 2^32.
+    fn push(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(&(bytes.len() as u32).to_be_bytes());
+        self.bytes.extend_from_slice(bytes);
+    }
+}
+
+impl<'a> Iterator for Pairs<'a> {
+    type Item = (&'a [u8], &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.len = self.len.checked_sub(1)?;
+        Some((take(&mut self.rest), take(&mut self.rest)))
     }
 
-    /// Row order, as far as it can be told without a look at the keys; equal says nothing.
-    pub(super) fn cheap(&self) -> (u32, u64) {
-        (self.len, self.first)
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.len, Some(self.len))
     }
+}
+
+impl ExactSizeIterator for Pairs<'_> {}
+
+/// Takes a key or value off the front of what [`Sorted::push`] wrote.
+fn take<'a>(rest: &mut &'a [u8]) -> &'a [u8] {
+    let Some((length, after)) = rest.split_first_chunk::<LENGTH_BYTES>() else {
+        return &[];
+    };
+    let (taken, after) = after.split_at(u32::from_be_bytes(*length) as usize);
+    *rest = after;
+    taken
 }
 
 impl Span {
@@ -219,7 +255,7 @@ impl Span {
 
 impl PartialEq for WriteSet {
     fn eq(&self, other: &Self) -> bool {
-        self.pairs().eq(other.pairs())
+        self.in_order() == other.in_order()
     }
 }
 
@@ -236,6 +272,7 @@ mod tests {
     use proptest::{collection::vec, prelude::*};
 
     use super::*;
+    use crate::state::row_order;
 
     #[test]
     fn last_value_of_a_key_wins_and_order_is_by_length_first() {

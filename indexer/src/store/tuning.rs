@@ -51,6 +51,11 @@ const PARTITION_BYTES: usize = 16 * KIB;
 const FILTER_BITS: f64 = 10.0;
 /// Share of a write buffer spent on its own filter, which spares a search through it.
 const BUFFER_FILTER_RATIO: f64 = 0.05;
+/// How fast the compression of a file beside the database is: twice as fast as at 1, and the file is 5 % larger until it
+/// is merged with others, as `du` and the processor time of the commit thread tell after a dense sync.
+const LZ4_ACCELERATION: i32 = 8;
+/// RocksDB's default; of no effect on LZ4.
+const WINDOW_BITS: i32 = -14;
 /// Twice the default, so that fewer files have to be open.
 const FILE_BYTES: u64 = 128 << 20;
 /// Half the limit many systems set for a process; the rest is for sockets. Covers 64 GiB without opening files again.
@@ -121,6 +126,7 @@ pub(super) fn file(cache: &Cache) -> Options {
     let mut options = family(ROWS, cache);
     // Else it would be compressed as densely as what lies at the bottom, at half the cost of running the guest.
     options.set_bottommost_compression_type(DBCompressionType::Lz4);
+    options.set_bottommost_compression_options(WINDOW_BITS, -LZ4_ACCELERATION, 0, 0, true);
     options
 }
 
