@@ -45,7 +45,7 @@ use crate::{
 };
 use commit::Committer;
 use execute::{Executed, Executor};
-use fetch::Fetched;
+use fetch::{Fetched, Heights};
 
 /// Bytes of blocks fetched and not yet executed, in KiB: some sixteen of the largest blocks, a second of dense ones.
 const FETCH_BUDGET_KIB: usize = 64 << 10;
@@ -268,7 +268,11 @@ impl<S: BlockSource> Pipeline<S> {
             self.shared.store.clone(),
             self.shared.report.clone(),
         );
-        let start = Height(self.shared.settings.identity.start_height);
+        let settings = &self.shared.settings;
+        let wanted = Heights {
+            first: Height(settings.identity.start_height),
+            end: settings.exit_at,
+        };
         self.runtime.spawn(async move {
             let known = |height| {
                 let row = store.block(height).unwrap_or_else(|error| {
@@ -278,7 +282,7 @@ impl<S: BlockSource> Pipeline<S> {
                 row.map(|row| row.hash)
             };
             let budget = Arc::new(Semaphore::new(FETCH_BUDGET_KIB));
-            fetch::run(source.as_ref(), start, local, known, out, budget, &report).await
+            fetch::run(source.as_ref(), wanted, local, known, out, budget, &report).await
         })
     }
 

@@ -19,7 +19,7 @@ use crds::{
 };
 use indexer::{
     chain::{BlockRef, Height},
-    pipeline::fetch::{self, End},
+    pipeline::fetch::{self, End, Heights},
     source::{BlockSource, Error, Login, bitcoind::Bitcoind},
 };
 use node::Node;
@@ -172,7 +172,7 @@ async fn a_node_that_goes_back_is_waited_for() {
         let (tip, report) = (node.tip(), report.clone());
         async move {
             let budget = Arc::new(Semaphore::new(fetch::BLOCK_KIB_MAX as usize));
-            fetch::run(&source, Height(0), Some(tip), |_| None, tx, budget, &report).await
+            fetch::run(&source, Heights::ALL, Some(tip), |_| None, tx, budget, &report).await
         }
     });
     // Started from older data, say: what it lost comes back.
@@ -240,7 +240,7 @@ async fn the_fetch_stage_follows_a_node_up_to_a_reorg() {
         async move {
             let known = |height: Height| indexed.get(height.0 as usize).copied();
             let budget = Arc::new(Semaphore::new(fetch::BLOCK_KIB_MAX as usize));
-            fetch::run(source.as_ref(), Height(0), None, known, tx, budget, &report()).await
+            fetch::run(source.as_ref(), Heights::ALL, None, known, tx, budget, &report()).await
         }
     });
     for height in 0..=30 {

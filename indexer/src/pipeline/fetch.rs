@@ -38,6 +38,23 @@ pub struct Fetched {
     pub took: Duration,
 }
 
+/// Which blocks are wanted.
+#[derive(Clone, Copy, Debug)]
+pub struct Heights {
+    /// The first one.
+    pub first: Height,
+    /// The one after the last; none: all there will ever be.
+    pub end: Option<Height>,
+}
+
+impl Heights {
+    /// Every block there is and will be.
+    pub const ALL: Self = Self {
+        first: Height(0),
+        end: None,
+    };
+}
+
 /// Why fetching ended.
 #[derive(Debug)]
 pub enum End {
@@ -52,8 +69,8 @@ pub enum End {
     Closed,
 }
 
-/// Delivers the blocks of the best chain from `start` on, or after `local`, the last block indexed, and goes on as the
-/// chain grows. `known` gives the hashes of indexed blocks. Ends at the first failure: pausing and trying again is the
+/// Delivers the wanted blocks of the best chain from the first one on, or after `local`, the last block indexed, and goes
+/// on as the chain grows; once all are delivered, it goes on to watch the chain. `known` gives the hashes of indexed blocks. Ends at the first failure: pausing and trying again is the
 /// caller's.
 ///
 /// Every answer about the tip goes to the report. `budget` bounds the bytes of all blocks between download and release:
@@ -65,7 +82,7 @@ pub enum End {
 /// followed at the latest when the new branch is as long as ours.
 pub async fn run<S: BlockSource>(
     source: &S,
-    start: Height,
+    wanted: Heights,
     local: Option<BlockRef>,
     known: impl Fn(Height) -> Option<BlockHash>,
     tx: mpsc::Sender<Fetched>,
@@ -84,7 +101,7 @@ pub async fn run<S: BlockSource>(
     let (heard, tips) = watch::channel(tip);
     let fetch = Fetch {
         source,
-        start,
+        wanted,
         known,
         tx: &tx,
         budget,
@@ -112,7 +129,7 @@ async fn listen<S: BlockSource>(source: &S, heard: &watch::Sender<BlockRef>, rep
 
 struct Fetch<'a, S, K> {
     source: &'a S,
-    start: Height,
+    wanted: Heights,
     known: K,
     tx: &'a mpsc::Sender<Fetched>,
     budget: Arc<Semaphore>,
@@ -150,10 +167,10 @@ impl<S: BlockSource, K: Fn(Height) -> Option<BlockHash>> Fetch<'_, S, K> {
     }
 
     async fn step(&self, at: Option<BlockRef>, tip: BlockRef) -> Result<Step, source::Error> {
-        let from = match (at, self.start.prev()) {
+        let from = match (at, self.wanted.first.prev()) {
             (Some(at), _) if at == tip => return Ok(Step::Wait),
             (Some(at), _) => Some(at),
-            (None, _) if self.start > tip.height => return Ok(Step::Wait),
+            (None, _) if self.wanted.first > tip.height => return Ok(Step::Wait),
             (None, None) => None,
             (None, Some(height)) => match self.source.hash_at(height).await? {
                 Some(hash) => Some(BlockRef { height, hash }),
@@ -161,8 +178,14 @@ impl<S: BlockSource, K: Fn(Height) -> Option<BlockHash>> Fetch<'_, S, K> {
             },
         };
         match (self.source.headers_after(from, HEADERS_MAX).await?, at) {
-            (Headers::Next(blocks), _) if blocks.is_empty() => Ok(Step::Wait),
-            (Headers::Next(blocks), _) => Ok(Step::Deliver(blocks)),
+            (Headers::Next(mut blocks), _) => {
+                blocks.retain(|block| self.wanted.end.is_none_or(|end| block.height < end));
+                Ok(if blocks.is_empty() {
+                    Step::Wait
+                } else {
+                    Step::Deliver(blocks)
+                })
+            }
             (Headers::NotInChain, None) => Ok(Step::Wait),
             // The tip may have been heard before the chain changed: what follows needs the one of now.
             (Headers::NotInChain, Some(at)) if self.source.tip().await?.height < at.height => Ok(Step::Wait),
@@ -177,10 +200,10 @@ impl<S: BlockSource, K: Fn(Height) -> Option<BlockHash>> Fetch<'_, S, K> {
     async fn fork(&self, mut gone: Height) -> Result<Option<BlockRef>, source::Error> {
         let mut stride = 1;
         let mut kept = loop {
-            if gone <= self.start {
+            if gone <= self.wanted.first {
                 return Ok(None);
             }
-            let height = Height(gone.0.saturating_sub(stride)).max(self.start);
+            let height = Height(gone.0.saturating_sub(stride)).max(self.wanted.first);
             match self.common(height).await? {
                 Some(block) => break block,
                 None => gone = height,
@@ -272,12 +295,12 @@ mod tests {
 
     impl Run {
         fn new(source: MemorySource, start: u32, indexed: impl IntoIterator<Item = (u32, BlockHash)>) -> Self {
-            Self::bounded(source, start, indexed, 1, 64 << 10)
+            Self::bounded(source, all_from(start), indexed, 1, 64 << 10)
         }
 
         fn bounded(
             source: MemorySource,
-            start: u32,
+            wanted: Heights,
             indexed: impl IntoIterator<Item = (u32, BlockHash)>,
             capacity: usize,
             budget_kib: usize,
@@ -295,7 +318,7 @@ mod tests {
                 async move {
                     let known = |height: Height| indexed.lock().unwrap().get(&height.0).copied();
                     let budget = Arc::new(Semaphore::new(budget_kib));
-                    run(source.as_ref(), Height(start), local, known, tx, budget, &report).await
+                    run(source.as_ref(), wanted, local, known, tx, budget, &report).await
                 }
             });
             Self {
@@ -335,6 +358,13 @@ mod tests {
                 End::Reorg { fork } => fork,
                 other => panic!("{other:?}"),
             }
+        }
+    }
+
+    fn all_from(start: u32) -> Heights {
+        Heights {
+            first: Height(start),
+            ..Heights::ALL
         }
     }
 
@@ -380,6 +410,19 @@ mod tests {
     async fn indexing_goes_on_after_the_last_block_indexed() {
         let mut run = Run::new(MemorySource::up_to(1, 20), 5, branch(1, 5..=17));
         assert_eq!(run.receive(3).await, refs(branch(1, 18..=20)));
+    }
+
+    #[tokio::test]
+    async fn nothing_at_the_end_or_above_is_fetched_and_the_chain_is_still_watched() {
+        let wanted = Heights {
+            end: Some(Height(12)),
+            ..all_from(5)
+        };
+        let mut run = Run::bounded(MemorySource::up_to(1, 20), wanted, [], 64, 64 << 10);
+        assert_eq!(run.receive(7).await, refs(branch(1, 5..=11)));
+        run.receives_nothing().await;
+        run.source.replace(10, 2, 21);
+        assert_eq!(run.ends_with_reorg_to().await, Some(refs(branch(1, 9..=9))[0]));
     }
 
     #[tokio::test]
@@ -461,7 +504,7 @@ mod tests {
     async fn downloads_go_on_while_the_receiver_is_busy_and_the_budget_bounds_them() {
         // Made-up blocks take 1 KiB each, and a download needs the share of the longest block to begin.
         for (budget_kib, downloaded) in [(BLOCK_KIB_MAX as usize + 10, 11), (64 << 10, 100)] {
-            let run = Run::bounded(MemorySource::up_to(1, 99), 0, [], 1, budget_kib);
+            let run = Run::bounded(MemorySource::up_to(1, 99), all_from(0), [], 1, budget_kib);
             tokio::time::sleep(TIP_EVERY).await;
             assert_eq!(run.source.served(), downloaded, "of {budget_kib} KiB");
             assert!(!run.end.is_finished());

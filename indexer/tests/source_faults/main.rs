@@ -21,7 +21,7 @@ use crds::{
 };
 use indexer::{
     chain::{BlockRef, Height},
-    pipeline::fetch::{self, End},
+    pipeline::fetch::{self, End, Heights},
     source::{BlockSource, Headers, bitcoind::Bitcoind},
 };
 use node::Node;
@@ -72,7 +72,7 @@ impl Received {
                 let local = indexed.last().copied();
                 let known = |height: Height| indexed.get(height.0 as usize).map(|at| at.hash);
                 let budget = Arc::new(Semaphore::new(16 * fetch::BLOCK_KIB_MAX as usize));
-                fetch::run(source.as_ref(), Height(0), local, known, tx, budget, &report()).await
+                fetch::run(source.as_ref(), Heights::ALL, local, known, tx, budget, &report()).await
             });
             while self.blocks.len() < blocks {
                 let received = tokio::time::timeout(PATIENCE, rx.recv()).await;
