@@ -20,8 +20,9 @@ use node::Node;
 use process::{Index, Setup};
 use seeded::Seeded;
 
-/// The node is never further ahead of the index, so that the chain reorganises below the index again and again.
-const AHEAD_MAX: u32 = 400;
+/// The node is never further ahead of the index, so that the chain reorganises below the index again and again. Nor is it
+/// far ahead: a node with tens of thousands of blocks beside its chain takes half a minute to leave it once more.
+const AHEAD_MAX: u32 = 120;
 /// How far below the last height heard of the chain forks. The index may be further by then, by all that is ahead of it.
 const DEPTH_MAX: u64 = 20;
 
@@ -30,11 +31,11 @@ fn kills() -> u32 {
     if env::var_os("SHREWD_SOAK").is_some() { 250 } else { 20 }
 }
 
-/// A guest with about a millisecond of work for each block, so that the instants of the kills spread over all steps of
+/// A guest with some milliseconds of work for each block, so that the instants of the kills spread over all steps of
 /// many blocks, and so many bytes that a sync of a hundred of them writes files beside the database.
 fn guest() -> String {
     let text = heavy::guest();
-    let slow = text.replace("$rounds i32 (i32.const 1)", "$rounds i32 (i32.const 3000)");
+    let slow = text.replace("$rounds i32 (i32.const 1)", "$rounds i32 (i32.const 10000)");
     assert_ne!(slow, text);
     slow
 }

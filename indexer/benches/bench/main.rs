@@ -237,33 +237,36 @@ impl Bench {
     fn views_in_sync(&mut self) {
         let setup = self.setup("outpoints", self.chain.dense(), "db");
         let runtime = tokio::runtime::Runtime::new().expect("start a runtime");
-        let quiet = setup.sync().took.as_secs_f64();
-        setup.fresh();
-        let running = setup.start(true);
-        running.listens();
-        let stop = CancellationToken::new();
-        let (port, stopped) = (running.port, stop.clone());
-        // The first block takes a moment; asked before, it is said that nothing is indexed yet.
-        std::thread::sleep(Duration::from_secs(3));
-        let asking = runtime.spawn(load::paced(port, VIEW, Duration::from_millis(5), stopped));
-        std::thread::sleep(Duration::from_secs_f64((quiet - 5.0).max(1.0)));
-        stop.cancel();
-        let mut took = runtime.block_on(asking).expect("the client");
-        let busy = running.end().took.as_secs_f64();
+        let (mut took, mut slower) = (Vec::new(), Vec::new());
+        for _ in 0..3 {
+            let quiet = setup.sync().took.as_secs_f64();
+            setup.fresh();
+            let running = setup.start(true);
+            running.listens();
+            let stop = CancellationToken::new();
+            let (port, stopped) = (running.port, stop.clone());
+            // The first block takes a moment; asked before, it is said that nothing is indexed yet.
+            std::thread::sleep(Duration::from_secs(3));
+            let asking = runtime.spawn(load::paced(port, VIEW, Duration::from_millis(5), stopped));
+            std::thread::sleep(Duration::from_secs_f64((quiet - 5.0).max(1.0)));
+            stop.cancel();
+            took.extend(runtime.block_on(asking).expect("the client"));
+            slower.push((running.end().took.as_secs_f64() / quiet - 1.0) * 100.0);
+        }
         let p99 = percentile(&mut took, 99);
         self.report.add(
             "view_while_sync_p99_ms",
             p99,
             "ms",
             AtMost(20.0),
-            format!("{} views at 200 a second during a dense sync", took.len()),
+            format!("{} views at 200 a second during dense syncs", took.len()),
         );
         self.report.add(
             "view_while_sync_slows",
-            (busy / quiet - 1.0) * 100.0,
+            median(slower),
             "%",
             AtMost(10.0),
-            "that sync, next to one without views",
+            "such a sync, next to one without views, median of 3 turns",
         );
     }
 

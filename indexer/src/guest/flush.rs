@@ -11,7 +11,8 @@ use crate::{
 
 /// The most one block may flush, counted as the messages plus [`ENTRY_BYTES`] per key or value. Memory of the host, not
 /// of the guest: the largest blocks known flush some 100 MB, and a guest that flushes the same pairs over and over must
-/// not take the process with it. Fixed, because failing a block is a result.
+/// not take the process with it. What was flushed is held twice until it is committed: as it came, and in order. Fixed,
+/// because failing a block is a result.
 const FLUSHED_BYTES_MAX: u64 = 1 << 30;
 
 /// What one key or value counts besides its bytes, so that empty ones come to an end too. More than the host holds for

@@ -1,6 +1,10 @@
 //! Copies over HTTP: what a pod gives, and what another one makes of it, also when what comes is not what was sent.
 #![allow(clippy::unwrap_used)] // All of it is tests, though the lint sees that of the functions marked so only.
 
+mod filling;
+#[path = "../support/report.rs"]
+mod report;
+
 use std::{
     fs,
     path::Path,
@@ -39,6 +43,15 @@ fn identity() -> Identity {
 
 /// A store of 20 blocks with 10 values each, which do not compress.
 fn store(dir: &Path, value_bytes: usize) -> Store {
+    store_but(dir, value_bytes, None)
+}
+
+/// The same, but one row is not the one its block's digest is of.
+fn tampered(dir: &Path) -> Store {
+    store_but(dir, 100, Some(7))
+}
+
+fn store_but(dir: &Path, value_bytes: usize, changed: Option<u32>) -> Store {
     let store = Store::open(dir, &identity(), 10).unwrap();
     for height in 0..20_u32 {
         let value = |n: u32| {
@@ -50,10 +63,15 @@ fn store(dir: &Path, value_bytes: usize) -> Store {
             bytes
         };
         let writes = WriteSet::from_flushed((0..10_u32).map(|n| (n.to_be_bytes(), value(n))));
-        let (height, hash) = (Height(height), BlockHash::all_zeros());
-        let digest = store.chained_onto().next(height, hash, writes.hash());
+        let (at, hash) = (Height(height), BlockHash::all_zeros());
+        let digest = store.chained_onto().next(at, hash, writes.hash());
+        let stored = if changed == Some(height) {
+            WriteSet::from_flushed((0..10_u32).map(|n| (n.to_be_bytes(), value(n + 1))))
+        } else {
+            writes
+        };
         store
-            .commit(BlockRef { height, hash }, &writes, digest, Durability::Lazy)
+            .commit(BlockRef { height: at, hash }, &stored, digest, Durability::Lazy)
             .unwrap();
     }
     store
@@ -71,10 +89,15 @@ async fn served(router: Router) -> String {
 async fn pod(value_bytes: usize) -> (TempDir, Store, String) {
     let dir = tempdir().unwrap();
     let store = store(&dir.path().join("store"), value_bytes);
-    let copies = Copies::new(dir.path());
-    copies.open(store.clone());
-    let url = served(router(copies)).await;
+    let url = pod_of(dir.path(), store.clone()).await;
     (dir, store, url)
+}
+
+/// The URL of a pod that has this store.
+async fn pod_of(dir: &Path, store: Store) -> String {
+    let copies = Copies::new(dir);
+    copies.open(store);
+    served(router(copies)).await
 }
 
 /// A pod that answers just these bytes.
