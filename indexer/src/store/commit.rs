@@ -19,10 +19,10 @@ use crate::{
     state::{Digest, WriteSet},
 };
 
-/// Blocks that hold at least so much together are written as a file. Smaller ones are not worth one: each file is
-/// asked at every read until it is merged with others. The tests inside of this crate see files whenever the tip is far,
+/// Blocks that hold at least so much together, as flushed and in order, are written as a file, of some 4 MiB then. Smaller
+/// ones are not worth one: each file is asked at every read until it is merged with others. The tests inside of this crate see files whenever the tip is far,
 /// and batches near it.
-pub(super) const FILE_BYTES_MIN: usize = if cfg!(test) { 1 } else { 4 << 20 };
+pub(super) const FILE_BYTES_MIN: usize = if cfg!(test) { 1 } else { 8 << 20 };
 /// Undo records that are dropped one by one; more than these are dropped as a range.
 const POINT_DELETIONS_MAX: usize = 16;
 
