@@ -94,10 +94,10 @@ impl Bench {
     fn quick(&mut self) {
         let (dense, ..) = self.ratio(self.chain.dense(), 3);
         self.report
-            .add("dense_ratio", dense, "×", AtMost(3.0), "40 dense blocks");
+            .add("dense_ratio", dense, "×", AtMost(2.5), "40 dense blocks");
         let (light, ..) = self.ratio(self.chain.light(), 3);
         self.report
-            .add("light_ratio", light, "×", AtMost(12.0), "600 light blocks");
+            .add("light_ratio", light, "×", AtMost(6.0), "600 light blocks");
     }
 
     /// All figures, or those of one group; the last three work on the index that `views_in_sync` leaves behind.

@@ -57,7 +57,7 @@ pub fn merged<'a>(sets: &[&'a WriteSet]) -> impl Iterator<Item = Placed<'a>> {
 fn in_order<'a>(heads: &[u128], next: impl FnMut(u128) -> Option<Placed<'a>>) -> Vec<Placed<'a>> {
     let mut pairs: Vec<_> = heads.iter().copied().filter_map(next).collect();
     // All have one length. Equal keys stay as they are, the newest first.
-    pairs.sort_by(|(_, a, _), (_, b, _)| a.cmp(b));
+    pairs.sort_by_key(|(_, key, _)| *key);
     pairs.reverse();
     pairs
 }

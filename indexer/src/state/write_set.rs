@@ -183,8 +183,8 @@ impl Flushed {
         let lengths = self
             .pairs
             .iter()
-            .map(|pair| u64::from(pair.key.len) + u64::from(pair.value.len));
-        let total = lengths.sum::<u64>() as usize + self.pairs.len() * 2 * LENGTH_BYTES;
+            .map(|pair| pair.key.len as usize + pair.value.len as usize);
+        let total = lengths.sum::<usize>() + self.pairs.len() * 2 * LENGTH_BYTES;
         let mut sorted = Sorted {
             bytes: Vec::with_capacity(total),
             len: 0,
