@@ -50,16 +50,24 @@ impl Index {
     /// # Errors
     /// If the cluster does not answer.
     pub async fn claims(&self) -> Result<Vec<String>> {
-        let claims = self
-            .namespace
-            .api::<PersistentVolumeClaim>()
-            .list(&self.selected())
-            .await?;
-        Ok(claims
-            .items
-            .into_iter()
-            .filter_map(|claim| claim.metadata.name)
-            .collect())
+        let claims = self.volume_claims().await?.into_iter();
+        Ok(claims.filter_map(|claim| claim.metadata.name).collect())
+    }
+
+    /// The names of its volume claims that go with nothing. A StatefulSet's controller makes claim and pod first, and
+    /// notes whose claim it is a moment later, or once more when the claim changed meanwhile.
+    ///
+    /// # Errors
+    /// If the cluster does not answer.
+    pub async fn claims_without_owner(&self) -> Result<Vec<String>> {
+        let claims = self.volume_claims().await?.into_iter();
+        let ownerless = claims.filter(|claim| claim.metadata.owner_references.as_ref().is_none_or(Vec::is_empty));
+        Ok(ownerless.filter_map(|claim| claim.metadata.name).collect())
+    }
+
+    async fn volume_claims(&self) -> Result<Vec<PersistentVolumeClaim>> {
+        let claims = self.namespace.api::<PersistentVolumeClaim>();
+        Ok(claims.list(&self.selected()).await?.items)
     }
 
     /// All its pods, of whatever revision.

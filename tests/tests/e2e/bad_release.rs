@@ -97,6 +97,14 @@ async fn a_candidate_that_fails_is_told_and_touches_nothing_and_a_revert_clears_
             ensure!(index.served().await? == served, "clients were moved");
         }
 
+        // The last one failed before its pod was placed. A set that is deleted before Kubernetes notes whose its volume is
+        // leaves the volume behind (docs/reference.md).
+        wait::until("every volume goes with its set", wait::PATIENCE, async || {
+            let ownerless = index.claims_without_owner().await?;
+            ensure!(ownerless.is_empty(), "{ownerless:?}");
+            Ok(())
+        })
+        .await?;
         good.apply_with(namespace, &edition(1)?).await?;
         let what = "the revert clears it";
         index
