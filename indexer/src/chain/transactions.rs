@@ -96,11 +96,11 @@ impl Read {
         let commitment = outputs
             .filter(|script| script.starts_with(&COMMITMENT))
             .find_map(|script| script.get(COMMITMENT.len()..COMMITMENT_BYTES));
-        let reserved = coinbase.input.first().map(|input| &input.witness);
         if !self.has_witnesses {
             return !(is_in_force && commitment.is_some());
         }
-        let reserved = reserved
+        let witness = coinbase.input.first().map(|input| &input.witness);
+        let reserved = witness
             .filter(|witness| witness.len() == 1)
             .and_then(|witness| witness.nth(0));
         let root = calculate_root(self.wtxids.iter().copied()).map(WitnessMerkleNode::from_raw_hash);

@@ -4,7 +4,7 @@ use std::fmt;
 
 use bitcoin::{BlockHash, hashes::Hash};
 
-use super::WriteSet;
+use super::{WriteSet, write_set::length};
 use crate::chain::Height;
 
 /// Commitment to everything written up to a height: equal digests mean equal indexes.
@@ -38,14 +38,6 @@ impl WriteHasher {
     pub fn finish(&self) -> [u8; 32] {
         *self.0.finalize().as_bytes()
     }
-}
-
-/// A guest's memory is below 2^32 bytes, and so is everything it flushes.
-#[allow(clippy::expect_used)]
-fn length(bytes: &[u8]) -> [u8; 4] {
-    u32::try_from(bytes.len())
-        .expect("flushed from a 32-bit memory")
-        .to_be_bytes()
 }
 
 impl Digest {

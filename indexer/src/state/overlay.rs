@@ -109,13 +109,11 @@ impl Generation {
         self.pairs += len as usize;
         self.held_bytes += writes.held_bytes();
         self.last = height;
+        let new = Arc::clone(&writes);
         self.blocks.push(Block { first, writes });
         let Self { blocks, places, .. } = self;
-        let Some(Block { writes, .. }) = blocks.last() else {
-            return;
-        };
         for pair in 0..len {
-            let key = writes.key(pair);
+            let key = new.key(pair);
             // In the order flushed, so that the last value of a key is the one that stays.
             places.put(hasher.hash_one(key), first + pair, |number| {
                 key_of(blocks, number) == key

@@ -205,10 +205,17 @@ impl Flushed {
     }
 }
 
+/// What stands before a key or value that is hashed. A guest's memory is below 2^32 bytes, and so is all it flushes.
+#[allow(clippy::expect_used)]
+pub(super) fn length(bytes: &[u8]) -> [u8; LENGTH_BYTES] {
+    u32::try_from(bytes.len())
+        .expect("flushed from a 32-bit memory")
+        .to_be_bytes()
+}
+
 impl Sorted {
-    #[allow(clippy::cast_possible_truncation)] // Spans are below 2^32.
     fn push(&mut self, bytes: &[u8]) {
-        self.bytes.extend_from_slice(&(bytes.len() as u32).to_be_bytes());
+        self.bytes.extend_from_slice(&length(bytes));
         self.bytes.extend_from_slice(bytes);
     }
 }

@@ -15,8 +15,8 @@ pub const MEMORY_BYTES: usize = BLOCK_CACHE_BYTES + WRITE_BUFFERS_BYTES + 128 * 
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
 
-/// Blocks, filters and indexes of all files, so that memory does not grow with the index. At 10 bits a row the filters
-/// of 50 million rows take half of it.
+/// Blocks, filters and indexes of all files, so that memory does not grow with the index. At the 7 bits a
+/// row that small filters take, those of 70 million rows take half of it.
 const BLOCK_CACHE_BYTES: usize = 128 * MIB;
 /// Two bits, four shards: few threads compete, and an item larger than its shard is read from disk every time, which a
 /// 16 MiB value must not be.
