@@ -1,5 +1,7 @@
 //! A block or a view that failed: what kind of failure, and in whose words.
 
+pub(crate) mod point;
+
 use std::fmt;
 
 use crds::pod::FaultClass;

@@ -12,28 +12,18 @@
 //! `source`, `guest` and `store` do not know each other; they meet in the pure `chain` and `state`. `pipeline` joins
 //! them for indexing, `rpc` for queries.
 
-pub mod args;
 pub mod chain;
-pub mod check;
-pub mod client;
+pub mod cli;
+pub mod commands;
 pub mod control;
 pub mod fault;
-mod fault_point;
 pub mod guest;
-pub mod manifest;
-pub mod metrics;
 pub mod module;
-pub mod ops;
 pub mod pipeline;
-pub mod progress;
-pub mod report;
-pub mod rollback;
-pub mod rpc;
 pub mod run;
 pub mod seed;
-pub mod serving;
+pub mod serve;
 pub mod source;
 pub mod state;
 pub mod store;
 pub mod telemetry;
-pub mod verify;

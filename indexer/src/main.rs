@@ -3,8 +3,13 @@
 use std::{io, process::ExitCode};
 
 use indexer::{
-    args::{Cli, Command, Launch},
-    check, client, rollback, run, telemetry, verify,
+    cli::args::{Cli, Command, Launch},
+    commands::check,
+    commands::client,
+    commands::rollback,
+    commands::verify,
+    run,
+    telemetry::logs,
 };
 
 fn main() -> ExitCode {

@@ -35,13 +35,13 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     chain::{BlockRef, Height},
     control::Control,
+    fault::point,
     fault::{Fault, Remedy},
-    fault_point,
-    metrics::Metrics,
-    progress::Progress,
-    report::Report,
     source::{self, BlockSource},
     store::Store,
+    telemetry::metrics::Metrics,
+    telemetry::progress::Progress,
+    telemetry::report::Report,
 };
 use commit::Committer;
 use execute::{Executed, Executor};
@@ -292,7 +292,7 @@ impl<S: BlockSource> Pipeline<S> {
         let Some(tip) = store.tip() else { return End::Continue };
         tracing::info!(height = %tip.at.height, fork = ?fork.map(|f| f.height.0), "the chain reorganised: unwinding");
         let unwound = store.unwind(fork.map(|f| f.height));
-        fault_point::reach("after an unwind");
+        point::reach("after an unwind");
         self.show_tip();
         match unwound {
             Ok(depth) => {

@@ -20,20 +20,20 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    args::{Credentials, Launch},
+    cli::args::{Credentials, Launch},
     control::Control,
     guest::{Engine, EngineConfig, Indexing, Module},
-    metrics::Metrics,
     module,
-    ops::{self, Ops},
     pipeline::{Finished, Pipeline, Settings, Shared, execute::Executor},
-    progress::Progress,
-    report::Report,
-    rpc,
     seed::serve::{Copies, router as copies_router},
-    serving::Serving,
+    serve::ops::{self, Ops},
+    serve::rpc,
+    serve::serving::Serving,
     source::{Login, configured::Configured},
     store::Store,
+    telemetry::metrics::Metrics,
+    telemetry::progress::Progress,
+    telemetry::report::Report,
 };
 
 /// Pause between two looks at a module that cannot be used. The kubelet brings a changed `ConfigMap` within a minute.

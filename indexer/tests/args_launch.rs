@@ -7,7 +7,7 @@ use std::{fs, path::Path};
 
 use clap::error::ErrorKind;
 use crds::{Network, RefreshPolicy, pod::Module};
-use indexer::args::{Cli, Command, Launch, LogFormat};
+use indexer::cli::args::{Cli, Command, Launch, LogFormat};
 
 const MANIFEST: &str = "tests/data/outpoints.yaml";
 const CONFIG: &str = "tests/data/config.yaml";
@@ -369,7 +369,7 @@ fn commands_on_a_folder_find_it_as_a_run_does() {
         assert_eq!(folder(&line), Ok(expected), "{line}");
         if !line.starts_with("--label") && !line.starts_with("--db-path") {
             let launch = launch(&line).unwrap();
-            let run = indexer::args::store_dir(&launch.config.data_dir);
+            let run = indexer::cli::args::store_dir(&launch.config.data_dir);
             assert_eq!(folder(&line), Ok(run.display().to_string()), "{line}");
         }
     }

@@ -1,7 +1,7 @@
 //! docs/reference.md against the code: what is there must be told.
 
 use clap::CommandFactory as _;
-use indexer::args::Cli;
+use indexer::cli::args::Cli;
 
 const REFERENCE: &str = include_str!("../../docs/reference.md");
 /// What pods report, with all its words.

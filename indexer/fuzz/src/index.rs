@@ -8,7 +8,7 @@ use indexer::{
     chain::{BlockRef, Height},
     fault::Fault,
     guest::{CancelFlag, ViewAnswer, ViewError},
-    rpc::{Index, IndexedBlock, Sizes},
+    serve::rpc::{Index, IndexedBlock, Sizes},
     state::Digest,
 };
 

@@ -11,7 +11,7 @@ use super::{Shared, execute::Executed, show_tip};
 use crate::{
     chain::{BlockRef, Height},
     fault::Fault,
-    fault_point,
+    fault::point,
     state::{Digest, WriteSet},
     store::{Durability, NewBlock},
 };
@@ -108,7 +108,7 @@ impl Committer {
         if self.waiting.is_empty() {
             self.since = started;
         }
-        fault_point::reach("before the digest");
+        point::reach("before the digest");
         self.digest = self.digest.next(at.height, at.hash, writes.hash());
         self.waiting_bytes += writes.held_bytes();
         self.waiting.push(Waiting {
@@ -136,11 +136,11 @@ impl Committer {
         } = &self.shared;
         // Blocks this far below the tip are not undone any more.
         let undo_from = report.tip().unwrap_or(0).saturating_sub(store.max_reorg_depth());
-        fault_point::reach("before the batch");
+        point::reach("before the batch");
         store.commit_all(&new, Height(undo_from), durability)?;
-        fault_point::reach("after the batch");
+        point::reach("after the batch");
         show_tip(&self.shared.store, &self.shared.report);
-        fault_point::reach("announced");
+        point::reach("announced");
         let share = started.elapsed() / blocks;
         metrics.executed_waiting().sub(i64::from(blocks));
         report.trouble_over();

@@ -18,8 +18,8 @@ use tokio_util::sync::CancellationToken;
 use super::{COMMIT_BUDGET_KIB, Shared, audit, fetch::Fetched};
 use crate::{
     chain::{Block, BlockRef, Height},
+    fault::point,
     fault::{Fault, Remedy},
-    fault_point,
     guest::{Indexing, refresh},
     state::{Layered, Overlay, State, WriteSet},
 };
@@ -126,7 +126,7 @@ impl Executor {
                 Next::Drained => return End::Drained,
                 Next::Stopped => return End::Stopped,
             };
-            fault_point::reach("fetched");
+            point::reach("fetched");
             shared.metrics.stage("wait", waited.elapsed());
             shared.metrics.stage("fetch", fetched.took);
             shared.metrics.fetched_waiting().set(blocks.len() as i64);
@@ -135,7 +135,7 @@ impl Executor {
                 Ok(writes) => writes,
                 Err(end) => return end,
             };
-            fault_point::reach("executed");
+            point::reach("executed");
             let at = fetched.block.at;
             shared.metrics.stage("execute", started.elapsed());
             drop(fetched);
@@ -233,10 +233,10 @@ impl Executor {
             self.pending,
         );
         let Some(reason) = due else { return Ok(()) };
-        fault_point::reach("before a refresh");
+        point::reach("before a refresh");
         match self.guest.refresh() {
             Ok(()) => {
-                fault_point::reach("after a refresh");
+                point::reach("after a refresh");
                 self.refreshed(shared, reason, height);
                 Ok(())
             }

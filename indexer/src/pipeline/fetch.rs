@@ -13,8 +13,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
 use crate::{
     chain::{Block, BlockRef, Height},
-    report::Report,
     source::{self, BlockSource, Headers},
+    telemetry::report::Report,
 };
 
 /// Headers asked for at a time: what one answer of a node can hold.

@@ -7,7 +7,7 @@ use tokio::runtime::Handle;
 
 use super::{Process, show_module, unusable};
 use crate::{
-    args,
+    cli::args,
     pipeline::show_tip,
     seed::fill::Filling,
     store::{Error, Refusal, Store, Terms},

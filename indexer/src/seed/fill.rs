@@ -21,8 +21,8 @@ use super::{
 };
 use crate::{
     chain::Height,
-    report::Report,
     store::{self, Store, verify},
+    telemetry::report::Report,
 };
 
 /// First and longest pause after every pod was asked in vain.

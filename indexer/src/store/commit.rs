@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     chain::{BlockRef, Height},
-    fault_point,
+    fault::point,
     state::{Digest, WriteSet},
 };
 
@@ -110,17 +110,17 @@ impl Store {
         what: &'static str,
     ) -> Result<(), Error> {
         let database = &*self.inner.database;
-        fault_point::reach("file written");
+        point::reach("file written");
         ingest::announce(database, &mut batch, file);
         database.write(batch, Durability::EachBlock, what)?;
-        fault_point::reach("file announced");
+        point::reach("file announced");
         // The file stays whatever becomes of the log. With the tip in a table, too, a log that lost the block rows shows
         // when the store is opened; else rows of lost blocks would be left among those of the blocks that come instead.
         writing.half_done = true;
         database.put_in_table(META, "the tip")?;
         ingest::take_over(database, file)?;
         writing.half_done = false;
-        fault_point::reach("file taken over");
+        point::reach("file taken over");
         Ok(())
     }
 

@@ -16,7 +16,7 @@ use super::{
     rocks::Database,
     schema::{BLOCKS, META, TIP, UNDO, height_key, parse_height},
 };
-use crate::{chain::Height, fault_point};
+use crate::{chain::Height, fault::point};
 
 /// Opens the database of a folder, which becomes the index wanted if it is new, and checks that it agrees with itself.
 pub(super) fn open(dir: &Path, wanted: &Identity, terms: Terms) -> Result<(Arc<Database>, Head), Error> {
@@ -27,12 +27,12 @@ pub(super) fn open(dir: &Path, wanted: &Identity, terms: Terms) -> Result<(Arc<D
         });
     }
     let database = Arc::new(Database::open(dir)?);
-    fault_point::reach("database made");
+    point::reach("database made");
     let lineage = match origin::read(&database)? {
         Some(found) => found,
         None => begin(&database, wanted, terms)?,
     };
-    fault_point::reach("identity written");
+    point::reach("identity written");
     ingest::recover(&database)?;
     let head = read_head(&database, lineage)?;
     Ok((database, head))

@@ -12,7 +12,7 @@ use super::{
     rocks::Database,
     schema::{IDENTITY, LINEAGE, META},
 };
-use crate::{chain::Height, fault_point, state::Digest};
+use crate::{chain::Height, fault::point, state::Digest};
 
 impl Store {
     /// The modules that built what is stored. No I/O.
@@ -51,10 +51,10 @@ impl Store {
         let database = &*self.inner.database;
         let mut batch = WriteBatch::default();
         put(database, &mut batch, &head.lineage, &lineage);
-        fault_point::reach("before the lineage");
+        point::reach("before the lineage");
         // On disk before the first block of the module is: what it writes must never be taken for another one's.
         database.write(batch, Durability::EachBlock, "which module goes on")?;
-        fault_point::reach("lineage written");
+        point::reach("lineage written");
         self.publish(head.tip.zip(head.row), Arc::new(lineage));
         Ok(())
     }

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     chain::Height,
-    fault_point,
+    fault::point,
     state::{Builder, Digest, WriteSet},
 };
 
@@ -105,7 +105,7 @@ impl Store {
         let before = self.lineage();
         let lineage = Arc::new(before.unwound(*lowest));
         origin::put(database, &mut batch, &before, &lineage);
-        fault_point::reach("before blocks are undone");
+        point::reach("before blocks are undone");
         if bytes >= FILE_BYTES_MIN {
             let undone = self.head().row.map_or(Digest([0; 32]), |row| row.digest);
             let sets: Vec<_> = blocks.iter().map(|(height, keys)| (*height, keys)).collect();

@@ -154,7 +154,7 @@ fn a_thousand_refreshes_leave_no_memory_behind() {
             indexing.refresh().unwrap();
             stage::run_at(&mut indexing, height, &[0; 80], Rows::default()).unwrap();
         }
-        indexer::report::resident_bytes()
+        indexer::telemetry::report::resident_bytes()
     };
     let early = resident_after(10);
     let late = resident_after(1000);

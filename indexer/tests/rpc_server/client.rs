@@ -3,12 +3,12 @@ use std::sync::Arc;
 use axum::Router;
 use crds::Phase;
 use indexer::{
-    args::{RefreshFlags, StatusFlags, ViewFlags},
-    client,
+    cli::args::{RefreshFlags, StatusFlags, ViewFlags},
+    commands::client,
     control::Control,
-    metrics::Metrics,
-    ops,
-    report::Report,
+    serve::ops,
+    telemetry::metrics::Metrics,
+    telemetry::report::Report,
 };
 use tokio::net::TcpListener;
 

@@ -20,9 +20,9 @@ use indexer::{
     chain::{BlockRef, Height},
     fault::Fault,
     guest::{CancelFlag, ViewAnswer, ViewError},
-    metrics::Metrics,
-    rpc::{self, Index, IndexedBlock, Sizes},
+    serve::rpc::{self, Index, IndexedBlock, Sizes},
     state::Digest,
+    telemetry::metrics::Metrics,
 };
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
@@ -248,7 +248,7 @@ impl Server {
 
     /// The text of the metric with these labels; none if it is not there.
     pub(crate) fn metric(&self, name: &str) -> Option<String> {
-        let report = indexer::report::Report::new(&self.config);
+        let report = indexer::telemetry::report::Report::new(&self.config);
         let text = self.metrics.render(&report.status()).unwrap();
         text.lines()
             .find_map(|line| Some(line.strip_prefix(name)?.trim().to_owned()))

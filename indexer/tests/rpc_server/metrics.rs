@@ -1,7 +1,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use crds::pod::{FaultClass, Halt};
-use indexer::{metrics::Metrics, report::Report};
+use indexer::{telemetry::metrics::Metrics, telemetry::report::Report};
 
 use crate::harness::config;
 

@@ -9,7 +9,7 @@ use crds::{
     Phase,
     pod::{Check, FaultClass, Halt, Status, module_reasons},
 };
-use indexer::{control::Control, metrics::Metrics, ops, report::Report};
+use indexer::{control::Control, serve::ops, telemetry::metrics::Metrics, telemetry::report::Report};
 use serde_json::Value;
 
 use crate::harness::{config, send};

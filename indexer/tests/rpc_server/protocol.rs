@@ -2,7 +2,7 @@ use axum::{
     body::{Body, to_bytes},
     http::{Method, Request, StatusCode, header},
 };
-use indexer::rpc;
+use indexer::serve::rpc;
 use serde_json::{Value, json};
 
 use crate::harness::{Server, TIP, outcome, send};

@@ -3,7 +3,7 @@
 use std::{fs, path::Path, sync::Arc};
 
 use crds::pod::{self, seed_reasons};
-use indexer::{report::Report, seed::fill::Filling, store::Store};
+use indexer::{seed::fill::Filling, store::Store, telemetry::report::Report};
 use tempfile::tempdir;
 use tokio_util::sync::CancellationToken;
 

@@ -22,11 +22,11 @@ use indexer::{
     chain::{BlockRef, Height},
     fault::Fault,
     guest::{CancelFlag, Engine, EngineConfig, Indexing, Module},
-    metrics::Metrics,
-    rpc,
-    serving::Serving,
+    serve::rpc,
+    serve::serving::Serving,
     state::{Digest, WriteSet},
     store::{Durability, Store},
+    telemetry::metrics::Metrics,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -124,7 +124,7 @@ impl Stage {
 
     /// The number at a metric's name with its labels; none if it is not there.
     pub(crate) fn metric(&self, name: &str) -> Option<String> {
-        let report = indexer::report::Report::new(&self.config);
+        let report = indexer::telemetry::report::Report::new(&self.config);
         let text = self.metrics.render(&report.status()).unwrap();
         text.lines()
             .find_map(|line| Some(line.strip_prefix(name)?.trim().to_owned()))

@@ -3,10 +3,10 @@
 use std::{path::Path, process::Command};
 
 use indexer::{
-    args::{FolderFlags, RollbackFlags, store_dir},
-    rollback::rollback,
+    cli::args::{FolderFlags, RollbackFlags, store_dir},
+    commands::rollback::rollback,
+    commands::verify::verify,
     store::Store,
-    verify::verify,
 };
 use rocksdb::{DB, IteratorMode};
 use tempfile::{TempDir, tempdir};

@@ -1,7 +1,7 @@
 //! A report for a stage that runs without its process.
 #![allow(clippy::unwrap_used)] // Tests, though the lints do not see it.
 
-use indexer::report::Report;
+use indexer::telemetry::report::Report;
 
 /// Nothing is told yet.
 pub(crate) fn report() -> Report {

@@ -11,7 +11,7 @@ use super::{
     in_place::{other, other_guest},
     *,
 };
-use crate::fault_point::DIE_AT;
+use crate::fault::point::DIE_AT;
 
 /// Set for the process that dies: the folder of its store.
 const VICTIM_DIR: &str = "SHREWD_VICTIM_DIR";

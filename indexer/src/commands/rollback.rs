@@ -3,8 +3,8 @@
 use std::io::{self, Write};
 
 use crate::{
-    args::{self, RollbackFlags},
     chain::Height,
+    cli::args::{self, RollbackFlags},
     store::{self, Store},
 };
 

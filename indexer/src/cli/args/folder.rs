@@ -6,7 +6,7 @@ use clap::Args;
 use crds::pod::Config;
 
 use super::Error;
-use crate::manifest;
+use crate::cli::manifest;
 
 /// Where local runs put their data unless they are told otherwise.
 const LOCAL_DATA: &str = "shrewd-data";

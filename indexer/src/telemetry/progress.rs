@@ -8,7 +8,7 @@ use std::{
 use crds::pod::Status;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::report::Report;
+use crate::telemetry::report::Report;
 
 /// A line after so many blocks.
 const LINE_EVERY_BLOCKS: u64 = 1_000;

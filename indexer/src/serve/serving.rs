@@ -1,4 +1,4 @@
-//! Answers queries from store and module: what [`rpc`](crate::rpc) is given in a real process.
+//! Answers queries from store and module: what [`rpc`](crate::serve::rpc) is given in a real process.
 
 use std::{
     sync::{Arc, OnceLock},
@@ -11,7 +11,7 @@ use crate::{
     chain::{BlockRef, Height},
     fault::Fault,
     guest::{CancelFlag, Module, ViewAnswer, ViewError, ViewLimits},
-    rpc::{Index, IndexedBlock, Sizes},
+    serve::rpc::{Index, IndexedBlock, Sizes},
     state::{Layered, Overlay},
     store::Store,
 };

@@ -11,9 +11,9 @@ use std::{
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    args::CheckFlags,
+    cli::args::CheckFlags,
     guest::{self, Description, Engine, EngineConfig, LoadError, Module},
-    report::resident_bytes,
+    telemetry::report::resident_bytes,
 };
 
 /// The default of the resource.

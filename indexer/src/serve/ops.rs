@@ -19,7 +19,7 @@ use axum::{
 use crds::pod::{RefreshRequest, Status};
 use serde_json::json;
 
-use crate::{control::Control, metrics::Metrics, report::Report};
+use crate::{control::Control, telemetry::metrics::Metrics, telemetry::report::Report};
 
 /// A refresh request is one short id.
 const REFRESH_BODY_BYTES_MAX: usize = 1024;

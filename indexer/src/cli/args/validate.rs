@@ -153,7 +153,7 @@ mod tests {
 
     use super::*;
 
-    const GOOD: &str = include_str!("../../tests/data/config.yaml");
+    const GOOD: &str = include_str!("../../../tests/data/config.yaml");
 
     fn seed(from: &[&str]) -> Seed {
         Seed {

@@ -11,7 +11,7 @@ use reqwest::{Client, RequestBuilder};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::args::{RefreshFlags, StatusFlags, ViewFlags};
+use crate::cli::args::{RefreshFlags, StatusFlags, ViewFlags};
 
 /// Time for a status: it is answered from memory.
 const STATUS_TIMEOUT: Duration = Duration::from_secs(10);
@@ -280,7 +280,7 @@ mod tests {
 
     #[test]
     fn a_status_is_shown_one_fact_a_line() {
-        let status = serde_json::from_str(include_str!("../tests/data/status.json")).unwrap();
+        let status = serde_json::from_str(include_str!("../../tests/data/status.json")).unwrap();
         expectorate::assert_contents("tests/data/status.txt", &shown(&status));
     }
 }

@@ -34,8 +34,8 @@ use crate::{
     chain::{BlockRef, Height},
     fault::Fault,
     guest::{CancelFlag, ViewAnswer, ViewError},
-    metrics::Metrics,
     state::Digest,
+    telemetry::metrics::Metrics,
 };
 
 /// The guest failed a view.

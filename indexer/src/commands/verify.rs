@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use crate::{
-    args::{self, FolderFlags},
+    cli::args::{self, FolderFlags},
     store::{self, Store, verify::Verified},
 };
 

@@ -13,7 +13,7 @@ use crds::{
 use sha2::{Digest as _, Sha256};
 
 use super::{KeptFlags, RunFlags, folder, validate::problems};
-use crate::manifest;
+use crate::cli::manifest;
 
 /// As the resource's schema has it by default.
 const MAX_REORG_DEPTH: u32 = 100;

@@ -116,7 +116,7 @@ pub fn parse(text: &str) -> Result<Indexer, Error> {
 mod tests {
     use super::*;
 
-    const INDEXER: &str = include_str!("../tests/data/outpoints.yaml");
+    const INDEXER: &str = include_str!("../../tests/data/outpoints.yaml");
 
     #[test]
     fn the_indexer_is_found_among_other_documents() {

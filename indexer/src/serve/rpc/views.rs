@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     guest::{CancelFlag, ViewAnswer, ViewError},
-    metrics::{Metrics, OTHER_FUNCTION},
+    telemetry::metrics::{Metrics, OTHER_FUNCTION},
 };
 
 /// Views that wait for each one that runs. More could rarely be served within the same deadline, and each holds its

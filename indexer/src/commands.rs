@@ -1,0 +1,6 @@
+//! Subcommands that answer a question or repair a store, and exit.
+
+pub mod check;
+pub mod client;
+pub mod rollback;
+pub mod verify;

@@ -1,0 +1,68 @@
+//! Where log lines go: standard error, as text or JSON, around the progress bar if there is one.
+
+use std::io::{self, IsTerminal as _, Write};
+
+use indicatif::ProgressBar;
+use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
+
+use crate::cli::args::LogFormat;
+
+/// What is logged without `RUST_LOG`: ours, and from libraries only what went wrong. Cranelift and hyper tell their
+/// every step at lower levels.
+const DEFAULT_FILTER: &str = "warn,indexer=info,shrewd_indexer=info";
+
+/// Starts logging and gives the bar that log lines step aside for. It is hidden unless a person watches: standard error
+/// is a terminal and lines are text.
+///
+/// # Errors
+/// If something else in this process logs already, or `RUST_LOG` is no filter.
+pub fn init(format: LogFormat) -> Result<ProgressBar, Box<dyn std::error::Error + Send + Sync>> {
+    let filter = match std::env::var("RUST_LOG") {
+        Ok(filter) if !filter.is_empty() => EnvFilter::try_new(filter)?,
+        _ => EnvFilter::new(DEFAULT_FILTER),
+    };
+    let terminal = io::stderr().is_terminal();
+    let bar = if terminal && format == LogFormat::Text {
+        ProgressBar::no_length()
+    } else {
+        ProgressBar::hidden()
+    };
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(terminal)
+        .with_writer(Aside(bar.clone()));
+    match format {
+        LogFormat::Text => lines.try_init()?,
+        LogFormat::Json => lines
+            .json()
+            .flatten_event(true)
+            .with_current_span(false)
+            .with_span_list(false)
+            .try_init()?,
+    }
+    Ok(bar)
+}
+
+/// Writes lines to standard error with the bar out of the way.
+#[derive(Clone)]
+struct Aside(ProgressBar);
+
+impl Write for Aside {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // One call is one whole line: tracing-subscriber formats into a buffer first.
+        self.0.suspend(|| io::stderr().lock().write_all(bytes))?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}
+
+impl<'a> MakeWriter<'a> for Aside {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        self.clone()
+    }
+}
