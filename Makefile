@@ -28,8 +28,9 @@ build: ## both binaries
 fmt: ## formats the Rust code
 	cargo fmt --all
 
-lint: ## formatting, clippy and shellcheck, warnings are errors
+lint: ## formatting, imports, clippy and shellcheck, warnings are errors
 	cargo fmt --all --check
+	scripts/circles
 	cargo clippy $(CARGO_FLAGS) --all-targets -- -D warnings
 	scripts/shell-lint
 

@@ -12,7 +12,7 @@ use crate::{read_yaml, repository};
 const ENVIRONMENTS: [&str; 2] = ["staging", "production"];
 
 fn example(path: &str) -> PathBuf {
-    repository().join("examples/gitops").join(path)
+    repository().join("integrations/gitops-repository").join(path)
 }
 
 fn environment(name: &str, file: &str) -> Value {
