@@ -28,9 +28,10 @@ build: ## both binaries
 fmt: ## formats the Rust code
 	cargo fmt --all
 
-lint: ## formatting, imports, clippy and shellcheck, warnings are errors
+lint: ## formatting, imports, prose, clippy and shellcheck, warnings are errors
 	cargo fmt --all --check
 	scripts/circles
+	scripts/prose
 	cargo clippy $(CARGO_FLAGS) --all-targets -- -D warnings
 	scripts/shell-lint
 

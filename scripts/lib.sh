@@ -19,7 +19,7 @@ TAIL_LINES=40                                     # of a failed step's log are s
 
 SUMMARY=()                                        # a line for each finished step
 BACKGROUND=                                       # process group of the command that runs beside the steps
-PULSE=                                            # process that speaks for a long step
+PULSE=                                            # process that reports on a long step
 
 cd "$ROOT"
 mkdir -p "$GUESTS" "$IMAGES" "$LOGS"

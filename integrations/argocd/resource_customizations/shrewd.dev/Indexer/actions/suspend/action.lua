@@ -1,4 +1,4 @@
--- The pods go, their data stays. Automated self-healing takes this back: what shall last belongs into git.
+-- The pods go, their data stays. Automated self-healing reverts this: commit what is to last.
 
 obj.spec.suspend = true
 return obj

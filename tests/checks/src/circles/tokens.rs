@@ -2,7 +2,7 @@
 
 use proc_macro2::{Spacing, Span, TokenStream, TokenTree};
 
-use crate::names::Segments;
+use super::names::Segments;
 
 /// A path among tokens.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use crate::edges::{Edge, Reason};
+use super::edges::{Edge, Reason};
 
 /// Reasons of one dependency that are shown; more would hide the circle.
 const REASONS_SHOWN: usize = 3;

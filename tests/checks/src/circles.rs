@@ -29,7 +29,7 @@ pub use source::Error;
 ///
 /// # Errors
 /// When a source file is missing, unreadable or not Rust.
-pub fn circles(root: &Path) -> Result<Vec<Circle>, Error> {
+pub fn find(root: &Path) -> Result<Vec<Circle>, Error> {
     let tree = tree::Tree::load(root)?;
     Ok(graph::circles(&edges::edges(&tree)))
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use crate::{resolve::files_of, tree::Tree};
+use super::{resolve::files_of, tree::Tree};
 
 /// One use of a name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::{
+use super::{
     names::{Binding, Segments},
     tree::{ROOT, Tree},
 };

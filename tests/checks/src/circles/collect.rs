@@ -8,7 +8,7 @@ use syn::{
     visit::{self, Visit},
 };
 
-use crate::{
+use super::{
     cfg::only_in_tests,
     names::{Names, Segments, imported, passes_on},
     tokens::{Written, written},

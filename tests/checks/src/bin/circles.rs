@@ -17,7 +17,7 @@ fn main() -> ExitCode {
     }
     let mut code = ExitCode::SUCCESS;
     for root in roots {
-        match structure::circles(&root) {
+        match checks::circles::find(&root) {
             Ok(circles) if circles.is_empty() => println!("{}: no circle", root.display()),
             Ok(circles) => {
                 println!("{}: circles: {}", root.display(), circles.len());

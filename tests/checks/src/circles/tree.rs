@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use syn::{Item, ItemMod};
 
-use crate::{
+use super::{
     cfg::only_in_tests,
     collect::{Collector, Used, attributes},
     names::{Binding, Names, defined},

@@ -20,7 +20,7 @@ fn planted(files: &[(&str, &str)]) -> TempDir {
 fn circles(files: &[(&str, &str)]) -> Vec<Vec<String>> {
     let folder = planted(files);
     let name = |path: &std::path::Path| path.strip_prefix(folder.path()).unwrap().display().to_string();
-    structure::circles(&folder.path().join("lib.rs"))
+    checks::circles::find(&folder.path().join("lib.rs"))
         .unwrap()
         .iter()
         .map(|circle| {
