@@ -4,7 +4,7 @@ CARGO_FLAGS := --release --locked --workspace
 GOLDEN := EXPECTORATE=overwrite
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build fmt lint deny doc unit soak gitops golden guests bitcoind images chart test bench bench-quick fuzz-smoke kind-up kind-down gitops-up demo demo-down
+.PHONY: help preflight setup build fmt lint deny doc unit soak gitops golden guests bitcoind images chart test bench bench-quick fuzz-smoke kind-up kind-down gitops-up demo demo-down
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1@\2/p' $(MAKEFILE_LIST) | while IFS=@ read -r name text; do \
@@ -18,6 +18,9 @@ demo-down: ## removes the demo, its cluster, and the engine if we started it
 
 test: ## everything that must hold before a merge, on real parts
 	@scripts/test
+
+preflight: ## says within seconds what this machine lacks for `make test`
+	@scripts/preflight test
 
 setup: ## installs what is missing on a Debian machine
 	@scripts/setup
