@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crds::{MAX_BEHIND, pod};
 
-use super::Sample;
+use super::sample::Sample;
 
 /// How often numbers that move are shown.
 pub const NUMBERS_INTERVAL: Duration = Duration::from_secs(30);
