@@ -2,33 +2,27 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use crds::Revision;
-use k8s_openapi::{
-    api::{
-        apps::v1::StatefulSet,
-        core::v1::{ConfigMap, Pod, Service, ServiceAccount},
-        policy::v1::PodDisruptionBudget,
-    },
-    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+use k8s_openapi::api::{
+    apps::v1::StatefulSet,
+    core::v1::{ConfigMap, Pod, Service, ServiceAccount},
+    policy::v1::PodDisruptionBudget,
 };
 use kube::{Resource, ResourceExt, runtime::reflector::Store};
 use serde::Serialize;
 use serde_json::Value;
 
-pub mod consistency;
 mod digests;
-pub mod obstacles;
-pub mod pod;
+mod obstacles;
 
-pub use consistency::{Consistency, Difference};
-pub use pod::ObservedPod;
+pub use obstacles::obstacle;
 
 use crate::{
+    facts::{Observed, ObservedPod},
     names,
-    plan::{self, ChildKind},
-    record::{Record, records},
-    rollout::Served,
-    sampler::{Key, Sample, Sampler},
+    objects::{ChildKind, Key, Owner, Served, owner},
+    pod_client::PodClient,
+    record::records,
+    sampler::Sampler,
 };
 
 /// The watch caches of one scope, each limited to the objects this operator manages.
@@ -48,27 +42,6 @@ pub struct Stores {
     pub budgets: Store<PodDisruptionBudget>,
 }
 
-/// All that is known of one Indexer's objects at one moment.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Observed {
-    /// Objects it owns, by kind and name, as the API server has them.
-    pub children: BTreeMap<(ChildKind, String), Value>,
-    /// Whether there are objects that an earlier Indexer of the same name still owns.
-    pub has_leftovers: bool,
-    /// Its stateful sets once more, typed.
-    pub stateful_sets: Vec<StatefulSet>,
-    /// Its pods, by name.
-    pub pods: Vec<ObservedPod>,
-    /// What its Service for clients says; none if there is none.
-    pub served: Option<Served>,
-    /// Every revision that has a stateful set, and its record if it can be read.
-    pub records: BTreeMap<Revision, Option<Record>>,
-    /// Whether the pods of a revision agree.
-    pub consistency: BTreeMap<Revision, Consistency>,
-    /// What keeps pods of a revision from being made, in Kubernetes' words.
-    pub obstacles: BTreeMap<Revision, String>,
-}
-
 impl Stores {
     /// Waits until every cache was filled once. A pass before that would take absent for missing.
     ///
@@ -86,7 +59,7 @@ impl Stores {
 
 /// Gathers what there is of one Indexer. `uid` is that of the resource: what an earlier one of the same name left
 /// behind is not its own.
-pub async fn observe(stores: &Stores, sampler: &Sampler, key: &Key, uid: &str) -> Observed {
+pub async fn observe(stores: &Stores, sampler: &Sampler, client: &PodClient, key: &Key, uid: &str) -> Observed {
     let mut children = BTreeMap::new();
     let mut has_leftovers = false;
     let stateful_sets = of(&stores.stateful_sets, key);
@@ -121,30 +94,17 @@ pub async fn observe(stores: &Stores, sampler: &Sampler, key: &Key, uid: &str) -
         .iter()
         .filter(|set| owner(set.meta(), uid) == Owner::This)
         .map(|set| (**set).clone());
-    let consistency = digests::compare_pods(sampler, &pods).await;
+    let consistency = digests::compare_pods(client, &pods).await;
     Observed {
         served: children
             .get(&(ChildKind::Service, names::shared(&key.name)))
-            .and_then(plan::served),
+            .and_then(Served::read),
         records: records(&children),
         children,
         has_leftovers,
         stateful_sets: stateful_sets.collect(),
         pods,
         consistency,
-        obstacles: BTreeMap::new(),
-    }
-}
-
-impl Observed {
-    /// The pods of one revision.
-    pub fn pods_of(&self, revision: &crds::Revision) -> impl Iterator<Item = &ObservedPod> {
-        self.pods.iter().filter(move |pod| pod.revision == *revision)
-    }
-
-    /// The samples of one revision's pods that answered.
-    pub fn answers_of(&self, revision: &crds::Revision) -> impl Iterator<Item = &crds::pod::Status> {
-        self.pods_of(revision).map(|pod| &pod.sample).filter_map(Sample::answer)
     }
 }
 
@@ -183,28 +143,4 @@ fn collect<K: Resource + Serialize>(
         }
     }
     has_leftovers
-}
-
-/// Whose an object is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Owner {
-    /// The Indexer with the id asked for.
-    This,
-    /// Something else.
-    Another,
-    /// It carries no owner reference.
-    Nobody,
-}
-
-/// Whose an object is, seen from the Indexer with this unique id.
-#[must_use]
-pub fn owner(meta: &ObjectMeta, uid: &str) -> Owner {
-    let owners = meta.owner_references.as_deref().unwrap_or_default();
-    if owners.iter().any(|owner| owner.uid == uid) {
-        Owner::This
-    } else if owners.is_empty() {
-        Owner::Nobody
-    } else {
-        Owner::Another
-    }
 }

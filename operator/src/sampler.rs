@@ -6,28 +6,24 @@
 
 use std::{
     collections::HashMap,
-    fmt,
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
-use crds::pod::{OPS_PORT, RefreshRequest};
 use futures::{StreamExt, stream};
 use tokio::{sync::mpsc, time::MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
-pub mod change;
-mod query;
-mod sample;
+use crate::{
+    facts::{
+        Sample, Target,
+        change::{Change, change},
+    },
+    metrics::Metrics,
+    objects::Key,
+    pod_client::PodClient,
+};
 
-use change::{Change, change};
-pub use query::Answer;
-pub use sample::{BODY_BYTES_MAX, Sample, Target};
-
-use crate::metrics::Metrics;
-
-/// One request, from connect to the last byte. A pod answers from memory in a millisecond; two seconds is a full node.
-const TIMEOUT: Duration = Duration::from_secs(2);
 /// Between two samples of a pod that starts, syncs, waits or fails.
 const UNSETTLED_INTERVAL: Duration = Duration::from_secs(2);
 /// Between two samples of a pod that sits at the tip. A third of the 15 s in which a crossing must be shown.
@@ -39,24 +35,9 @@ const CONCURRENCY: usize = 16;
 /// One failed request of a pod that answered before is no fact yet: a busy node loses one now and then.
 const FAILURES_UNTIL_SILENT: u32 = 2;
 
-/// Namespace and name of an Indexer.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Key {
-    /// Its namespace.
-    pub namespace: String,
-    /// Its name.
-    pub name: String,
-}
-
-impl fmt::Display for Key {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.namespace, self.name)
-    }
-}
-
 /// See the module.
 pub struct Sampler {
-    http: reqwest::Client,
+    pods: PodClient,
     groups: Mutex<HashMap<Key, Group>>,
     wake: mpsc::Sender<Key>,
     metrics: Metrics,
@@ -77,23 +58,14 @@ struct Polled {
 
 impl Sampler {
     /// A sampler that sends the key of an Indexer to `wake` when there is news of one of its pods.
-    ///
-    /// # Errors
-    /// If the HTTP client cannot be made.
-    pub fn new(wake: mpsc::Sender<Key>, metrics: Metrics) -> Result<Self, reqwest::Error> {
-        // Pods are asked by address and on a network of their own: no proxy, no redirect.
-        let http = reqwest::Client::builder()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .timeout(TIMEOUT)
-            .pool_max_idle_per_host(1)
-            .build()?;
-        Ok(Self {
-            http,
+    #[must_use]
+    pub fn new(pods: PodClient, wake: mpsc::Sender<Key>, metrics: Metrics) -> Self {
+        Self {
+            pods,
             groups: Mutex::default(),
             wake,
             metrics,
-        })
+        }
     }
 
     /// Polls until `stop`.
@@ -152,23 +124,6 @@ impl Sampler {
         self.groups().remove(key);
     }
 
-    /// Asks a pod for a fresh guest instance. Asking again with the same id is harmless.
-    ///
-    /// # Errors
-    /// What went wrong, for people.
-    pub async fn request_refresh(&self, target: &Target, id: &str) -> Result<(), String> {
-        let request = self
-            .http
-            .post(url(target, "refresh"))
-            .json(&RefreshRequest { id: id.to_owned() });
-        let response = request.send().await.map_err(|e| told(&e))?;
-        if response.status().is_success() {
-            Ok(())
-        } else {
-            Err(format!("it answered {}", response.status()))
-        }
-    }
-
     fn not_asked_yet(&self, key: &Key, targets: &[Target]) -> Vec<Target> {
         let groups = self.groups();
         let group = groups.get(key);
@@ -216,29 +171,9 @@ impl Sampler {
     }
 
     async fn ask(&self, target: &Target) -> Result<Sample, String> {
-        let read = self.body(target).await.and_then(|body| target.read(&body));
-        self.metrics.sampled(read.is_ok());
-        read.map(|status| Sample::Answer(Box::new(status)))
-    }
-
-    async fn body(&self, target: &Target) -> Result<Vec<u8>, String> {
-        let mut response = self
-            .http
-            .get(url(target, "status"))
-            .send()
-            .await
-            .map_err(|e| told(&e))?;
-        if !response.status().is_success() {
-            return Err(format!("it answered {}", response.status()));
-        }
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|e| told(&e))? {
-            if body.len() + chunk.len() > BODY_BYTES_MAX {
-                return Err(format!("its status is longer than {BODY_BYTES_MAX} bytes"));
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(body)
+        let status = self.pods.status(target).await;
+        self.metrics.sampled(status.is_ok());
+        status.map(|status| Sample::Answer(Box::new(status)))
     }
 
     fn groups(&self) -> MutexGuard<'_, HashMap<Key, Group>> {
@@ -284,21 +219,6 @@ fn interval(latest: &Sample, failures: u32) -> Duration {
     }
 }
 
-fn url(target: &Target, path: &str) -> String {
-    format!("http://{}/{path}", std::net::SocketAddr::new(target.address, OPS_PORT))
-}
-
-/// What is wrong with a request in few and steady words: addresses and system texts stay in the log.
-fn told(error: &reqwest::Error) -> String {
-    if error.is_timeout() {
-        "no answer in time".into()
-    } else if error.is_connect() {
-        "no connection".into()
-    } else {
-        "its answer broke off".into()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -325,7 +245,7 @@ mod tests {
     #[tokio::test]
     async fn numbers_wake_once_per_interval_and_rest_never() {
         let (wake, _woken) = mpsc::channel(1);
-        let sampler = Sampler::new(wake, Metrics::new().unwrap()).unwrap();
+        let sampler = Sampler::new(PodClient::new().unwrap(), wake, Metrics::new().unwrap());
         let key = Key {
             namespace: "ns".into(),
             name: "one".into(),
@@ -346,7 +266,7 @@ mod tests {
     #[tokio::test]
     async fn a_pod_that_does_not_answer_is_silent_from_the_start() {
         let (wake, _woken) = mpsc::channel(1);
-        let sampler = Sampler::new(wake, Metrics::new().unwrap()).unwrap();
+        let sampler = Sampler::new(PodClient::new().unwrap(), wake, Metrics::new().unwrap());
         let key = Key {
             namespace: "ns".into(),
             name: "one".into(),

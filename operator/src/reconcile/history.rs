@@ -9,7 +9,7 @@ use std::{
 use crds::{CompareView, Comparison, IndexerStatus, Revision};
 use k8s_openapi::jiff::Timestamp;
 
-use crate::{rollout::Served, sampler::Key};
+use crate::objects::{Key, Served};
 
 /// First and last pause after a failed pass; it doubles in between.
 const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
@@ -22,7 +22,7 @@ pub struct History(Mutex<HashMap<Key, Entry>>);
 struct Entry {
     failures: u32,
     /// What was logged last about the annotations.
-    complaint: Option<String>,
+    request_problem: Option<String>,
     /// With the unique id of the resource it was written to.
     written: Option<(String, IndexerStatus)>,
     /// The revision that is to serve next.
@@ -75,11 +75,11 @@ impl History {
 
     /// Notes what is wrong with the annotations, if anything. Returns whether that is news.
     #[must_use]
-    pub fn note_complaint(&self, key: &Key, complaint: Option<&str>) -> bool {
+    pub fn note_request_problem(&self, key: &Key, problem: Option<&str>) -> bool {
         let mut entries = self.entries();
-        let last = &mut entries.entry(key.clone()).or_default().complaint;
-        let is_news = complaint.is_some() && last.as_deref() != complaint;
-        *last = complaint.map(str::to_owned);
+        let last = &mut entries.entry(key.clone()).or_default().request_problem;
+        let is_news = problem.is_some() && last.as_deref() != problem;
+        *last = problem.map(str::to_owned);
         is_news
     }
 
@@ -184,9 +184,9 @@ mod tests {
     }
 
     #[test]
-    fn a_complaint_is_news_once() {
+    fn a_bad_request_is_news_once() {
         let history = History::default();
-        let news = [Some("long"), Some("long"), None, Some("long")].map(|c| history.note_complaint(&key(), c));
+        let news = [Some("long"), Some("long"), None, Some("long")].map(|c| history.note_request_problem(&key(), c));
         assert_eq!(news, [true, false, false, true]);
     }
 

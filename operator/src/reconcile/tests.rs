@@ -1,18 +1,28 @@
 use std::sync::Mutex;
 
+use crds::IndexerStatus;
 use k8s_openapi::api::core::v1::Pod;
-use kube::runtime::{
-    events::Reporter,
-    reflector::{self, Store, store::Writer},
-    watcher,
+use kube::{
+    Client,
+    core::DeserializeGuard,
+    runtime::{
+        events::{Recorder, Reporter},
+        reflector::{self, Store, store::Writer},
+        watcher,
+    },
 };
 use serde_json::{Value, json};
 
 use super::*;
 use crate::{
     fixtures::{self, Call, api_server},
+    metrics::Metrics,
     names,
-    plan::{ChildKind, Plan},
+    objects::ChildKind,
+    observe::Stores,
+    plan::{Plan, plan},
+    pod_client::PodClient,
+    sampler::Sampler,
 };
 
 /// Caches a test fills by hand.
@@ -64,6 +74,7 @@ fn caches(plan: Option<&Plan>, pods: Vec<Pod>) -> Caches {
 fn context(client: Client, caches: &Caches) -> Arc<Context> {
     let metrics = Metrics::new().unwrap();
     let (wake, _) = tokio::sync::mpsc::channel(1);
+    let pods = PodClient::new().unwrap();
     let reporter = Reporter {
         controller: names::MANAGER.into(),
         instance: Some("test".into()),
@@ -72,7 +83,8 @@ fn context(client: Client, caches: &Caches) -> Arc<Context> {
         recorder: Recorder::new(client.clone(), reporter),
         client,
         stores: caches.stores.clone(),
-        sampler: Arc::new(Sampler::new(wake, metrics.clone()).unwrap()),
+        sampler: Arc::new(Sampler::new(pods.clone(), wake, metrics.clone())),
+        pods,
         metrics,
         defaults: fixtures::defaults(),
         history: History::default(),
@@ -174,7 +186,7 @@ async fn what_an_orphaning_delete_left_is_taken_over() {
 async fn a_call_without_an_answer_ends() {
     let (service, _handle) =
         tower_test::mock::pair::<axum::http::Request<kube::client::Body>, axum::http::Response<kube::client::Body>>();
-    let key = key(watched().meta());
+    let key = Key::of(watched().meta());
     let failed = apply::status(
         &Client::new(service, "default"),
         &key,
@@ -184,7 +196,11 @@ async fn a_call_without_an_answer_ends() {
     .await;
     let error = failed.unwrap_err();
     assert_eq!(error.class(), Class::RetryLater);
-    assert!(error.told().ends_with("no answer within 35 s"), "{}", error.told());
+    assert!(
+        error.explanation().ends_with("no answer within 35 s"),
+        "{}",
+        error.explanation()
+    );
 }
 
 #[tokio::test]

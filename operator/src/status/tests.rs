@@ -3,18 +3,17 @@ mod recorded;
 use std::collections::BTreeMap;
 
 use crds::{
-    Phase,
+    Comparison, MAX_BEHIND, Phase,
     conditions::reasons,
-    pod::{FaultClass, Halt, MAX_BEHIND, Status, Trouble},
+    pod::{FaultClass, Halt, Status, Trouble},
 };
 
 use super::*;
 use crate::{
+    facts::{Consistency, Difference, Observed, Sample},
     fixtures::{answering_pod, following, observed_pod, settled, stateful_set, valid},
-    observe::{Consistency, Difference},
-    record::Record,
-    rollout::Step,
-    sampler::Sample,
+    rollout::{Decision, Step},
+    validate::{Invalid, ValidIndexer},
 };
 
 /// What Flux, Helm and Argo CD make of a status (kubernetes-sigs/cli-utils, `pkg/kstatus`).
@@ -48,9 +47,9 @@ struct Situation {
     invalid: Option<Invalid>,
     observed: Observed,
     applied: Applied,
-    rollout: Rollout,
+    decision: Decision,
     comparison: Option<Comparison>,
-    previous: Option<IndexerStatus>,
+    last_status: Option<IndexerStatus>,
     now: i64,
 }
 
@@ -66,9 +65,9 @@ impl Default for Situation {
             invalid: None,
             observed,
             applied: Applied::default(),
-            rollout: settled(&valid()),
+            decision: settled(&valid()),
             comparison: None,
-            previous: None,
+            last_status: None,
             now: 1_000,
         }
     }
@@ -83,9 +82,9 @@ impl Situation {
             outcome: self.invalid.as_ref().map_or(Ok(&self.valid), Err),
             observed: &self.observed,
             applied: &self.applied,
-            rollout: self.invalid.is_none().then_some(&self.rollout),
+            decision: self.invalid.is_none().then_some(&self.decision),
             comparison: self.comparison.as_ref(),
-            previous: self.previous.as_ref(),
+            last_status: self.last_status.as_ref(),
             now: Timestamp::from_second(self.now).unwrap(),
         })
     }
@@ -96,15 +95,15 @@ impl Situation {
 
     /// A candidate beside the serving revision, with a pod of its own.
     fn candidate(&mut self, step: Step) {
-        self.rollout.sets.push((other(), Record::declared(&self.valid)));
-        self.rollout.candidate = Some(other());
-        self.rollout.step = step;
+        self.decision.sets.push((other(), self.valid.declared()));
+        self.decision.candidate = Some(other());
+        self.decision.step = step;
         self.observed.pods.push(other_pod());
     }
 
     fn keeps_another(&mut self) {
-        self.rollout.sets.push((other(), Record::declared(&self.valid)));
-        self.rollout.previous = Some((other(), Timestamp::UNIX_EPOCH));
+        self.decision.sets.push((other(), self.valid.declared()));
+        self.decision.previous = Some((other(), Timestamp::UNIX_EPOCH));
         self.observed.pods.push(other_pod());
     }
 
@@ -252,7 +251,7 @@ const SITUATIONS: &[Row] = &[
     ("a candidate failed", |s| s.candidate(Step::Failed("halted".into())), FAILED, "True", reasons::AS_EXPECTED,
         &[("RolloutInProgress", "False"), ("Reconciling", "False"), ("Stalled", "True"), ("Available", "True")]),
     ("a candidate cannot be begun",
-        |s| s.rollout.step = Step::Refused(reasons::IN_PLACE_REFUSED, "memory.limit differs".into()), FAILED, "True",
+        |s| s.decision.step = Step::Refused(reasons::IN_PLACE_REFUSED, "memory.limit differs".into()), FAILED, "True",
         reasons::AS_EXPECTED, &[("RolloutInProgress", "False"), ("Stalled", "True")]),
     ("what serves halted, and a candidate is on its way",
         |s| { s.candidate(Step::CatchingUp("c".into())); s.says(|p| p.halt = Some(halt(FaultClass::Guest))); }, MOVING,
@@ -329,7 +328,7 @@ fn a_second_pass_over_the_same_facts_differs_in_nothing() {
         let mut situation = Situation::default();
         edit(&mut situation);
         let first = situation.status();
-        (situation.previous, situation.now) = (Some(first.clone()), 2_000);
+        (situation.last_status, situation.now) = (Some(first.clone()), 2_000);
         let second = situation.status();
         assert!(!differs(&first, &second), "{name}: {first:#?} {second:#?}");
     }
@@ -338,7 +337,7 @@ fn a_second_pass_over_the_same_facts_differs_in_nothing() {
 #[test]
 fn only_a_turn_moves_the_time_of_a_condition() {
     let mut situation = Situation {
-        previous: Some(Situation::default().status()),
+        last_status: Some(Situation::default().status()),
         now: 2_000,
         ..Situation::default()
     };
@@ -358,7 +357,7 @@ fn only_a_turn_moves_the_time_of_a_condition() {
 #[test]
 fn a_dead_pod_leaves_no_stale_figures() {
     let mut situation = Situation {
-        previous: Some(Situation::default().status()),
+        last_status: Some(Situation::default().status()),
         ..Situation::default()
     };
     situation.pod().sample = Sample::Silent("no connection".into());
@@ -396,7 +395,7 @@ fn the_end_of_a_log_is_told_of_the_pod_only() {
 fn jitter_of_resident_memory_is_no_difference_and_a_step_is() {
     let before = Situation::default().status();
     let mut situation = Situation {
-        previous: Some(before.clone()),
+        last_status: Some(before.clone()),
         ..Situation::default()
     };
     situation.says(|p| p.memory.resident_bytes += 8 << 20);
@@ -444,7 +443,7 @@ fn rows_are_bounded_and_start_with_the_serving_revision() {
 fn a_rollout_shows_both_revisions_and_then_the_way_back() {
     let mut situation = Situation::default();
     situation.candidate(Step::Soaking);
-    situation.rollout.healthy_since = Some(Timestamp::from_second(900).unwrap());
+    situation.decision.healthy_since = Some(Timestamp::from_second(900).unwrap());
     let status = situation.status();
     let (active, candidate) = (status.active.unwrap(), status.candidate.unwrap());
     assert_eq!(

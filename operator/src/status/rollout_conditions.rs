@@ -5,18 +5,19 @@
 
 use crds::{Revision, conditions::reasons};
 
-use super::{Inputs, judge::Verdict};
+use super::{inputs::Inputs, verdict::Verdict};
 use crate::{
-    observe::ObservedPod,
-    rollout::{Rollout, Step},
+    facts::ObservedPod,
+    record::Record,
+    rollout::{Decision, Step},
 };
 
 /// The condition `RolloutInProgress`. `outdated` are pods of the serving revision with an earlier template.
 pub(super) fn in_progress(inputs: &Inputs<'_>, outdated: &[&ObservedPod]) -> Verdict {
-    let Some(rollout) = inputs.rollout else {
+    let Some(decision) = inputs.decision else {
         return Verdict::no(reasons::NO_ROLLOUT, "");
     };
-    let candidate = rollout.candidate.as_ref();
+    let candidate = decision.candidate.as_ref();
     if let Some(failure) = inputs
         .applied
         .failure
@@ -25,8 +26,8 @@ pub(super) fn in_progress(inputs: &Inputs<'_>, outdated: &[&ObservedPod]) -> Ver
     {
         return Verdict::yes(reasons::BLOCKED, failure.message.clone());
     }
-    match &rollout.step {
-        Step::Settled => settled(rollout, outdated),
+    match &decision.step {
+        Step::Settled => settled(decision, outdated),
         Step::CatchingUp(why) => Verdict::yes(reasons::CATCHING_UP, of(candidate, why)),
         Step::Soaking => Verdict::yes(
             reasons::SOAKING,
@@ -43,13 +44,9 @@ pub(super) fn in_progress(inputs: &Inputs<'_>, outdated: &[&ObservedPod]) -> Ver
 }
 
 /// Data that is continued in place is rolled out as long as a pod runs the module before.
-fn settled(rollout: &Rollout, outdated: &[&ObservedPod]) -> Verdict {
-    let record = rollout
-        .sets
-        .iter()
-        .find(|(revision, _)| *revision == rollout.serving)
-        .map(|(_, record)| record);
-    let is_on_its_way = |record: &crate::record::Record| {
+fn settled(decision: &Decision, outdated: &[&ObservedPod]) -> Verdict {
+    let record = decision.record(&decision.serving);
+    let is_on_its_way = |record: &Record| {
         let module = &record.identity.module_sha256;
         let runs_another =
             |pod: &&ObservedPod| pod.sample.answer().is_none_or(|status| status.module_sha256 != *module);
@@ -64,13 +61,13 @@ fn settled(rollout: &Rollout, outdated: &[&ObservedPod]) -> Verdict {
 /// The condition `Stalled`. `own` is that of the serving revision alone; `difference` tells of its pods if they do not
 /// agree. While a candidate is on its way, what ails the serving one may end with it, so nobody needs to act yet.
 pub(super) fn stalled(inputs: &Inputs<'_>, own: Verdict, difference: Option<&Verdict>) -> Verdict {
-    let Some(rollout) = inputs.rollout else { return own };
-    let candidate = rollout.candidate.as_ref();
+    let Some(decision) = inputs.decision else { return own };
+    let candidate = decision.candidate.as_ref();
     let failure = inputs.applied.failure.as_ref();
     if let Some(failure) = failure.filter(|failure| failure.needs_change) {
         return Verdict::yes(reasons::APPLY_FAILED, failure.message.clone());
     }
-    match &rollout.step {
+    match &decision.step {
         Step::Failed(why) => Verdict::yes(reasons::CANDIDATE_FAILED, of(candidate, why)),
         Step::Refused(reason, why) => Verdict::yes(reason, why.clone()),
         Step::CatchingUp(_) | Step::Soaking | Step::Switching => Verdict::no(reasons::AS_EXPECTED, ""),

@@ -4,9 +4,6 @@ use std::net::IpAddr;
 
 use crds::{Revision, pod};
 
-/// The longest body read from a pod. A status has about 1 KiB, of which a guest can choose 1,000 characters.
-pub const BODY_BYTES_MAX: usize = 64 << 10;
-
 /// What a pod last said.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Sample {

@@ -4,10 +4,8 @@ use crds::Revision;
 use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, Pod};
 use kube::ResourceExt;
 
-use crate::{
-    names,
-    sampler::{Key, Sample, Target},
-};
+use super::sample::{Sample, Target};
+use crate::{names, objects::Key};
 
 /// A pod reduced to what decisions are made of.
 #[derive(Clone, Debug, PartialEq)]
