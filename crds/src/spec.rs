@@ -26,7 +26,6 @@ use crate::{
     shortname = "ix",
     category = "shrewd",
     namespaced,
-    cel,
     status = "IndexerStatus",
     derive = "PartialEq",
     doc = "A Bitcoin index built by a WASM module: declared here, built and served by pods.",
@@ -99,7 +98,7 @@ pub struct IndexerSpec {
 
 /// Where the module's bytes come from: exactly one of `configMap`, `http`, `oci` and `path`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[x_kube(cel, validation = Rule::new("[has(self.configMap), has(self.http), has(self.oci), has(self.path)].exists_one(given, given)").message("exactly one of module.configMap, module.http, module.oci and module.path must be given"))]
+#[x_kube(validation = Rule::new("[has(self.configMap), has(self.http), has(self.oci), has(self.path)].exists_one(given, given)").message("exactly one of module.configMap, module.http, module.oci and module.path must be given"))]
 #[serde(rename_all = "camelCase")]
 pub struct ModuleSpec {
     /// SHA-256 of the bytes, 64 lowercase hex digits. Bytes with another digest are never run.
@@ -122,7 +121,6 @@ pub struct ModuleSpec {
 
 /// A file of a web server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[x_kube(cel)]
 pub struct HttpModule {
     /// Where it is: at most 5 redirects are followed, none of them from https to http. At most 256 MiB are read.
     #[schemars(length(min = 1, max = 2048))]
@@ -132,7 +130,6 @@ pub struct HttpModule {
 
 /// An artifact of a container registry with one layer, the module.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[x_kube(cel)]
 #[serde(rename_all = "camelCase")]
 pub struct OciModule {
     /// `REGISTRY/REPOSITORY@sha256:DIGEST` of its manifest. The layer's digest is `module.sha256`.
@@ -158,7 +155,6 @@ pub struct ConfigMapKey {
 
 /// The chain and where its blocks come from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[x_kube(cel)]
 #[serde(rename_all = "camelCase")]
 pub struct ChainSpec {
     /// The network. It cannot change: another network is another index.
@@ -178,7 +174,7 @@ pub struct ChainSpec {
 
 /// A source of blocks: exactly one of `bitcoind` and `blockFiles`; in a local run both may be given.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[x_kube(cel, validation = Rule::new("has(self.bitcoind) != has(self.blockFiles)").message("exactly one of chain.source.bitcoind and chain.source.blockFiles must be given"))]
+#[x_kube(validation = Rule::new("has(self.bitcoind) != has(self.blockFiles)").message("exactly one of chain.source.bitcoind and chain.source.blockFiles must be given"))]
 #[serde(rename_all = "camelCase")]
 pub struct SourceSpec {
     /// A Bitcoin node.
@@ -199,7 +195,6 @@ pub struct BlockFilesSpec {
 
 /// A Bitcoin node, or several that are tried in order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[x_kube(cel)]
 #[serde(rename_all = "camelCase")]
 pub struct BitcoindSpec {
     /// Base URLs, the preferred one first: `http://bitcoind:8332`. The next one is used while one does not answer.
@@ -237,7 +232,7 @@ pub enum Network {
 
 /// The guest's memory. All figures speak of its linear memory, not of the process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[x_kube(cel, validation = Rule::new("quantity(self.threshold).compareTo(quantity(self.limit)) <= 0").message("memory.threshold must not exceed memory.limit"))]
+#[x_kube(validation = Rule::new("quantity(self.threshold).compareTo(quantity(self.limit)) <= 0").message("memory.threshold must not exceed memory.limit"))]
 #[serde(rename_all = "camelCase")]
 pub struct MemorySpec {
     /// A guest with this much memory is replaced by a fresh instance before the next block.
@@ -279,7 +274,6 @@ pub struct RetrySpec {
 
 /// The volume of each pod.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[x_kube(cel)]
 #[serde(rename_all = "camelCase")]
 pub struct StorageSpec {
     /// Its size.
@@ -310,7 +304,6 @@ pub enum Retention {
 
 /// Bounds on queries.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[x_kube(cel)]
 #[serde(rename_all = "camelCase")]
 pub struct ViewsSpec {
     /// Views that run at the same time; more wait for a place, within their timeout.
