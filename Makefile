@@ -4,7 +4,7 @@ CARGO_FLAGS := --release --locked --workspace
 GOLDEN := EXPECTORATE=overwrite
 
 .DEFAULT_GOAL := help
-.PHONY: help preflight setup build fmt lint deny doc unit soak gitops golden guests bitcoind images chart test bench bench-quick fuzz-smoke kind-up kind-down gitops-up demo demo-down
+.PHONY: help preflight setup build fmt lint deny doc quick unit soak gitops golden guests bitcoind images chart test bench bench-quick fuzz-smoke kind-up kind-down gitops-up demo demo-down
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1@\2/p' $(MAKEFILE_LIST) | while IFS=@ read -r name text; do \
@@ -43,6 +43,10 @@ deny: ## licences, advisories and sources of all dependencies (needs cargo-deny)
 
 doc: ## documentation, warnings are errors
 	RUSTDOCFLAGS="-D warnings" cargo doc $(CARGO_FLAGS) --no-deps
+
+quick: ## tests of crds, operator and the checks, unoptimised: no RocksDB, no wasmtime, no root
+	@scripts/preflight quick
+	cargo test --locked --package crds --package operator --package checks
 
 unit: ## the tests that need no cluster
 	cargo test $(CARGO_FLAGS) --lib --bins
