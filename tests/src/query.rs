@@ -1,11 +1,12 @@
 //! Questions to an index: to a pod directly, or through the Service from another pod, as its clients ask.
 
-use anyhow::{Context, Result, ensure};
-use k8s_openapi::api::core::v1::Pod;
-use kube::api::LogParams;
+use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-use crate::{index::Index, wait};
+use crate::{
+    asking::{asking_pod, run_to_end},
+    index::Index,
+};
 
 impl Index {
     /// Asks its only pod for a view at a height, past the Service.
@@ -49,49 +50,9 @@ impl Index {
                 &format!("0x{}", hex::encode(request)),
             ],
         );
-        self.namespace.apply::<Pod>(&pod).await?;
-        let api = self.namespace.api::<Pod>();
-        let phase = wait::until(&format!("{name} has asked"), wait::PATIENCE, async || {
-            let phase = api
-                .get(&name)
-                .await?
-                .status
-                .and_then(|status| status.phase)
-                .unwrap_or_default();
-            ensure!(
-                matches!(phase.as_str(), "Succeeded" | "Failed"),
-                "its phase is {phase:?}"
-            );
-            Ok(phase)
-        })
-        .await?;
-        let printed = api.logs(&name, &LogParams::default()).await?;
-        ensure!(phase == "Succeeded", "{name} failed: {printed}");
+        let printed = run_to_end(&self.namespace, &pod).await?;
         bytes_of(printed.trim())
     }
-}
-
-/// A pod that runs one program of an image once, as the restricted Pod Security Standard has it.
-pub(crate) fn asking_pod(name: &str, image: &str, arguments: &[&str]) -> Value {
-    json!({
-        "metadata": {"name": name},
-        "spec": {
-            "restartPolicy": "Never",
-            "automountServiceAccountToken": false,
-            "securityContext": {
-                "runAsNonRoot": true, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"},
-            },
-            "containers": [{
-                "name": "ask",
-                "image": image,
-                "imagePullPolicy": "IfNotPresent",
-                "args": arguments,
-                "securityContext": {
-                    "allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true, "capabilities": {"drop": ["ALL"]},
-                },
-            }],
-        },
-    })
 }
 
 fn bytes_of(hex: &str) -> Result<Vec<u8>> {

@@ -8,8 +8,8 @@ use e2e::{
     edition::edition,
     index::{Index, Says},
     manifest::Manifest,
-    namespace::in_namespace,
     node::Node,
+    trial::in_namespace,
     wait,
 };
 use k8s_openapi::api::core::v1::ResourceQuota;

@@ -6,9 +6,9 @@ use e2e::{
     edition::{edition, stored, twin_of_plain},
     index::Says,
     manifest::Manifest,
-    namespace::in_namespace,
     node::Node,
     rollout::active,
+    trial::in_namespace,
     wait,
 };
 use serde_json::json;

@@ -6,9 +6,10 @@ use e2e::{
     edition::edition,
     index::{Index, Says},
     manifest::Manifest,
-    namespace::in_namespace,
     node::Node,
-    rollout::{candidate, tamper},
+    rollout::candidate,
+    tamper::tamper,
+    trial::in_namespace,
     wait,
 };
 use k8s_openapi::api::core::v1::Endpoints;

@@ -8,12 +8,12 @@ use crds::{
     pod::{FaultClass, source_reasons},
 };
 use e2e::{
-    cluster::{is_ready, kill_process, restarts},
     expected,
     index::{Index, Says},
     manifest::Manifest,
-    namespace::in_namespace,
     node::Node,
+    pod::{is_ready, kill_process, restarts},
+    trial::in_namespace,
     wait,
 };
 

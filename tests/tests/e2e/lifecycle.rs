@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use e2e::{index::Index, manifest::Manifest, namespace::in_namespace, node::Node, wait};
+use e2e::{index::Index, manifest::Manifest, node::Node, trial::in_namespace, wait};
 use futures::try_join;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
 use kube::api::ListParams;

@@ -4,12 +4,7 @@ use std::{collections::BTreeMap, fmt::Debug, time::Duration};
 
 use anyhow::{Result, ensure};
 use crds::Indexer;
-use e2e::{
-    manifest::Manifest,
-    namespace::{Namespace, in_namespace},
-    node::Node,
-    wait,
-};
+use e2e::{manifest::Manifest, namespace::Namespace, node::Node, trial::in_namespace, wait};
 use k8s_openapi::{
     NamespaceResourceScope,
     api::{

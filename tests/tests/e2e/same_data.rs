@@ -9,9 +9,9 @@ use e2e::{
     edition::{edition, stored},
     index::{Index, Says},
     manifest::Manifest,
-    namespace::in_namespace,
     node::Node,
     rollout::active,
+    trial::in_namespace,
     wait,
 };
 use serde_json::json;

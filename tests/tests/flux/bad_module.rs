@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use crds::conditions::{reasons, types};
-use e2e::{edition::edition, index::Says, manifest::Manifest, namespace::in_namespace, node::Node};
+use e2e::{edition::edition, index::Says, manifest::Manifest, node::Node, trial::in_namespace};
 
 use crate::team::{Team, documents};
 
