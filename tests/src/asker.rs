@@ -6,7 +6,14 @@ use anyhow::{Context, Result, bail, ensure};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::LogParams;
 
-use crate::{asked::Asked, asking::asking_pod, index::Index, namespace::Namespace, outlook::Hopeless, pod::lost, wait};
+use crate::{
+    asked::Asked,
+    asking::asking_pod,
+    index::Index,
+    namespace::Namespace,
+    pod::lost,
+    wait::{self, outlook::Hopeless},
+};
 
 /// So many more answers show that clients are answered by now: a second's worth.
 const SEVERAL: u64 = 100;

@@ -5,7 +5,11 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::{ResourceExt, api::LogParams};
 use serde_json::{Value, json};
 
-use crate::{namespace::Namespace, outlook::Hopeless, pod::lost, wait};
+use crate::{
+    namespace::Namespace,
+    pod::lost,
+    wait::{self, outlook::Hopeless},
+};
 
 /// A pod that runs a program of an image once.
 pub(crate) fn asking_pod(name: &str, image: &str, arguments: &[&str]) -> Value {

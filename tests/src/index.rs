@@ -8,7 +8,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
-use crate::{namespace::Namespace, outlook::Hopeless, wait};
+use crate::{
+    namespace::Namespace,
+    wait::{self, outlook::Hopeless},
+};
 
 /// An Indexer in the cluster.
 pub struct Index {

@@ -12,7 +12,7 @@
 //! ```
 //!
 //! A [`trial`] runs in a [`namespace`] of its own in the [`cluster`] that `make test` has made, and passes time in one
-//! way only: [`wait::until`] something is true. What cannot become true any more ends the wait at once ([`outlook`]).
+//! way only: [`wait::until`] something is true. What cannot become true any more ends the wait at once ([`wait::outlook`]).
 
 pub mod asked;
 pub mod asker;
@@ -30,13 +30,11 @@ pub mod manifest;
 pub mod mine;
 pub mod namespace;
 pub mod node;
-pub mod outlook;
 pub mod pod;
 pub mod query;
 pub mod registry;
 mod report;
 pub mod rollout;
-mod sightings;
 pub mod tamper;
 pub mod trial;
 pub mod wait;

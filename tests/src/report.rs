@@ -6,9 +6,8 @@ use kube::{ResourceExt, api::ListParams};
 
 use crate::{
     index::Index,
-    outlook::Hopeless,
     pod::{is_running, lost},
-    wait,
+    wait::{self, outlook::Hopeless},
 };
 
 impl Index {

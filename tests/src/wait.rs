@@ -5,7 +5,11 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::{outlook::is_hopeless, sightings::Sightings};
+pub mod outlook;
+mod sightings;
+
+use outlook::is_hopeless;
+use sightings::Sightings;
 
 /// What a slow machine with four tests at once needs for anything that is not itself promised to be fast.
 pub const PATIENCE: Duration = Duration::from_secs(180);
@@ -14,7 +18,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 const PROBE_MIN: Duration = Duration::from_secs(5);
 
 /// Probes until it succeeds. An error means "not yet" and says what was seen instead, unless no waiting can mend it
-/// (see [`crate::outlook`]).
+/// (see [`outlook`]).
 ///
 /// # Errors
 /// At once on an error that no waiting can mend; otherwise after `within`, with the last error of the probe. Either way
@@ -64,7 +68,7 @@ mod tests {
     use anyhow::{bail, ensure};
 
     use super::*;
-    use crate::outlook::Hopeless;
+    use crate::wait::outlook::Hopeless;
 
     #[tokio::test]
     async fn probes_again_until_it_succeeds() {
