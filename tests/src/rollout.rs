@@ -3,14 +3,18 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use crds::{CandidateRevision, Indexer, Revision};
+use crds::{CandidateRevision, Indexer, Revision, conditions::types};
 use k8s_openapi::api::{
     apps::v1::StatefulSet,
-    core::v1::{Event, PersistentVolumeClaim, Pod, Service},
+    core::v1::{Endpoints, Event, PersistentVolumeClaim, Pod, Service},
 };
-use kube::api::ListParams;
+use kube::{ResourceExt, api::ListParams};
 
-use crate::{index::Index, wait};
+use crate::{
+    index::{Index, Says},
+    pod::is_running,
+    wait,
+};
 
 /// The label of objects that belong to one revision.
 const REVISION: &str = "shrewd.dev/revision";
@@ -77,6 +81,40 @@ impl Index {
         Ok(self.namespace.api::<Pod>().list(&self.selected()).await?.items)
     }
 
+    /// Its pods of one revision.
+    ///
+    /// # Errors
+    /// If the cluster does not answer.
+    pub async fn pods_of(&self, revision: &str) -> Result<Vec<Pod>> {
+        let has_it = |pod: &Pod| pod.labels().get(REVISION).is_some_and(|label| label == revision);
+        let mut pods = self.pods().await?;
+        pods.retain(has_it);
+        Ok(pods)
+    }
+
+    /// Waits until a container of the newest spec's candidate runs, or until that one has failed before.
+    ///
+    /// # Errors
+    /// If neither happens.
+    pub async fn candidate_starts(&self) -> Result<()> {
+        let what = format!("{}: a running container of the candidate", self.name);
+        wait::until(&what, wait::PATIENCE, async || {
+            let indexer = self.get().await?;
+            if indexer.is_true(types::STALLED) {
+                return Ok(());
+            }
+            // Of the newest spec: a candidate of the one before may still be named.
+            indexer
+                .condition(types::STALLED)
+                .context("the operator has not looked")?;
+            let candidate = candidate(&indexer).context("no candidate")?;
+            let pods = self.pods_of(candidate.revision.as_str()).await?;
+            ensure!(pods.iter().any(is_running), "{} pods", pods.len());
+            Ok(())
+        })
+        .await
+    }
+
     /// Waits until its Service points at a revision.
     ///
     /// # Errors
@@ -88,6 +126,20 @@ impl Index {
             Ok(())
         })
         .await
+    }
+
+    /// The names of the pods its Service sends clients to.
+    ///
+    /// # Errors
+    /// If there is no Service yet.
+    pub async fn pods_of_service(&self) -> Result<Vec<String>> {
+        #[allow(deprecated)] // one object for all of a Service, which says enough here
+        let endpoints = self.namespace.api::<Endpoints>().get(&self.name).await?;
+        let subsets = endpoints.subsets.unwrap_or_default();
+        let addresses = subsets
+            .into_iter()
+            .flat_map(|subset| subset.addresses.unwrap_or_default());
+        Ok(addresses.filter_map(|address| address.target_ref?.name).collect())
     }
 
     /// Events of the resource with this reason.
