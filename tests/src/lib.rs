@@ -32,6 +32,7 @@ pub mod namespace;
 pub mod node;
 pub mod pod;
 pub mod query;
+pub mod recording;
 pub mod registry;
 mod report;
 pub mod rollout;

@@ -74,6 +74,18 @@ impl Index {
         Ok(reports)
     }
 
+    /// The same, of those pods that answer: others may be on their way.
+    ///
+    /// # Errors
+    /// If the cluster does not answer.
+    pub async fn reports_of_those_that_answer(&self) -> Result<Vec<crds::pod::Status>> {
+        let mut reports = Vec::new();
+        for pod in self.pods().await? {
+            reports.extend(self.report_of(&pod).await.ok());
+        }
+        Ok(reports)
+    }
+
     async fn report_of(&self, pod: &Pod) -> Result<crds::pod::Status> {
         let path = format!(
             "/api/v1/namespaces/{}/pods/{}:{}/proxy/status",

@@ -159,7 +159,9 @@ impl Index {
             .items)
     }
 
-    fn selected(&self) -> ListParams {
+    /// Selects what belongs to it.
+    #[must_use]
+    pub fn selected(&self) -> ListParams {
         ListParams::default().labels(&format!("shrewd.dev/indexer={}", self.name))
     }
 }

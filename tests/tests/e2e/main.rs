@@ -9,6 +9,7 @@ mod chain;
 mod comparison;
 mod consistency;
 mod failures;
+mod in_place_replicas;
 mod lifecycle;
 mod memory;
 mod quiet;
