@@ -142,3 +142,22 @@ async fn answer(mut client: TcpStream, json: &str) -> Result<()> {
     client.shutdown().await?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_pretended_is_read_on_every_path() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/status", listener.local_addr().unwrap());
+        let serve = async {
+            let (client, _) = listener.accept().await.unwrap();
+            answer(client, r#"{"height": 7}"#).await.unwrap();
+        };
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let read = async { client.get(&url).send().await.unwrap().json::<Value>().await.unwrap() };
+        let ((), report) = tokio::join!(serve, read);
+        assert_eq!(report, json!({"height": 7}));
+    }
+}

@@ -9,6 +9,7 @@ mod chain;
 mod comparison;
 mod consistency;
 mod failures;
+mod forged_pod;
 mod in_place_replicas;
 mod lifecycle;
 mod memory;
