@@ -5,6 +5,7 @@
 
 mod bad_release;
 mod blue_green;
+mod budgets;
 mod chain;
 mod comparison;
 mod consistency;
@@ -16,4 +17,5 @@ mod memory;
 mod quiet;
 mod refusals;
 mod same_data;
+mod status_restored;
 mod sync;
