@@ -19,3 +19,5 @@ mod refusals;
 mod same_data;
 mod status_restored;
 mod sync;
+mod view_heights;
+mod waiting_candidate;
