@@ -11,16 +11,20 @@
 //!   registry                                 where a module may come from
 //! ```
 //!
-//! A test runs in a [`namespace`] of its own in the [`cluster`] that `make test` has made, and passes time in one way
-//! only: [`wait::until`] something is true.
+//! A [`trial`] runs in a [`namespace`] of its own in the [`cluster`] that `make test` has made, and passes time in one
+//! way only: [`wait::until`] something is true. What cannot become true any more ends the wait at once ([`wait::outlook`]).
 
 pub mod asked;
+pub mod asker;
+mod asking;
 pub mod bitcoind;
 pub mod chain;
 pub mod cluster;
 mod dump;
 pub mod edition;
+pub mod events;
 pub mod expected;
+pub mod forged;
 pub mod gitops;
 pub mod index;
 pub mod kubectl;
@@ -28,7 +32,12 @@ pub mod manifest;
 pub mod mine;
 pub mod namespace;
 pub mod node;
+pub mod pod;
 pub mod query;
+pub mod recording;
 pub mod registry;
+mod report;
 pub mod rollout;
+pub mod tamper;
+pub mod trial;
 pub mod wait;

@@ -1,9 +1,8 @@
-//! A namespace for one test, gone when the test is over. A test that fails shows first what was in it.
+//! A namespace for one test, and what is applied to it.
 
-use std::{fmt::Debug, panic::AssertUnwindSafe, time::Duration};
+use std::{fmt::Debug, time::Duration};
 
 use anyhow::{Context, Result, ensure};
-use futures::FutureExt;
 use k8s_openapi::{NamespaceResourceScope, api::core::v1::Namespace as Resource};
 use kube::{
     Api,
@@ -12,7 +11,7 @@ use kube::{
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::{cluster::Cluster, dump, wait};
+use crate::{cluster::Cluster, wait};
 
 /// The field manager of everything a test applies: what a person with kubectl would be.
 const MANAGER: &str = "e2e";
@@ -26,27 +25,12 @@ pub struct Namespace {
     pub name: String,
 }
 
-/// Runs a test in a namespace of its own. With `SHREWD_E2E_KEEP` set, the namespace of a failed test stays.
-///
-/// # Errors
-/// The test's own, and those of making and deleting the namespace.
-pub async fn in_namespace(about: &str, test: impl AsyncFnOnce(&Namespace) -> Result<()>) -> Result<()> {
-    let namespace = Namespace::create(Cluster::connect().await?, about).await?;
-    let outcome = AssertUnwindSafe(test(&namespace)).catch_unwind().await;
-    let failed = !matches!(outcome, Ok(Ok(())));
-    if failed {
-        dump::show(&namespace).await;
-    }
-    if !failed || std::env::var_os("SHREWD_E2E_KEEP").is_none() {
-        namespace.delete().await?;
-    }
-    outcome
-        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        .with_context(|| format!("in {}", namespace.name))
-}
-
 impl Namespace {
-    async fn create(cluster: Cluster, about: &str) -> Result<Self> {
+    /// Makes one whose name says what it is about.
+    ///
+    /// # Errors
+    /// If the API server refuses.
+    pub(crate) async fn create(cluster: Cluster, about: &str) -> Result<Self> {
         let resource = serde_json::from_value(json!({
             "metadata": {
                 "generateName": format!("e2e-{about}-"),

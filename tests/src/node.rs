@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::{
     bitcoind::{Bitcoind, Tip},
-    chain::Recipe,
+    chain::recipe::Recipe,
     mine,
     namespace::Namespace,
     wait,

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use e2e::{cluster::Cluster, manifest::Manifest, namespace::in_namespace, node::Node};
+use e2e::{cluster::Cluster, manifest::Manifest, node::Node, trial::in_namespace};
 
 /// Replicas of the operator as the chart installs it.
 const INSTALLED: i32 = 1;

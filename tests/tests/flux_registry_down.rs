@@ -3,12 +3,12 @@
 use anyhow::{Context, Result, ensure};
 use crds::{conditions::types, pod::module_reasons};
 use e2e::{
-    cluster::restarts,
     index::{Index, Says},
     manifest::Manifest,
-    namespace::in_namespace,
     node::Node,
+    pod::restarts,
     registry::Registry,
+    trial::in_namespace,
     wait,
 };
 use k8s_openapi::api::core::v1::Pod;

@@ -11,7 +11,7 @@ use kube::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::Repository;
+use super::repository::Repository;
 use crate::{namespace::Namespace, wait};
 
 /// Of both objects.

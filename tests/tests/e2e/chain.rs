@@ -1,7 +1,7 @@
 //! A chain that changes its mind.
 
 use anyhow::{Result, ensure};
-use e2e::{index::Says, manifest::Manifest, namespace::in_namespace, node::Node};
+use e2e::{index::Says, manifest::Manifest, node::Node, trial::in_namespace};
 
 #[tokio::test]
 async fn a_reorganised_chain_gives_the_index_of_the_winning_branch() -> Result<()> {

@@ -8,12 +8,12 @@ use crds::{
     pod::{FaultClass, source_reasons},
 };
 use e2e::{
-    cluster::{is_ready, kill_process, restarts},
     expected,
     index::{Index, Says},
     manifest::Manifest,
-    namespace::in_namespace,
     node::Node,
+    pod::{is_ready, kill_process, restarts},
+    trial::in_namespace,
     wait,
 };
 
@@ -137,11 +137,14 @@ async fn a_node_that_stops_shows_in_the_resource_and_is_followed_again_when_it_r
         index.follows_to(50).await?;
 
         node.stop().await?;
-        let outage = tokio::time::sleep(OUTAGE);
         let lost = |i: &crds::Indexer| i.is_false(types::CHAIN_SOURCE_READY, source_reasons::UNREACHABLE);
         index.wait_until("ChainSourceReady=False", lost).await?;
-        outage.await;
-        ensure!(lost(&index.get().await?), "it recovered from a node that is stopped");
+        wait::throughout("the node is missed", OUTAGE, async || {
+            let indexer = index.get().await?;
+            ensure!(lost(&indexer), "{:?}", indexer.status);
+            Ok(())
+        })
+        .await?;
         node.restart().await?;
         node.mine_to(53).await?;
         let found = index.follows_to(53).await?;

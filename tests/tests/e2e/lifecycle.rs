@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use e2e::{index::Index, manifest::Manifest, namespace::in_namespace, node::Node, wait};
+use e2e::{index::Index, manifest::Manifest, node::Node, trial::in_namespace, wait};
 use futures::try_join;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
 use kube::api::ListParams;
@@ -38,8 +38,10 @@ async fn deletion_removes_the_pods_and_treats_volumes_as_the_spec_says() -> Resu
         )
         .await?;
         let left = claims.get(&kept_claim).await?;
+        // One that still had an owner would go with it, only later.
         ensure!(
-            left.metadata.deletion_timestamp.is_none(),
+            left.metadata.deletion_timestamp.is_none()
+                && left.metadata.owner_references.is_none_or(|all| all.is_empty()),
             "{kept_claim} is on its way out"
         );
         Ok(())

@@ -10,8 +10,8 @@ use crds::{
 use e2e::{
     index::{Index, Says},
     manifest::Manifest,
-    namespace::in_namespace,
     node::Node,
+    trial::in_namespace,
 };
 use futures::try_join;
 use serde_json::{Value, json};

@@ -1,6 +1,6 @@
 //! Another module on the same data, or on a copy of it.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use crds::{
     Indexer, LineageStep,
     conditions::{reasons, types},
@@ -9,10 +9,9 @@ use e2e::{
     edition::{edition, stored},
     index::{Index, Says},
     manifest::Manifest,
-    namespace::in_namespace,
     node::Node,
     rollout::active,
-    wait,
+    trial::in_namespace,
 };
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -77,20 +76,7 @@ async fn in_place_a_module_goes_on_at_the_next_height_and_a_revert_goes_back_the
             "the second one goes on"
         );
 
-        // Another limit is another index: refused, and nothing is touched.
-        let pod = index.pod().await?.metadata.uid;
-        let smaller = manifest.clone().with("memory", "limit", json!("192Mi"));
-        smaller.apply_with(namespace, &edition(2)?).await?;
-        let refused = index.wait_until("Stalled", |i| i.is_true(types::STALLED)).await?;
-        let stalled = refused.condition(types::STALLED).context("it is there")?;
-        ensure!(
-            stalled.reason == reasons::IN_PLACE_REFUSED && stalled.message.contains("memory.limit"),
-            "{stalled:?}"
-        );
-        ensure!(
-            refused.is_true(types::READY) && index.pod().await?.metadata.uid == pod,
-            "it was touched"
-        );
+        another_limit_is_refused(&index, &manifest).await?;
 
         manifest.apply_with(namespace, &edition(1)?).await?;
         index
@@ -113,10 +99,32 @@ async fn in_place_a_module_goes_on_at_the_next_height_and_a_revert_goes_back_the
             .apply_with(namespace, &edition(1)?)
             .await?;
         let fresh = fresh.follows_to(HEIGHT + 3).await?;
-        ensure!(fresh.digest() == index.get().await?.digest(), "the digests differ");
+        ensure!(
+            fresh.digest().is_some() && fresh.digest() == index.get().await?.digest(),
+            "the digests differ: {:?}",
+            fresh.status
+        );
         Ok(())
     })
     .await
+}
+
+/// Another limit is another index, so nothing is touched.
+async fn another_limit_is_refused(index: &Index, manifest: &Manifest) -> Result<()> {
+    let pod = index.pod().await?.metadata.uid;
+    let smaller = manifest.clone().with("memory", "limit", json!("192Mi"));
+    smaller.apply_with(&index.namespace, &edition(2)?).await?;
+    let refused = index.wait_until("Stalled", |i| i.is_true(types::STALLED)).await?;
+    let stalled = refused.condition(types::STALLED).context("it is there")?;
+    ensure!(
+        stalled.reason == reasons::IN_PLACE_REFUSED && stalled.message.contains("memory.limit"),
+        "{stalled:?}"
+    );
+    ensure!(
+        refused.is_true(types::READY) && index.pod().await?.metadata.uid == pod,
+        "it was touched"
+    );
+    Ok(())
 }
 
 #[tokio::test]
@@ -175,12 +183,12 @@ async fn a_pod_that_comes_later_to_continued_data_gets_it_from_the_others() -> R
         let index = manifest.apply_with(namespace, &edition(1)?).await?;
         index.follows_to(HEIGHT).await?;
         manifest.apply_with(namespace, &edition(2)?).await?;
-        goes_on(&index).await?;
+        let lineage = goes_on(&index).await?;
         node.mine_to(HEIGHT + 2).await?;
         index.follows_to(HEIGHT + 2).await?;
 
         index.change(json!({"replicas": 2})).await?;
-        let two = index
+        index
             .wait_until("two pods agree", |i| {
                 let ready = i.status.as_ref().is_some_and(|status| status.ready_replicas == 2);
                 ready
@@ -189,16 +197,16 @@ async fn a_pod_that_comes_later_to_continued_data_gets_it_from_the_others() -> R
                         .is_some_and(|c| c.status == "True" && c.reason == reasons::AS_EXPECTED)
             })
             .await?;
-        let lineage = two
-            .status
-            .and_then(|status| status.active)
-            .map(|active| active.lineage.len());
-        ensure!(lineage == Some(2), "{lineage:?}");
-        wait::until("both hold the whole lineage", wait::PATIENCE, async || {
-            ensure!(index.pods().await?.len() == 2, "not two pods");
-            Ok(())
-        })
-        .await
+        let reports = index.reports().await?;
+        let [first, second] = &reports[..] else {
+            bail!("{} pods", reports.len());
+        };
+        ensure!(
+            first.lineage == lineage && second.lineage == lineage && first.digest == second.digest,
+            "{reports:?}"
+        );
+        ensure!(first.digest.is_some(), "{first:?}");
+        Ok(())
     })
     .await
 }

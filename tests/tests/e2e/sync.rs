@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use bitcoin::{OutPoint, consensus::encode};
-use e2e::{expected, index::Says, manifest::Manifest, namespace::in_namespace, node::Node};
+use e2e::{expected, index::Says, manifest::Manifest, node::Node, trial::in_namespace};
 use futures::try_join;
 
 const HEIGHT: u32 = 130;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use crds::Indexer;
-use e2e::{index::Index, kubectl, manifest::Manifest, namespace::in_namespace, node::Node, wait};
+use e2e::{index::Index, kubectl, manifest::Manifest, node::Node, trial::in_namespace, wait};
 
 use crate::team::{Team, documents};
 

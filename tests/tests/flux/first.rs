@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use crds::{conditions::types, pod::source_reasons};
-use e2e::{index::Says, manifest::Manifest, namespace::in_namespace, node::Node, wait};
+use e2e::{index::Says, manifest::Manifest, node::Node, trial::in_namespace, wait};
 
 use crate::team::{Team, documents};
 

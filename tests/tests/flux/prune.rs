@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 use crds::Indexer;
-use e2e::{manifest::Manifest, namespace::in_namespace, node::Node, wait};
+use e2e::{manifest::Manifest, node::Node, trial::in_namespace, wait};
 use k8s_openapi::api::{
     apps::v1::StatefulSet,
     core::v1::{ConfigMap, Pod},

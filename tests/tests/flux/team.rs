@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use e2e::{
-    gitops::{Delivery, Repository},
+    gitops::{delivery::Delivery, repository::Repository},
     index::Index,
     manifest::Manifest,
     namespace::Namespace,

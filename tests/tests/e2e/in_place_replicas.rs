@@ -1,0 +1,144 @@
+//! Another module on the data of several pods, which take it over one after the other.
+//!
+//! From the take-over on, pods of both modules index the same blocks and rightly have different digests. None of them is
+//! wrong for that: no condition may say so, and no pod may leave the Service.
+
+use anyhow::{Context, Result, ensure};
+use crds::{
+    Indexer,
+    conditions::{reasons, types},
+};
+use e2e::{
+    asker::{Asker, as_answered},
+    edition::{edition, stored},
+    index::{Index, Says},
+    manifest::Manifest,
+    node::Node,
+    recording::Recording,
+    trial::in_namespace,
+    wait,
+};
+use k8s_openapi::api::core::v1::Pod;
+use kube::{ResourceExt, api::ListParams};
+use serde_json::json;
+
+const HEIGHT: u32 = 60;
+/// Below the take-over, so that both modules answer the same.
+const ASKED: u32 = 40;
+/// More than `rollout.maxBehind`, so that a pod must have indexed one of these blocks to count as ready.
+const BLOCKS_MEANWHILE: u32 = 3;
+/// A pod has this label, and another value keeps it out of the Service.
+const SERVES: (&str, &str) = ("shrewd.dev/serves", "clients");
+
+#[tokio::test]
+async fn in_place_two_pods_take_over_without_a_false_alarm_or_an_unanswered_client() -> Result<()> {
+    take_over("inplace-two", 2).await
+}
+
+#[tokio::test]
+async fn in_place_three_pods_take_over_without_a_false_alarm_or_an_unanswered_client() -> Result<()> {
+    take_over("inplace-three", 3).await
+}
+
+async fn take_over(about: &str, replicas: usize) -> Result<()> {
+    in_namespace(about, async |namespace| {
+        let node = Node::start(namespace, HEIGHT).await?;
+        let manifest = Manifest::of("plain")
+            .named("one")
+            .with("rollout", "strategy", json!("InPlace"))
+            .set("replicas", json!(replicas));
+        let index = manifest.apply_with(namespace, &edition(1)?).await?;
+        index.follows_to(HEIGHT).await?;
+        let asker = Asker::start(&index, "get", b"height", ASKED, 900).await?;
+        let statuses = Recording::start(namespace.api::<Indexer>(), ListParams::default()).await?;
+        let pods = Recording::start(namespace.api::<Pod>(), index.selected()).await?;
+
+        manifest.apply_with(namespace, &edition(2)?).await?;
+        blocks_come_meanwhile(&index, &node).await?;
+        index
+            .wait_until("all pods have taken over", |i| {
+                i.is_true(types::READY) && i.is_false(types::ROLLOUT_IN_PROGRESS, reasons::NO_ROLLOUT)
+            })
+            .await?;
+        node.mine_to(HEIGHT + BLOCKS_MEANWHILE + 1).await?;
+        index.follows_to(HEIGHT + BLOCKS_MEANWHILE + 1).await?;
+        all_have_taken_over(&index, replicas).await?;
+
+        let asked = asker.asks_on().await?;
+        ensure!(
+            asked.is_exactly(&[as_answered(&stored(1, ASKED))]),
+            "clients were not answered all the time: {asked:?}"
+        );
+        raises_no_false_alarm(&statuses.end().await?)?;
+        keeps_no_pod_out(&pods.end().await?)
+    })
+    .await
+}
+
+/// Mines once the first pod is on its way to the next module, and finds a pod of the module before at the new tip.
+async fn blocks_come_meanwhile(index: &Index, node: &Node) -> Result<()> {
+    wait::until("the first pod is replaced", wait::PATIENCE, async || {
+        let pods = index.pods().await?;
+        let goes = pods.iter().any(|pod| pod.metadata.deletion_timestamp.is_some());
+        ensure!(goes, "none is on its way out");
+        Ok(())
+    })
+    .await?;
+    let tip = node.mine_to(HEIGHT + BLOCKS_MEANWHILE).await?;
+    wait::until("the module before goes on meanwhile", wait::PATIENCE, async || {
+        let reports = index.reports_of_those_that_answer().await?;
+        let before = |report: &crds::pod::Status| report.lineage.len() < 2 && report.height == Some(tip.height);
+        ensure!(reports.iter().any(before), "{reports:?}");
+        Ok(())
+    })
+    .await
+}
+
+/// Every pod has the same lineage, and the digest of the others.
+async fn all_have_taken_over(index: &Index, replicas: usize) -> Result<()> {
+    let reports = index.reports().await?;
+    ensure!(reports.len() == replicas, "{} pods", reports.len());
+    let first = reports.first().context("a pod")?;
+    ensure!(
+        first.lineage.len() == 2 && first.lineage[1].from_height == HEIGHT + 1 && first.digest.is_some(),
+        "{first:?}"
+    );
+    for report in &reports {
+        ensure!(
+            report.lineage == first.lineage && report.digest == first.digest,
+            "{report:?} is not {first:?}"
+        );
+    }
+    index
+        .wait_until("their digests are compared and equal", |i| {
+            i.condition(types::CONSISTENT)
+                .is_some_and(|c| c.status == "True" && c.reason == reasons::AS_EXPECTED)
+        })
+        .await?;
+    let serve = index.pods_of_service().await?;
+    ensure!(serve.len() == replicas, "only {serve:?} are in the Service");
+    Ok(())
+}
+
+fn raises_no_false_alarm(states: &[Indexer]) -> Result<()> {
+    for state in states {
+        for condition in state.status.iter().flat_map(|status| &status.conditions) {
+            let is_alarm = condition.reason == reasons::DIGESTS_DIFFER
+                || condition.type_ == types::STALLED && condition.status == "True";
+            ensure!(!is_alarm, "a false alarm: {condition:?}");
+        }
+    }
+    Ok(())
+}
+
+fn keeps_no_pod_out(states: &[Pod]) -> Result<()> {
+    for pod in states {
+        let serves = pod.labels().get(SERVES.0).map(String::as_str);
+        ensure!(
+            serves == Some(SERVES.1),
+            "{} was kept out of the Service",
+            pod.name_any()
+        );
+    }
+    Ok(())
+}
