@@ -4,12 +4,14 @@
 
 pub mod change;
 mod consistency;
+mod lineage;
 mod observed;
 mod pod;
 mod sample;
 mod template;
 
 pub use consistency::{Consistency, Difference, compare};
+pub use lineage::{Built, Comparable, comparable};
 pub use observed::Observed;
 pub use pod::ObservedPod;
 pub use sample::{Sample, Target};

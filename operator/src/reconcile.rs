@@ -14,6 +14,7 @@ mod context;
 mod error;
 mod history;
 mod inquire;
+mod progress;
 mod publish;
 
 pub use context::{Context, Watched};

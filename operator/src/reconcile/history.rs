@@ -9,6 +9,7 @@ use std::{
 use crds::{CompareView, Comparison, IndexerStatus, Revision};
 use k8s_openapi::jiff::Timestamp;
 
+use super::progress::{Progress, Seen};
 use crate::objects::{Key, Served};
 
 /// First and last pause after a failed pass; it doubles in between.
@@ -34,8 +35,7 @@ struct Entry {
 #[derive(Debug)]
 struct Candidate {
     revision: Revision,
-    height: Option<u32>,
-    progressed_at: Timestamp,
+    progress: Progress,
     /// With the questions it answers.
     comparison: Option<(Vec<CompareView>, Comparison)>,
 }
@@ -83,28 +83,21 @@ impl History {
         is_news
     }
 
-    /// Notes how far a candidate is. Returns when it last came forward; for one that is new to this process, now.
+    /// Notes what is seen of a candidate, and returns what is known of it by now.
     #[must_use]
-    pub fn note_progress(&self, key: &Key, revision: &Revision, height: Option<u32>, now: Timestamp) -> Timestamp {
+    pub(super) fn note_progress(&self, key: &Key, revision: &Revision, seen: Seen, now: Timestamp) -> Progress {
         let mut entries = self.entries();
         let candidate = &mut entries.entry(key.clone()).or_default().candidate;
-        match candidate {
-            Some(known) if known.revision == *revision => {
-                if height > known.height {
-                    (known.height, known.progressed_at) = (height, now);
-                }
-                known.progressed_at
-            }
-            _ => {
-                *candidate = Some(Candidate {
-                    revision: revision.clone(),
-                    height,
-                    progressed_at: now,
-                    comparison: None,
-                });
-                now
-            }
-        }
+        let known = match candidate {
+            Some(known) if known.revision == *revision => known,
+            _ => candidate.insert(Candidate {
+                revision: revision.clone(),
+                progress: Progress::begun(now),
+                comparison: None,
+            }),
+        };
+        known.progress.note(seen, now);
+        known.progress
     }
 
     /// The comparison made for a candidate, unless other views are to be compared by now.
@@ -209,29 +202,24 @@ mod tests {
     }
 
     #[test]
-    fn a_candidate_comes_forward_only_with_a_new_height() {
+    fn another_candidate_and_one_that_comes_back_begin_anew() {
         let history = History::default();
         let at = |second| Timestamp::from_second(second).unwrap();
         let (one, two) = (fixtures::valid().revision, Revision::parse("0123456789").unwrap());
-        let noted = [
-            (&one, None, 1, 1),
-            (&one, None, 2, 1),
-            (&one, Some(0), 3, 3),
-            (&one, Some(0), 4, 3),
-            (&one, Some(5), 5, 5),
-            (&one, Some(2), 6, 5),
-            (&two, Some(2), 7, 7),
-            (&one, Some(5), 8, 8),
-        ];
-        for (revision, height, now, expected) in noted {
-            assert_eq!(
-                history.note_progress(&key(), revision, height, at(now)),
-                at(expected),
-                "{now}"
-            );
-        }
+        let healthy = Seen {
+            is_healthy: true,
+            ..Seen::default()
+        };
+        let since = |revision: &Revision, second| {
+            let progress = history.note_progress(&key(), revision, healthy, at(second));
+            progress.healthy_since()
+        };
+        assert_eq!(since(&one, 1), Some(at(1)));
+        assert_eq!(since(&one, 2), Some(at(1)));
+        assert_eq!(since(&two, 3), Some(at(3)));
+        assert_eq!(since(&one, 4), Some(at(4)));
         history.forget_candidate(&key());
-        assert_eq!(history.note_progress(&key(), &one, Some(5), at(9)), at(9));
+        assert_eq!(since(&one, 5), Some(at(5)));
     }
 
     #[test]

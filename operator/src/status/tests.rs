@@ -109,7 +109,7 @@ impl Situation {
 
     fn differ(&mut self) {
         let difference = Difference {
-            height: 90,
+            first_height: Some(90),
             majority: vec!["one-1".into(), "one-2".into()],
             minority: vec!["one-0".into()],
         };
