@@ -2,6 +2,7 @@
 //!
 //! The two may be of different versions, so fields that are not known are skipped, and what a report lacks is unknown.
 
+pub mod bounds;
 mod config;
 pub mod module_reasons;
 mod refresh;
@@ -9,6 +10,7 @@ mod report;
 pub mod seed_reasons;
 pub mod source_reasons;
 
+pub use bounds::BadStatus;
 pub use config::{Config, Module, Seed, Source, Views};
 pub use refresh::{REFRESH_ID_BYTES_MAX, RefreshRequest};
 pub use report::{Check, FaultClass, Halt, Memory, Status, Trouble};

@@ -2,7 +2,13 @@
 
 use std::net::IpAddr;
 
-use crds::{Revision, pod};
+use crds::{
+    Revision,
+    pod::{self, bounds::cut},
+};
+
+/// The longest reason why a pod counts as silent, in characters: it may quote what the pod said.
+const SILENCE_CHARS_MAX: usize = 300;
 
 /// What a pod last said.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,10 +61,11 @@ impl Target {
     /// # Errors
     /// What is wrong with it, for people.
     pub fn read(&self, body: &[u8]) -> Result<pod::Status, String> {
-        let status: pod::Status =
-            serde_json::from_slice(body).map_err(|e| format!("its status cannot be read: {e}"))?;
+        let status =
+            pod::Status::read(body).map_err(|e| cut(&format!("its status cannot be read: {e}"), SILENCE_CHARS_MAX))?;
         if status.indexer != self.indexer || status.revision != self.revision {
-            return Err(format!("it speaks for {} revision {}", status.indexer, status.revision));
+            let words = format!("it speaks for {} revision {}", status.indexer, status.revision);
+            return Err(cut(&words, SILENCE_CHARS_MAX));
         }
         Ok(status)
     }

@@ -108,7 +108,7 @@ fn onward(valid: &ValidIndexer, serving: &Revision, world: &World) -> Destinatio
         serving.clone(),
         Record {
             in_place: true,
-            in_place_at: Some(lowest + 1),
+            in_place_at: Some(lowest.saturating_add(1)),
             seed: active.seed.clone(),
             ..valid.declared()
         },
