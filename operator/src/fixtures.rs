@@ -106,6 +106,7 @@ pub(crate) fn following(height: u32) -> pod::Status {
         trouble: None,
         halt: None,
         last_refresh_request: None,
+        block_under_way: None,
         lineage: Vec::new(),
         seed: pod::Check::default(),
     }

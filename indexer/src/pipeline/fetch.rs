@@ -13,6 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
 use crate::{
     chain::{Block, BlockRef, Height},
+    fault::Fault,
     source::{self, BlockSource, Headers},
     telemetry::report::Report,
 };
@@ -65,6 +66,8 @@ pub enum End {
     },
     /// The source failed. Blocks delivered so far stay good.
     Failed(source::Error),
+    /// What is indexed could not be read.
+    StoreFailed(Fault),
     /// Nobody takes blocks any more.
     Closed,
 }
@@ -84,7 +87,7 @@ pub async fn run<S: BlockSource>(
     source: &S,
     wanted: Heights,
     local: Option<BlockRef>,
-    known: impl Fn(Height) -> Option<BlockHash>,
+    known: impl Fn(Height) -> Result<Option<BlockHash>, Fault>,
     tx: mpsc::Sender<Fetched>,
     budget: Arc<Semaphore>,
     report: &Report,
@@ -108,7 +111,7 @@ pub async fn run<S: BlockSource>(
     };
     tokio::select! {
         error = listen(source, &heard, report) => End::Failed(error),
-        end = fetch.follow(local, tips) => end.unwrap_or_else(End::Failed),
+        end = fetch.follow(local, tips) => end.unwrap_or_else(End::from),
         () = tx.closed() => End::Closed,
     }
 }
@@ -135,6 +138,27 @@ struct Fetch<'a, S, K> {
     budget: Arc<Semaphore>,
 }
 
+/// Why a step failed.
+enum Failure {
+    Source(source::Error),
+    Store(Fault),
+}
+
+impl From<source::Error> for Failure {
+    fn from(error: source::Error) -> Self {
+        Self::Source(error)
+    }
+}
+
+impl From<Failure> for End {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Source(error) => Self::Failed(error),
+            Failure::Store(fault) => Self::StoreFailed(fault),
+        }
+    }
+}
+
 enum Step {
     Deliver(Vec<BlockRef>),
     /// Until the tip was heard again.
@@ -144,8 +168,8 @@ enum Step {
     },
 }
 
-impl<S: BlockSource, K: Fn(Height) -> Option<BlockHash>> Fetch<'_, S, K> {
-    async fn follow(&self, local: Option<BlockRef>, mut tips: watch::Receiver<BlockRef>) -> Result<End, source::Error> {
+impl<S: BlockSource, K: Fn(Height) -> Result<Option<BlockHash>, Fault>> Fetch<'_, S, K> {
+    async fn follow(&self, local: Option<BlockRef>, mut tips: watch::Receiver<BlockRef>) -> Result<End, Failure> {
         let mut at = local;
         loop {
             let tip = *tips.borrow_and_update();
@@ -166,7 +190,7 @@ impl<S: BlockSource, K: Fn(Height) -> Option<BlockHash>> Fetch<'_, S, K> {
         }
     }
 
-    async fn step(&self, at: Option<BlockRef>, tip: BlockRef) -> Result<Step, source::Error> {
+    async fn step(&self, at: Option<BlockRef>, tip: BlockRef) -> Result<Step, Failure> {
         let from = match (at, self.wanted.first.prev()) {
             (Some(at), _) if at == tip => return Ok(Step::Wait),
             (Some(at), _) => Some(at),
@@ -197,7 +221,7 @@ impl<S: BlockSource, K: Fn(Height) -> Option<BlockHash>> Fetch<'_, S, K> {
 
     /// The highest indexed block below `gone` that is in the best chain. Doubling strides down, then halving between
     /// the last two: few questions for a shallow fork, and few for a deep one.
-    async fn fork(&self, mut gone: Height) -> Result<Option<BlockRef>, source::Error> {
+    async fn fork(&self, mut gone: Height) -> Result<Option<BlockRef>, Failure> {
         let mut stride = 1;
         let mut kept = loop {
             if gone <= self.wanted.first {
@@ -221,8 +245,8 @@ impl<S: BlockSource, K: Fn(Height) -> Option<BlockHash>> Fetch<'_, S, K> {
     }
 
     /// The block at a height, if it is indexed and in the best chain.
-    async fn common(&self, height: Height) -> Result<Option<BlockRef>, source::Error> {
-        let Some(hash) = (self.known)(height) else {
+    async fn common(&self, height: Height) -> Result<Option<BlockRef>, Failure> {
+        let Some(hash) = (self.known)(height).map_err(Failure::Store)? else {
             return Ok(None);
         };
         let is_common = self.source.hash_at(height).await? == Some(hash);

@@ -37,7 +37,7 @@ impl Run {
         let end = tokio::spawn({
             let (source, indexed, report) = (source.clone(), indexed.clone(), report.clone());
             async move {
-                let known = |height: Height| indexed.lock().unwrap().get(&height.0).copied();
+                let known = |height: Height| Ok(indexed.lock().unwrap().get(&height.0).copied());
                 let budget = Arc::new(Semaphore::new(budget_kib));
                 run(source.as_ref(), wanted, local, known, tx, budget, &report).await
             }
@@ -209,6 +209,18 @@ async fn the_first_failure_ends_it() {
     let source = MemorySource::up_to(1, 10);
     source.fail();
     assert!(matches!(Run::new(source, 0, []).ends().await, End::Failed(_)));
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_be_read_ends_it_with_that_failure() {
+    let source = MemorySource::up_to(1, 100);
+    source.replace(100, 2, 100);
+    let local = Some(refs(branch(1, 100..=100))[0]);
+    let unreadable = |_| Err(Fault::host("cannot read"));
+    let (tx, _blocks) = mpsc::channel(1);
+    let budget = Arc::new(Semaphore::new(64 << 10));
+    let end = run(&source, all_from(0), local, unreadable, tx, budget, &report()).await;
+    assert!(matches!(end, End::StoreFailed(fault) if fault.message == "cannot read"));
 }
 
 #[tokio::test]

@@ -23,7 +23,7 @@ fn a_slow_guest_has_no_block_fetched_twice() {
     let process = Process::start(SLOW, MemorySource::up_to(1, 60), |_| {});
     process.wait_for_tip(1, 60);
     assert_eq!(process.source.served(), 61);
-    assert_eq!(process.stop().0, Finished::Stopped);
+    assert_eq!(process.stop().0, PipelineEnd::Stopped);
 }
 
 /// Contract §8.12.

@@ -19,9 +19,9 @@ enum Step {
     Fork { depth: u32, longer: u32 },
     /// The branch before the last fork wins again, by one block.
     Back,
-    /// The process ends and another one goes on.
+    /// The process ends and another one continues.
     Restart,
-    /// Somebody asks for a fresh instance.
+    /// A fresh instance is requested.
     Refresh,
     /// The index comes as far as the chain is now.
     Settle,
@@ -96,7 +96,7 @@ impl Storm {
             Restart => {
                 let process = self.process.take().unwrap();
                 let source = process.source.clone();
-                assert_eq!(process.stop().0, Finished::Stopped);
+                assert_eq!(process.stop().0, PipelineEnd::Stopped);
                 self.run(Arc::try_unwrap(source).ok().unwrap());
             }
             Refresh => {
@@ -117,8 +117,8 @@ impl Storm {
     /// The tip and everything on disk.
     fn end(mut self) -> (Option<Tip>, impl PartialEq) {
         self.settle();
-        let (finished, tip) = self.process.take().unwrap().stop();
-        assert_eq!(finished, Finished::Stopped);
+        let (end, tip) = self.process.take().unwrap().stop();
+        assert_eq!(end, PipelineEnd::Stopped);
         (tip, rows::dump(self.folder.path()))
     }
 }
