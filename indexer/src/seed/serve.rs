@@ -43,8 +43,8 @@ pub struct Copies {
     place: Arc<Semaphore>,
 }
 
-/// A copy on its way. The folder goes with it, then the next one may come.
-struct Copy {
+/// A copy that is being sent. Its folder is removed with it; only then can the next copy be made.
+struct Outgoing {
     offer: Offer,
     /// Names and lengths.
     files: Vec<(String, u64)>,
@@ -81,7 +81,7 @@ impl Copies {
         let _ = self.store.set(store);
     }
 
-    fn make(&self) -> Result<Copy, Unavailable> {
+    fn make(&self) -> Result<Outgoing, Unavailable> {
         let store = self
             .store
             .get()
@@ -99,7 +99,7 @@ impl Copies {
             height: tip.at.height,
             bytes: files.iter().map(|(_, bytes)| bytes).sum(),
         };
-        Ok(Copy {
+        Ok(Outgoing {
             offer,
             files,
             folder,
@@ -169,7 +169,7 @@ impl Out {
     }
 }
 
-fn send(copy: &Copy, out: &Out) -> io::Result<()> {
+fn send(copy: &Outgoing, out: &Out) -> io::Result<()> {
     let offer = serde_json::to_vec(&copy.offer)?;
     let mut head = BytesMut::from(MAGIC);
     head.put_u32(u32::try_from(offer.len()).map_err(io::Error::other)?);

@@ -4,7 +4,7 @@ use std::fmt;
 
 use bitcoin::{BlockHash, hashes::Hash};
 
-use super::{WriteSet, write_set::length};
+use super::write_set::{WriteSet, length};
 use crate::chain::Height;
 
 /// Commitment to everything written up to a height: equal digests mean equal indexes.
