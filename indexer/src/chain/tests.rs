@@ -1,11 +1,13 @@
 use bitcoin::{
     Amount, Block as DecodedBlock, OutPoint, ScriptBuf, Transaction, TxIn, TxOut, Witness, absolute,
-    block::Version,
+    block::{Header, Version},
     consensus::{deserialize, serialize},
     constants::genesis_block,
     hashes::Hash,
     transaction,
 };
+use bytes::Bytes;
+use crds::Network;
 
 use super::*;
 
