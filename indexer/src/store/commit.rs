@@ -5,10 +5,10 @@ use std::sync::PoisonError;
 use rocksdb::WriteBatch;
 
 use super::{
-    Store, Writing,
     error::Error,
+    handle::{Store, Writing},
     ingest::{self, Change},
-    rocks::Database,
+    rocks::{Database, Durability},
     schema::{BLOCKS, BlockRow, META, ROWS, TIP, UNDO, height_key, write_row_key},
     tuning::Pace,
     undo,
@@ -35,17 +35,6 @@ pub struct NewBlock<'a> {
     pub writes: &'a WriteSet,
     /// The digest of the index after it.
     pub digest: Digest,
-}
-
-/// What is promised when [`Store::commit`] returns. In both cases the store holds whole blocks at all times, in order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Durability {
-    /// The block, and every block before it, survives the loss of power. Costs one `fdatasync`.
-    EachBlock,
-    /// The block survives the end of the process, by whatever signal. If the machine fails, the newest blocks since the
-    /// last [`EachBlock`](Self::EachBlock) or [`Store::flush`] can be missing, whole and from the newest on; they are
-    /// indexed again.
-    Lazy,
 }
 
 impl Store {

@@ -8,10 +8,12 @@ use std::{
 use rocksdb::WriteBatch;
 
 use super::{
-    Durability, Lineage, Store, Tip,
     error::Error,
     folder::Claim,
+    handle::{Store, Tip},
+    lineage::Lineage,
     origin,
+    rocks::Durability,
     schema::{BLOCKS, META, PENDING, ROWS, TIP, UNDO, height_key, parse_row_key},
 };
 use crate::chain::Height;

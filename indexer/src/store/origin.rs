@@ -6,10 +6,10 @@ use crds::Identity;
 use rocksdb::WriteBatch;
 
 use super::{
-    Durability, Store,
     error::Error,
+    handle::Store,
     lineage::{Lineage, Step},
-    rocks::Database,
+    rocks::{Database, Durability},
     schema::{IDENTITY, LINEAGE, META},
 };
 use crate::{chain::Height, fault::point, state::Digest};

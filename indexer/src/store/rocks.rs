@@ -9,7 +9,6 @@ use rocksdb::{
 };
 
 use super::{
-    Durability,
     error::Error,
     folder::Claim,
     schema::{FAMILIES, ROWS, parse_height},
@@ -40,6 +39,17 @@ pub struct FamilyStats {
     pub buffered_bytes: u64,
     /// Its keys; an estimate, deletions not yet carried out count against it.
     pub estimated_keys: u64,
+}
+
+/// What is promised when [`super::Store::commit`] returns. In both cases the store holds whole blocks at all times, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// The block, and every block before it, survives the loss of power. Costs one `fdatasync`.
+    EachBlock,
+    /// The block survives the end of the process, by whatever signal. If the machine fails, the newest blocks since the
+    /// last [`EachBlock`](Self::EachBlock) or [`super::Store::flush`] can be missing, whole and from the newest on; they are
+    /// indexed again.
+    Lazy,
 }
 
 impl Database {

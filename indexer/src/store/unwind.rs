@@ -5,11 +5,12 @@ use std::sync::{Arc, PoisonError};
 use rocksdb::WriteBatch;
 
 use super::{
-    Store, Writing,
-    commit::{Durability, FILE_BYTES_MIN},
+    commit::FILE_BYTES_MIN,
     error::Error,
+    handle::{Store, Writing},
     ingest::{self, Change},
     origin,
+    rocks::Durability,
     schema::{BLOCKS, META, PENDING, ROWS, TIP, UNDO, height_key, write_row_key},
     undo,
 };

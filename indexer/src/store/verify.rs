@@ -6,7 +6,8 @@
 use std::ops::RangeInclusive;
 
 use super::{
-    Store, Tip, error,
+    error,
+    handle::{Store, Tip},
     schema::{BlockRow, ROWS, parse_row_key},
 };
 use crate::{
