@@ -10,7 +10,8 @@ use crds::{Network, pod};
 use futures::future::{BoxFuture, FutureExt};
 
 use super::{
-    AddressError, BlockSource, Error, Headers,
+    BlockSource, Headers,
+    error::{AddressError, Error},
     http::{self, Endpoint, Login, LoginFiles},
     node::Node,
 };

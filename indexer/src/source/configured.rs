@@ -3,7 +3,13 @@
 use bitcoin::BlockHash;
 use crds::{Network, pod};
 
-use super::{AddressError, BlockSource, Error, Headers, Login, bitcoind::Bitcoind, block_files::BlockFiles};
+use super::{
+    BlockSource, Headers,
+    bitcoind::Bitcoind,
+    block_files::BlockFiles,
+    error::{AddressError, Error},
+    http::Login,
+};
 use crate::chain::{Block, BlockRef, Height};
 
 /// Where blocks come from.

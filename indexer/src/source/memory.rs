@@ -8,7 +8,7 @@ use std::sync::{
 use bitcoin::{BlockHash, hashes::Hash};
 use bytes::Bytes;
 
-use super::{BlockSource, Error, Headers};
+use super::{BlockSource, Headers, error::Error};
 use crate::chain::{Block, BlockRef, Height};
 
 /// Blocks are made up: each is named by its branch and height, and its bytes are that name.

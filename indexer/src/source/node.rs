@@ -2,10 +2,9 @@
 
 use bitcoin::BlockHash;
 use crds::Network;
-use serde::Deserialize;
 use tokio::sync::Mutex;
 
-use super::{Error, Headers, http::Endpoint, rest, rpc};
+use super::{Headers, chain_info::ChainInfo, error::Error, http::Endpoint, rest, rpc};
 use crate::chain::{self, Block, BlockRef, Height};
 
 /// Blocks up to this size are checked by the thread that received them: some hundred microseconds, as much as handing
@@ -23,19 +22,6 @@ pub(super) struct Node {
 enum Interface {
     Rest,
     Rpc,
-}
-
-/// What both interfaces say of the chain, as far as it is needed.
-#[derive(Deserialize)]
-pub(super) struct ChainInfo {
-    blocks: u32,
-    #[serde(default)]
-    headers: u32,
-    bestblockhash: String,
-    #[serde(default)]
-    initialblockdownload: bool,
-    /// The lowest block it still has; absent if it keeps all.
-    pruneheight: Option<u32>,
 }
 
 impl Node {

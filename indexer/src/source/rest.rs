@@ -4,7 +4,7 @@ use bitcoin::{BlockHash, block::Header, consensus::deserialize};
 use bytes::Bytes;
 use reqwest::StatusCode;
 
-use super::{Error, http::Endpoint, node::ChainInfo};
+use super::{chain_info::ChainInfo, error::Error, http::Endpoint};
 use crate::chain::{BlockRef, Height};
 
 /// Most headers of one answer, `from` included: the node's own limit.

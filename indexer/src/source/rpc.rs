@@ -8,7 +8,7 @@ use reqwest::StatusCode;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-use super::{Error, http::Endpoint, node::ChainInfo};
+use super::{chain_info::ChainInfo, error::Error, http::Endpoint};
 use crate::chain::{BlockRef, Height};
 
 /// Most headers of one answer: each costs two calls, and a batch of calls is answered as a whole or not at all.

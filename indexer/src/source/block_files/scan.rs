@@ -19,7 +19,7 @@ use bitcoin::{Target, block::Header, consensus::deserialize};
 use crds::Network;
 
 use super::{
-    Error,
+    error::Error,
     index::{Place, Record},
 };
 use crate::chain::{self, BlockRef, Height};
