@@ -15,11 +15,7 @@ pub mod execute;
 pub mod fetch;
 mod halted;
 
-use std::{
-    sync::{Arc, OnceLock},
-    thread,
-    time::Duration,
-};
+use std::{sync::Arc, thread, time::Duration};
 
 use crds::{
     Identity, Phase,
@@ -45,7 +41,7 @@ use crate::{
 };
 use commit::Committer;
 use execute::{Executed, Executor};
-use fetch::{Fetched, Heights};
+use fetch::{FetchEnd, Fetched, Heights};
 
 /// Bytes of blocks fetched and not yet executed, in KiB: some sixteen of the largest blocks, a second of dense ones.
 const FETCH_BUDGET_KIB: usize = 64 << 10;
@@ -206,8 +202,7 @@ impl<S: BlockSource> Pipeline<S> {
         let tip = self.shared.store.tip();
         self.executor.continue_from(tip.map(|t| t.at));
         let (fetched_tx, fetched_rx) = mpsc::channel(FETCH_BLOCKS);
-        let unreadable = Arc::new(OnceLock::new());
-        let fetch = self.fetch(tip.map(|t| t.at), fetched_tx, unreadable.clone());
+        let fetch = self.fetch(tip.map(|t| t.at), fetched_tx);
         let chained_onto = self.shared.store.chained_onto();
         let stages = thread::scope(|scope| {
             let (executed_tx, executed_rx) = std::sync::mpsc::sync_channel::<Executed>(COMMIT_BLOCKS);
@@ -241,9 +236,6 @@ impl<S: BlockSource> Pipeline<S> {
             (Err(_), _) => End::StoreFailed(Fault::host("the commit stage panicked")),
             (Ok(Err(fault)), _) => End::StoreFailed(fault),
             (Ok(Ok(())), execute::End::Drained) => {
-                if let Some(fault) = unreadable.get() {
-                    return End::StoreFailed(Fault::clone(fault));
-                }
                 // A fork is looked for among committed blocks. If some were still on their way then, it lies too low:
                 // the next session finds the right one.
                 let in_flight = self.shared.store.tip() != tip;
@@ -256,13 +248,8 @@ impl<S: BlockSource> Pipeline<S> {
         }
     }
 
-    /// Starts the first stage. What the store could not tell it ends up in `unreadable`.
-    fn fetch(
-        &self,
-        local: Option<BlockRef>,
-        out: mpsc::Sender<Fetched>,
-        unreadable: Arc<OnceLock<Fault>>,
-    ) -> JoinHandle<fetch::End> {
+    /// Starts the first stage.
+    fn fetch(&self, local: Option<BlockRef>, out: mpsc::Sender<Fetched>) -> JoinHandle<FetchEnd> {
         let (source, store, report) = (
             self.source.clone(),
             self.shared.store.clone(),
@@ -274,12 +261,9 @@ impl<S: BlockSource> Pipeline<S> {
             end: settings.exit_at,
         };
         self.runtime.spawn(async move {
-            let known = |height| {
-                let row = store.block(height).unwrap_or_else(|error| {
-                    let _ = unreadable.set(error.into());
-                    None
-                });
-                row.map(|row| row.hash)
+            let known = |height| match store.block(height) {
+                Ok(row) => Ok(row.map(|row| row.hash)),
+                Err(error) => Err(Fault::from(error)),
             };
             let budget = Arc::new(Semaphore::new(FETCH_BUDGET_KIB));
             fetch::run(source.as_ref(), wanted, local, known, out, budget, &report).await
@@ -372,12 +356,13 @@ impl<S: BlockSource> Pipeline<S> {
 }
 
 /// What the end of the first stage means once the other two are drained.
-fn after_fetch(fetched: Result<fetch::End, JoinError>, in_flight: bool) -> End {
+fn after_fetch(fetched: Result<FetchEnd, JoinError>, in_flight: bool) -> End {
     match fetched {
-        Ok(fetch::End::Reorg { .. }) if in_flight => End::Continue,
-        Ok(fetch::End::Reorg { fork }) => End::Reorg { fork },
-        Ok(fetch::End::Failed(error)) => End::SourceFailed(error),
-        Ok(fetch::End::Closed) => End::Failed(Fault::host("the fetch stage ended without a reason")),
+        Ok(FetchEnd::Reorg { .. }) if in_flight => End::Continue,
+        Ok(FetchEnd::Reorg { fork }) => End::Reorg { fork },
+        Ok(FetchEnd::Failed(error)) => End::SourceFailed(error),
+        Ok(FetchEnd::StoreFailed(fault)) => End::StoreFailed(fault),
+        Ok(FetchEnd::Closed) => End::Failed(Fault::host("the fetch stage ended without a reason")),
         Err(error) => End::Failed(Fault::host(format!("the fetch stage: {error}"))),
     }
 }

@@ -19,7 +19,7 @@ use crds::{
 };
 use indexer::{
     chain::{BlockRef, Height},
-    pipeline::fetch::{self, End, Heights},
+    pipeline::fetch::{self, FetchEnd, Heights},
     source::{BlockSource, Error, Login, bitcoind::Bitcoind},
 };
 use node::Node;
@@ -172,7 +172,7 @@ async fn a_node_that_goes_back_is_waited_for() {
         let (tip, report) = (node.tip(), report.clone());
         async move {
             let budget = Arc::new(Semaphore::new(fetch::BLOCK_KIB_MAX as usize));
-            fetch::run(&source, Heights::ALL, Some(tip), |_| None, tx, budget, &report).await
+            fetch::run(&source, Heights::ALL, Some(tip), |_| Ok(None), tx, budget, &report).await
         }
     });
     // Started from older data, say: what it lost comes back.
@@ -238,7 +238,7 @@ async fn the_fetch_stage_follows_a_node_up_to_a_reorg() {
     let stage = tokio::spawn({
         let (source, indexed) = (source.clone(), indexed.clone());
         async move {
-            let known = |height: Height| indexed.get(height.0 as usize).copied();
+            let known = |height: Height| Ok(indexed.get(height.0 as usize).copied());
             let budget = Arc::new(Semaphore::new(fetch::BLOCK_KIB_MAX as usize));
             fetch::run(source.as_ref(), Heights::ALL, None, known, tx, budget, &report()).await
         }
@@ -258,7 +258,7 @@ async fn the_fetch_stage_follows_a_node_up_to_a_reorg() {
     node.mine(7);
     let end = tokio::time::timeout(PATIENCE, stage).await.unwrap().unwrap();
     assert!(
-        matches!(end, End::Reorg { fork: Some(found) } if found == fork),
+        matches!(end, FetchEnd::Reorg { fork: Some(found) } if found == fork),
         "{end:?}"
     );
 }

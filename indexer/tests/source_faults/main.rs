@@ -21,7 +21,7 @@ use crds::{
 };
 use indexer::{
     chain::{BlockRef, Height},
-    pipeline::fetch::{self, End, Heights},
+    pipeline::fetch::{self, FetchEnd, Heights},
     source::{BlockSource, Headers, bitcoind::Bitcoind},
 };
 use node::Node;
@@ -70,7 +70,7 @@ impl Received {
             let (source, indexed) = (self.source.clone(), self.blocks.clone());
             let stage = tokio::spawn(async move {
                 let local = indexed.last().copied();
-                let known = |height: Height| indexed.get(height.0 as usize).map(|at| at.hash);
+                let known = |height: Height| Ok(indexed.get(height.0 as usize).map(|at| at.hash));
                 let budget = Arc::new(Semaphore::new(16 * fetch::BLOCK_KIB_MAX as usize));
                 fetch::run(source.as_ref(), Heights::ALL, local, known, tx, budget, &report()).await
             });
@@ -83,13 +83,13 @@ impl Received {
             }
             drop(rx);
             match stage.await.unwrap() {
-                End::Failed(error) => {
+                FetchEnd::Failed(error) => {
                     assert!(!error.message().is_empty());
                     *self.failures.entry(error.reason()).or_default() += 1;
                 }
-                End::Closed => {}
+                FetchEnd::Closed => {}
                 // An answer that lacks its first header reads as a chain that lacks our block.
-                End::Reorg { fork } => self.blocks.truncate(fork.map_or(0, |fork| fork.height.0 as usize + 1)),
+                FetchEnd::Reorg { fork } => self.blocks.truncate(fork.map_or(0, |fork| fork.height.0 as usize + 1)),
             }
         }
     }

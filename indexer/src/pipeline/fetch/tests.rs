@@ -10,7 +10,7 @@ struct Run {
     source: Arc<MemorySource>,
     indexed: Arc<Mutex<BTreeMap<u32, BlockHash>>>,
     blocks: mpsc::Receiver<Fetched>,
-    end: tokio::task::JoinHandle<End>,
+    end: tokio::task::JoinHandle<FetchEnd>,
     report: Arc<Report>,
 }
 
@@ -37,7 +37,7 @@ impl Run {
         let end = tokio::spawn({
             let (source, indexed, report) = (source.clone(), indexed.clone(), report.clone());
             async move {
-                let known = |height: Height| indexed.lock().unwrap().get(&height.0).copied();
+                let known = |height: Height| Ok(indexed.lock().unwrap().get(&height.0).copied());
                 let budget = Arc::new(Semaphore::new(budget_kib));
                 run(source.as_ref(), wanted, local, known, tx, budget, &report).await
             }
@@ -67,7 +67,7 @@ impl Run {
         assert!(next.is_err(), "received {next:?}");
     }
 
-    async fn ends(self) -> End {
+    async fn ends(self) -> FetchEnd {
         tokio::time::timeout(PATIENCE, self.end)
             .await
             .expect("an end in time")
@@ -76,7 +76,7 @@ impl Run {
 
     async fn ends_with_reorg_to(self) -> Option<BlockRef> {
         match self.ends().await {
-            End::Reorg { fork } => fork,
+            FetchEnd::Reorg { fork } => fork,
             other => panic!("{other:?}"),
         }
     }
@@ -204,11 +204,11 @@ async fn the_first_failure_ends_it() {
     let mut run = Run::new(MemorySource::up_to(1, 10), 0, []);
     run.receive(11).await;
     run.source.fail();
-    assert!(matches!(run.ends().await, End::Failed(source::Error::Busy { .. })));
+    assert!(matches!(run.ends().await, FetchEnd::Failed(source::Error::Busy { .. })));
 
     let source = MemorySource::up_to(1, 10);
     source.fail();
-    assert!(matches!(Run::new(source, 0, []).ends().await, End::Failed(_)));
+    assert!(matches!(Run::new(source, 0, []).ends().await, FetchEnd::Failed(_)));
 }
 
 #[tokio::test]
@@ -217,7 +217,7 @@ async fn it_ends_when_nobody_takes_blocks() {
         let mut run = Run::new(MemorySource::up_to(1, tip), 0, []);
         run.receive(taken).await;
         drop(std::mem::replace(&mut run.blocks, mpsc::channel(1).1));
-        assert!(matches!(run.ends().await, End::Closed));
+        assert!(matches!(run.ends().await, FetchEnd::Closed));
     }
 }
 
