@@ -4,6 +4,7 @@
 //! change an answer it has begun to give. Nothing is read to write a row: rows carry the height they were written at,
 //! and older ones stay, which makes every height readable.
 
+mod batch;
 mod commit;
 mod copy;
 mod error;

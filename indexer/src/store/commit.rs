@@ -15,7 +15,6 @@ use super::{
 };
 use crate::{
     chain::{BlockRef, Height},
-    fault::point,
     state::{Digest, WriteSet},
 };
 
@@ -56,9 +55,7 @@ impl Store {
     /// [`Error::HalfDone`].
     pub fn commit_all(&self, blocks: &[NewBlock<'_>], undo_from: Height, durability: Durability) -> Result<(), Error> {
         let mut writing = self.inner.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        if writing.half_done {
-            return Err(Error::HalfDone);
-        }
+        writing.check()?;
         let rows = self.block_rows(blocks)?;
         let Some(tip) = rows.last().copied() else { return Ok(()) };
         let database = &*self.inner.database;
@@ -84,32 +81,9 @@ impl Store {
             for block in blocks {
                 put_rows(database, &mut batch, block);
             }
-            database.write(batch, durability, "blocks")?;
+            self.write(batch, &writing, durability, "blocks")?;
         }
         self.publish(Some(tip), self.lineage());
-        Ok(())
-    }
-
-    /// Writes a batch and lets the database take a file over, in one step.
-    pub(super) fn write_with(
-        &self,
-        mut batch: WriteBatch,
-        file: &str,
-        writing: &mut Writing,
-        what: &'static str,
-    ) -> Result<(), Error> {
-        let database = &*self.inner.database;
-        point::reach("file written");
-        ingest::announce(database, &mut batch, file);
-        database.write(batch, Durability::EachBlock, what)?;
-        point::reach("file announced");
-        // The file stays whatever becomes of the log. With the tip in a table, too, a log that lost the block rows shows
-        // when the store is opened; else rows of lost blocks would be left among those of the blocks that come instead.
-        writing.half_done = true;
-        database.put_in_table(META, "the tip")?;
-        ingest::take_over(database, file)?;
-        writing.half_done = false;
-        point::reach("file taken over");
         Ok(())
     }
 

@@ -14,7 +14,7 @@ use super::{
     lineage::Lineage,
     origin,
     rocks::Durability,
-    schema::{BLOCKS, META, PENDING, ROWS, TIP, UNDO, height_key, parse_row_key},
+    schema::{BLOCKS, META, ROWS, TIP, UNDO, height_key, parse_row_key},
 };
 use crate::chain::Height;
 
@@ -47,9 +47,7 @@ impl Store {
     pub fn copy_to(&self, folder: &Path) -> Result<Copied, Error> {
         // Between the two steps of a write, rows are in a file beside the database, which no copy takes along.
         let writing = self.inner.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        if writing.half_done {
-            return Err(Error::HalfDone);
-        }
+        writing.check()?;
         self.inner.database.link_into(folder)?;
         let head = self.head();
         Ok(Copied {
@@ -73,7 +71,7 @@ impl Store {
     }
 
     fn cut_rows(&self, to: Height) -> Result<(), Error> {
-        let _writing = self.inner.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let writing = self.inner.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let database = &*self.inner.database;
         let row = self.block(to)?.ok_or_else(|| Error::no_block_row(to))?;
         let mut batch = WriteBatch::default();
@@ -84,7 +82,8 @@ impl Store {
                 batch.delete_cf(database.family(ROWS), row_key);
             }
             if batch.size_in_bytes() >= CUT_BYTES {
-                database.write(std::mem::take(&mut batch), Durability::Lazy, "the cut of a copy")?;
+                let full = std::mem::take(&mut batch);
+                self.write(full, &writing, Durability::Lazy, "the cut of a copy")?;
             }
             rows.next();
         }
@@ -97,11 +96,10 @@ impl Store {
             batch.delete_range_cf(database.family(family), from, end);
         }
         batch.put_cf(database.family(META), TIP, height_key(to));
-        batch.delete_cf(database.family(META), PENDING);
         let before = self.lineage();
         let lineage = Arc::new(before.unwound(to.next()));
         origin::put(database, &mut batch, &before, &lineage);
-        database.write(batch, Durability::EachBlock, "the cut of a copy")?;
+        self.write(batch, &writing, Durability::EachBlock, "the cut of a copy")?;
         self.publish(Some((to, row)), lineage);
         Ok(())
     }

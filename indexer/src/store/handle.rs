@@ -46,6 +46,13 @@ pub(super) struct Writing {
     pub(super) pace: Option<Pace>,
 }
 
+impl Writing {
+    /// Refuses while a file is announced and not taken over.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        if self.half_done { Err(Error::HalfDone) } else { Ok(()) }
+    }
+}
+
 /// A tip and the snapshot in which it is the tip.
 #[derive(Clone)]
 pub(super) struct Head {

@@ -87,6 +87,11 @@ pub(super) fn announce(database: &Database, batch: &mut WriteBatch, name: &str) 
     batch.put_cf(database.family(META), PENDING, name);
 }
 
+/// Notes in a batch that no file belongs to the store from then on but those that were taken over.
+pub(super) fn withdraw(database: &Database, batch: &mut WriteBatch) {
+    batch.delete_cf(database.family(META), PENDING);
+}
+
 /// Lets RocksDB take the file over.
 pub(super) fn take_over(database: &Database, name: &str) -> Result<(), Error> {
     let mut options = IngestExternalFileOptions::default();

@@ -1,6 +1,9 @@
 //! What is checked and put right when a store is opened.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::{Arc, PoisonError},
+};
 
 use crds::{Identity, identity::STORE_FORMAT};
 use rocksdb::WriteBatch;
@@ -76,6 +79,7 @@ impl Store {
     /// Drops the undo records that a lower depth no longer needs. There are none unless it was lowered since the last
     /// start.
     fn prune_undo(&self) -> Result<(), Error> {
+        let writing = self.inner.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let database = &*self.inner.database;
         let tip = self.head().tip;
         let Some(keep_from) = tip.and_then(|tip| tip.next().0.checked_sub(self.inner.max_reorg_depth)) else {
@@ -88,7 +92,7 @@ impl Store {
         }
         let mut batch = WriteBatch::default();
         batch.delete_range_cf(database.family(UNDO), height_key(Height(0)), height_key(keep_from));
-        database.write(batch, Durability::Lazy, "the end of old undo records")
+        self.write(batch, &writing, Durability::Lazy, "the end of old undo records")
     }
 }
 
