@@ -1,12 +1,12 @@
-//! A copy of another pod's store for an empty one: what is offered, what is taken, how it travels.
+//! Fills an empty store with a copy of another pod's: what is offered, what is accepted, and the format of the stream.
 //!
 //! ```text
 //! GET /checkpoint ─►  MAGIC ‖ length u32 ‖ Offer as JSON ‖ file* ‖ 0
 //!             file =  length of its name u8 ‖ name ‖ length u64 ‖ bytes ‖ BLAKE3 of them
 //! ```
 //!
-//! Numbers are big-endian. What ends before the closing zero was cut off. [`serve`] sends it, [`fetch`] receives it, and
-//! [`fill`] makes a store of it that nobody sees before all of its digests were computed once more.
+//! Numbers are big-endian. What ends before the closing zero was cut off. [`serve`] sends it, [`fetch`] receives it,
+//! and [`fill`] makes a store of it, which is used only after all of its digests were recomputed.
 
 pub mod fetch;
 pub mod fill;
@@ -46,7 +46,7 @@ pub struct Offer {
 pub enum Take {
     /// All of it, with its lineage.
     All,
-    /// The blocks up to this height; the wanted module goes on behind it.
+    /// The blocks up to this height; the wanted module continues after it.
     UpTo(Height),
 }
 

@@ -1,8 +1,8 @@
 //! The database: rows by key and height, blocks, undo records, identity.
 //!
-//! Blocks come and go in atomic steps of one or many, see `commit` and `unwind`. A reader works on a snapshot, so that neither commits nor unwinds
-//! change an answer it has begun to give. Nothing is read to write a row: rows carry the height they were written at,
-//! and older ones stay, which makes every height readable.
+//! Blocks are added and undone in atomic steps of one or many, see `commit` and `unwind`. A reader works on a snapshot,
+//! so that neither commits nor unwinds change an answer it has begun. Nothing is read to write a row: rows carry the
+//! height they were written at, and older ones stay, which makes every height readable.
 
 mod batch;
 mod commit;

@@ -15,7 +15,7 @@ pub fn params(network: Network) -> &'static Params {
     }
 }
 
-/// Hash of the network's first block, by which a node's network is told.
+/// Hash of the network's first block, which tells a node's network.
 #[must_use]
 pub fn genesis(network: Network) -> BlockHash {
     bitcoin::constants::genesis_block(params(network)).block_hash()

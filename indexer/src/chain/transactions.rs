@@ -1,5 +1,5 @@
-//! The transactions of a block, as far as header and coinbase commit to them: hashed where they lie, only the coinbase is
-//! built. Building them all would take longer than hashing them.
+//! The transactions of a block, as far as header and coinbase commit to them: hashed where they lie, only the coinbase
+//! is built. Building them all would take longer than hashing them.
 
 use std::ops::ControlFlow;
 
@@ -82,8 +82,8 @@ impl HashedBlock {
         is_whole && root == Some(self.header.merkle_root)
     }
 
-    /// Whether the witnesses are those the coinbase commits to. The header does not cover them, and a node can be set to
-    /// leave them out.
+    /// Whether the witnesses are those the coinbase commits to. The header does not cover them, and a node can be set
+    /// to leave them out.
     ///
     /// Where the rule is in force, the coinbase of a block that commits to witnesses has one itself.
     pub(super) fn witnesses_match(&self, is_in_force: bool) -> bool {

@@ -31,7 +31,7 @@ pub struct Bitcoind {
 #[derive(Clone, Copy)]
 struct Turn {
     serving: usize,
-    /// When it began to serve, or when the first node was last tried in vain.
+    /// When it began to serve, or when the first node last failed again.
     since: Instant,
 }
 

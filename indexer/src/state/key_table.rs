@@ -3,7 +3,8 @@
 //! Tables of the standard kind take three times the memory, for they can grow and forget. Here neither happens, and
 //! whether the table fits into a processor's cache decides what noting forty thousand keys a block costs.
 
-/// Bits of a slot that are the number; the others are bits of the hash, so that a look at the key itself is rarely in vain.
+/// Bits of a slot that are the number; the others are bits of the hash, so that a look at the key
+/// itself is rarely wasted.
 const NUMBER_BITS: u32 = 24;
 const NUMBER_MASK: u32 = (1 << NUMBER_BITS) - 1;
 /// No number ends in as many bits that are set, see [`KeyTable::NUMBERS_MAX`].

@@ -42,8 +42,8 @@ struct Block {
 /// A generation takes no more blocks once it holds this much: some ten of the densest blocks. What is committed is
 /// kept for up to one generation longer than it has to be.
 const GENERATION_BYTES: usize = 32 << 20;
-/// Keys a generation has room for at least: pairs of a real index hold some hundred bytes each. Its table has 2 MiB then,
-/// what the fast cache of one processor holds.
+/// Keys a generation has room for at least: pairs of a real index hold some hundred bytes each. Its table has 2 MiB
+/// then, what the fast cache of one processor holds.
 const KEYS: usize = 340_000;
 
 impl Overlay {

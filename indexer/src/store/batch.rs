@@ -50,8 +50,9 @@ impl Store {
         ingest::announce(database, &mut batch, file);
         database.write(batch, Durability::EachBlock, what)?;
         point::reach("file announced");
-        // The file stays whatever becomes of the log. With the tip in a table, too, a log that lost the block rows shows
-        // when the store is opened; else rows of lost blocks would be left among those of the blocks that come instead.
+        // The file stays whatever becomes of the log. With the tip in a table, too, a log that lost the block rows
+        // shows when the store is opened; else rows of lost blocks would be left among those of the blocks that come
+        // instead.
         writing.half_done = true;
         database.put_in_table(META, "the tip")?;
         ingest::take_over(database, file)?;
@@ -128,7 +129,8 @@ mod tests {
 
     #[test]
     fn a_file_that_was_not_announced_is_removed_though_one_of_its_name_was() {
-        // In each of the two steps: before the first one is announced, and before the second one is, whose name repeats.
+        // In each of the two steps: before the first one is announced, and before the second one is, whose name
+        // repeats.
         for times in [1, 2] {
             let folder = tempfile::tempdir().unwrap();
             let died = Command::new(env::current_exe().unwrap())

@@ -18,9 +18,9 @@ use crate::{
     state::{Digest, WriteSet},
 };
 
-/// Blocks that hold at least so much together, as flushed and in order, are written as a file, of some 4 MiB then. Smaller
-/// ones are not worth one: each file is asked at every read until it is merged with others. The tests inside of this crate see files whenever the tip is far,
-/// and batches near it.
+/// Blocks that hold at least so much together, as flushed and in order, are written as a file, of some 4 MiB then.
+/// Smaller ones are not worth one: every read looks into each file until it is merged with others. Tests inside this
+/// crate see files whenever the tip is far, and batches near it.
 pub(super) const FILE_BYTES_MIN: usize = if cfg!(test) { 1 } else { 8 << 20 };
 /// Undo records that are dropped one by one; more than these are dropped as a range.
 const POINT_DELETIONS_MAX: usize = 16;

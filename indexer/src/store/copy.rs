@@ -1,4 +1,4 @@
-//! Copies of a store for other machines: taken from one that is in use, and made to end at a height before they are used.
+//! Copies of a store for other machines: taken while it is in use, and cut to a height before they are used.
 
 use std::{
     path::{Path, PathBuf},
@@ -40,7 +40,8 @@ pub fn prepare(dir: &Path) -> Result<PathBuf, Error> {
 
 impl Store {
     /// Makes a copy of the database in a folder that is not there, on the same volume, as links to its files: it takes
-    /// no disk until files are merged, which then stay as long as the copy does. Blocks wait meanwhile, a second or two.
+    /// no disk until files are merged, which then stay as long as the copy does. Blocks wait meanwhile, a second or
+    /// two.
     ///
     /// # Errors
     /// [`Error::Write`]; [`Error::HalfDone`].

@@ -76,7 +76,7 @@ pub enum Error {
         /// The index wanted.
         wanted: Box<Identity>,
     },
-    /// The module wanted cannot go on with the data of the store.
+    /// The module wanted cannot continue the data of the store.
     #[error("the store in {} cannot be continued in place: {refusal}", dir.display())]
     InPlace {
         /// The folder.

@@ -31,7 +31,7 @@ pub(super) struct Inner {
     pub(super) max_reorg_depth: u32,
     /// Held by the one commit or unwind that runs.
     pub(super) writing: Mutex<Writing>,
-    /// What readers see. Replaced after a batch is written, so that nobody waits for a write.
+    /// What readers see. Replaced after a batch is written, so that no reader waits for a write.
     pub(super) head: RwLock<Head>,
 }
 

@@ -1,5 +1,5 @@
-//! Which modules built the data of a store, and which module may go on with it. Decides only; [`super::origin`] reads and
-//! writes.
+//! Which modules built the data of a store, and which module may continue it. Decides only; [`super::origin`] reads
+//! and writes.
 
 use crds::{Identity, LineageStep, pod::Config};
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! What is checked and put right when a store is opened.
+//! Opens a store: what is checked, recovered and refused.
 
 use std::{
     path::Path,
@@ -47,8 +47,8 @@ impl Store {
         Ok(store)
     }
 
-    /// Opens the store in a folder, whatever index it holds. For looking at it and for undoing blocks: no undo record is
-    /// dropped.
+    /// Opens the store in a folder, whatever index it holds. For looking at it and for undoing blocks: no undo record
+    /// is dropped.
     ///
     /// # Errors
     /// [`Error::Missing`] if there is none, else as [`Self::open`].

@@ -1,4 +1,4 @@
-//! What the database says of who built it: read, written, and changed when another module goes on.
+//! What the database says of the modules that built it: read, written, and changed when another module takes over.
 
 use std::sync::{Arc, PoisonError};
 

@@ -4,12 +4,12 @@ use crds::Identity;
 
 use crate::chain::Height;
 
-/// Why a module cannot go on with the data of a store.
+/// Why a module cannot continue the data of a store.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs)] // Each field is explained by the text it appears in.
 pub enum Refusal {
-    /// Another module is wanted, and nothing says that it may go on with the data.
-    #[error("nothing allows another module to go on with it")]
+    /// Another module is wanted, and continuing in place was not allowed.
+    #[error("nothing allows another module to continue it")]
     NotInPlace,
     /// More than the module differs.
     #[error(
@@ -46,7 +46,7 @@ pub enum Refusal {
     },
 }
 
-/// Why one index cannot go on with another's data: the first field that differs, except for the module.
+/// Why one index cannot continue another's data: the first field that differs, except for the module.
 #[must_use]
 pub fn other_field(found: &Identity, wanted: &Identity) -> Option<OtherField> {
     // Every field must be named here: a new one does not compile before it is compared.

@@ -100,7 +100,7 @@ impl Store {
             Some((below, _)) => batch.put_cf(database.family(META), TIP, height_key(below)),
             None => batch.delete_cf(database.family(META), TIP),
         }
-        // A module whose blocks are all undone goes on where they were undone to: those before it are not here.
+        // A module whose blocks are all undone continues where they were undone to: those before it are not loaded.
         let before = self.lineage();
         let lineage = Arc::new(before.unwound(*lowest));
         origin::put(database, &mut batch, &before, &lineage);

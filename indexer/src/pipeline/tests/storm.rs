@@ -19,7 +19,7 @@ enum Step {
     Fork { depth: u32, longer: u32 },
     /// The branch before the last fork wins again, by one block.
     Back,
-    /// The process ends and another one goes on.
+    /// The process ends and another one takes over.
     Restart,
     /// The process ends, and the newest blocks are undone before another one runs: by a command that ends as it should,
     /// or by one that dies after it has written the file that undoes them.
@@ -210,7 +210,8 @@ fn each_kind_of_reorg_ends_like_a_fresh_sync() {
             Back,
             Refresh,
         ],
-        // Undone by file, indexed again near the tip, hence in batches, and a file of the same name that no batch announced.
+        // Undone by file, indexed again near the tip, hence in batches, and a file of the same name that no batch
+        // announced.
         &[
             Settle,
             Rollback { depth: 3, dies: false },
