@@ -235,12 +235,7 @@ impl<S: BlockSource> Pipeline<S> {
         match (committed, executed) {
             (Err(_), _) => End::StoreFailed(Fault::host("the commit stage panicked")),
             (Ok(Err(fault)), _) => End::StoreFailed(fault),
-            (Ok(Ok(())), execute::End::Drained) => {
-                // A fork is looked for among committed blocks. If some were still on their way then, it lies too low:
-                // the next session finds the right one.
-                let in_flight = self.shared.store.tip() != tip;
-                after_fetch(fetched, in_flight)
-            }
+            (Ok(Ok(())), execute::End::Drained) => after_fetch(fetched),
             (Ok(Ok(())), execute::End::Stopped) => End::Stopped,
             (Ok(Ok(())), execute::End::ReachedExit) => End::ReachedExit,
             (Ok(Ok(())), execute::End::Halted(halt)) => End::Halted(halt),
@@ -356,9 +351,9 @@ impl<S: BlockSource> Pipeline<S> {
 }
 
 /// What the end of the first stage means once the other two are drained.
-fn after_fetch(fetched: Result<FetchEnd, JoinError>, in_flight: bool) -> End {
+fn after_fetch(fetched: Result<FetchEnd, JoinError>) -> End {
     match fetched {
-        Ok(FetchEnd::Reorg { .. }) if in_flight => End::Continue,
+        Ok(FetchEnd::Uncommitted) => End::Continue,
         Ok(FetchEnd::Reorg { fork }) => End::Reorg { fork },
         Ok(FetchEnd::Failed(error)) => End::SourceFailed(error),
         Ok(FetchEnd::StoreFailed(fault)) => End::StoreFailed(fault),

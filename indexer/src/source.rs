@@ -1,4 +1,4 @@
-//! Where blocks come from: what the pipeline asks of a chain source, and how a source fails.
+//! Where blocks come from: what the pipeline needs of a chain source.
 
 pub mod bitcoind;
 pub mod block_files;
@@ -21,7 +21,7 @@ use std::future::Future;
 
 use bitcoin::BlockHash;
 
-use crate::chain::{Block, BlockRef, Height};
+use crate::chain::{Block, BlockRef, Height, Link};
 
 /// A chain that can be followed. Everything it hands out is verified; the best chain is the source's own choice.
 pub trait BlockSource: Send + Sync + 'static {
@@ -38,8 +38,10 @@ pub trait BlockSource: Send + Sync + 'static {
     /// When no node answers as it must.
     fn hash_at(&self, height: Height) -> impl Future<Output = Result<Option<BlockHash>, Error>> + Send;
 
-    /// The blocks that follow `from` in the best chain, at most `max` (1 or more) of them, perhaps fewer than
-    /// there are. From genesis, genesis included, when there is no `from`. Each follows the one before and carries its work.
+    /// The blocks that follow `from` in the best chain, at most `max` (1 or more) of them, perhaps fewer than there
+    /// are. From genesis, genesis included, when there is no `from`. Each follows the one before, has the difficulty
+    /// that the rules of the network demand of it, and the work to match. Of the headers before them that the rules
+    /// need, the first of the period is believed.
     ///
     /// # Errors
     /// When no node answers as it must.
@@ -56,7 +58,7 @@ pub trait BlockSource: Send + Sync + 'static {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Headers {
     /// The next blocks in order. None: `from` is the tip.
-    Next(Vec<BlockRef>),
+    Next(Vec<Link>),
     /// `from` is not, or no longer, in the best chain.
     NotInChain,
 }

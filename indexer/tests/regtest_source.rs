@@ -165,6 +165,7 @@ async fn a_node_that_goes_back_is_waited_for() {
     let mut node = Node::start();
     node.mine(30);
     let source = bitcoind(&node.source());
+    let indexed: Vec<BlockHash> = (0..=30).map(|height| node.at(height).hash).collect();
     let (tx, mut blocks) = mpsc::channel(4);
     let report = Arc::new(report());
     report.update(|status| status.height = Some(30));
@@ -172,7 +173,8 @@ async fn a_node_that_goes_back_is_waited_for() {
         let (tip, report) = (node.tip(), report.clone());
         async move {
             let budget = Arc::new(Semaphore::new(fetch::BLOCK_KIB_MAX as usize));
-            fetch::run(&source, Heights::ALL, Some(tip), |_| Ok(None), tx, budget, &report).await
+            let known = |height: Height| Ok(indexed.get(height.0 as usize).copied());
+            fetch::run(&source, Heights::ALL, Some(tip), known, tx, budget, &report).await
         }
     });
     // Started from older data, say: what it lost comes back.

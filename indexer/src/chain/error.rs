@@ -22,6 +22,16 @@ pub enum Error {
         /// Hash of the header.
         hash: BlockHash,
     },
+    /// Its target is not the one that the network's rules set for it.
+    #[error("header {hash} has the target {found:#010x}, and the network's rules demand {required:#010x}")]
+    Difficulty {
+        /// Hash of the header.
+        hash: BlockHash,
+        /// Its target, in the compact form of headers.
+        found: u32,
+        /// The target it must have.
+        required: u32,
+    },
     /// It does not follow the block it was said to follow.
     #[error("header {hash} follows {found}, not {wanted}")]
     Linkage {

@@ -12,17 +12,15 @@ use bitcoin::BlockHash;
 use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::{
-    chain::{BlockRef, Height},
+    chain::{BlockRef, Height, Link},
     fault::Fault,
     source::{self, BlockSource, Headers},
-    telemetry::report::Report,
+    telemetry::report::{Report, Standing},
 };
-use branch::Branches;
+use branch::{Branches, HEADERS_MAX, Verdict};
 use deliver::Delivery;
 use failure::Failure;
 
-/// Headers requested at a time: what one answer of a node can hold.
-const HEADERS_MAX: usize = 2000;
 /// Between two questions for the tip: a block is seen a second after the node has it. Tests of the crate do not wait.
 const TIP_EVERY: Duration = Duration::from_millis(if cfg!(test) { 20 } else { 1_000 });
 
@@ -46,11 +44,14 @@ impl Heights {
 /// Why fetching ended.
 #[derive(Debug)]
 pub enum FetchEnd {
-    /// The last block delivered, or the last one indexed, is no longer in the best chain.
+    /// The last block delivered, or the last one indexed, is no longer in the best chain, which has as much work as the
+    /// indexed one or more. All blocks delivered are indexed.
     Reorg {
         /// The highest indexed block that still is; none if not even the first one is.
         fork: Option<BlockRef>,
     },
+    /// The last block delivered is no longer in the best chain, and not indexed yet: what that means shows once it is.
+    Uncommitted,
     /// The source failed. Blocks delivered so far stay good.
     Failed(source::Error),
     /// The hash of an indexed block could not be read.
@@ -75,10 +76,12 @@ impl From<Failure> for FetchEnd {
 /// Every answer about the tip goes to the report. `budget` bounds the bytes of all blocks between download and release:
 /// a permit per KiB, and [`BLOCK_KIB_MAX`] of them at least, so that any block passes.
 ///
-/// When the source's chain does not hold our last block and is lower than it, nothing happens yet: a node that was
-/// started from older data, or another one that took over, has just not come as far, and unwinding for it would take
-/// back good blocks. At our height or above, another block there is the node's decision, and a reorg. So a reorg is
-/// followed at the latest when the new branch is as long as ours.
+/// When the source's chain does not hold our last block, work decides, which only verified headers prove. A chain that
+/// ends at one of our blocks has just not come as far: a node that was started from older data, or another one that
+/// took over. So has one that parts from ours and has less work. Unwinding for either would take back good blocks, so
+/// both are waited for; the report tells them apart, since blocks that the source's chain does not confirm must not be
+/// served as if it did. A chain with more work is followed, however short, and so is one with just as much: of equal
+/// chains the node's choice counts.
 pub async fn run<S: BlockSource>(
     source: &S,
     wanted: Heights,
@@ -99,15 +102,13 @@ pub async fn run<S: BlockSource>(
     report.source_heard(tip.height.0);
     let (heard, tips) = watch::channel(tip);
     let tx = &tx;
-    let fetch = Fetch {
+    let mut fetch = Fetch {
         source,
         wanted,
-        branches: Branches {
-            source,
-            first: wanted.first,
-            known,
-        },
+        branches: Branches::new(source, wanted.first, known),
         delivery: Delivery { source, tx, budget },
+        report,
+        judged: None,
     };
     tokio::select! {
         error = listen(source, &heard, report) => FetchEnd::Failed(error),
@@ -135,19 +136,24 @@ struct Fetch<'a, S, K> {
     wanted: Heights,
     branches: Branches<'a, S, K>,
     delivery: Delivery<'a, S>,
+    report: &'a Report,
+    /// The last tip of a chain that does not hold our last block, and what that chain is to ours.
+    judged: Option<(BlockRef, Standing)>,
 }
 
 enum Step {
     Deliver(Vec<BlockRef>),
     /// Until the tip was heard again.
     Wait,
-    Reorg {
-        fork: Option<BlockRef>,
-    },
+    End(FetchEnd),
 }
 
 impl<S: BlockSource, K: Fn(Height) -> Result<Option<BlockHash>, Fault>> Fetch<'_, S, K> {
-    async fn follow(&self, local: Option<BlockRef>, mut tips: watch::Receiver<BlockRef>) -> Result<FetchEnd, Failure> {
+    async fn follow(
+        &mut self,
+        local: Option<BlockRef>,
+        mut tips: watch::Receiver<BlockRef>,
+    ) -> Result<FetchEnd, Failure> {
         let mut at = local;
         loop {
             let tip = *tips.borrow_and_update();
@@ -163,38 +169,67 @@ impl<S: BlockSource, K: Fn(Height) -> Result<Option<BlockHash>, Fault>> Fetch<'_
                         return Ok(FetchEnd::Closed);
                     }
                 }
-                Step::Reorg { fork } => return Ok(FetchEnd::Reorg { fork }),
+                Step::End(end) => return Ok(end),
             }
         }
     }
 
-    async fn step(&self, at: Option<BlockRef>, tip: BlockRef) -> Result<Step, Failure> {
-        let from = match (at, self.wanted.first.prev()) {
-            (Some(at), _) if at == tip => return Ok(Step::Wait),
-            (Some(at), _) => Some(at),
-            (None, _) if self.wanted.first > tip.height => return Ok(Step::Wait),
-            (None, None) => None,
-            (None, Some(height)) => match self.source.hash_at(height).await? {
-                Some(hash) => Some(BlockRef { height, hash }),
+    async fn step(&mut self, at: Option<BlockRef>, tip: BlockRef) -> Result<Step, Failure> {
+        let from = match at {
+            Some(at) if at == tip => {
+                self.report.source_stands(Standing::Extends);
+                return Ok(Step::Wait);
+            }
+            Some(at) => Some(at),
+            None if self.wanted.first > tip.height => return Ok(Step::Wait),
+            None => match self.branches.below_first().await? {
+                Some(below) => below,
                 None => return Ok(Step::Wait),
             },
         };
-        match (self.source.headers_after(from, HEADERS_MAX).await?, at) {
-            (Headers::Next(mut blocks), _) => {
-                blocks.retain(|block| self.wanted.end.is_none_or(|end| block.height < end));
-                Ok(if blocks.is_empty() {
-                    Step::Wait
-                } else {
-                    Step::Deliver(blocks)
-                })
-            }
-            (Headers::NotInChain, None) => Ok(Step::Wait),
-            // The tip may have been heard before the chain changed: what follows needs the one of now.
-            (Headers::NotInChain, Some(at)) if self.source.tip().await?.height < at.height => Ok(Step::Wait),
-            (Headers::NotInChain, Some(at)) => Ok(Step::Reorg {
-                fork: self.branches.fork(at.height).await?,
-            }),
+        if let Some((judged, standing)) = self.judged
+            && judged == tip
+        {
+            self.report.source_stands(standing);
+            return Ok(Step::Wait);
         }
+        match (self.source.headers_after(from, HEADERS_MAX).await?, at) {
+            (Headers::Next(links), _) => Ok(self.take(&links)),
+            (Headers::NotInChain, None) => Ok(Step::Wait),
+            (Headers::NotInChain, Some(at)) => self.judge(at, tip).await,
+        }
+    }
+
+    /// The next blocks of the best chain, as far as they are wanted.
+    fn take(&mut self, links: &[Link]) -> Step {
+        self.judged = None;
+        self.report.source_stands(Standing::Extends);
+        if let Some(last) = links.last() {
+            self.report.headers_verified(last.at.height.0);
+        }
+        let is_wanted = |at: &BlockRef| self.wanted.end.is_none_or(|end| at.height < end);
+        let blocks: Vec<_> = links.iter().map(|link| link.at).filter(is_wanted).collect();
+        if blocks.is_empty() {
+            Step::Wait
+        } else {
+            Step::Deliver(blocks)
+        }
+    }
+
+    /// What follows from a best chain that does not hold our last block.
+    async fn judge(&mut self, at: BlockRef, tip: BlockRef) -> Result<Step, Failure> {
+        let standing = match self.branches.judge(at).await? {
+            Verdict::Heavier { fork } => return Ok(Step::End(FetchEnd::Reorg { fork })),
+            Verdict::Uncommitted => return Ok(Step::End(FetchEnd::Uncommitted)),
+            Verdict::Changed => return Ok(Step::Wait),
+            Verdict::Shorter => Standing::Shorter,
+            Verdict::Lighter { fork } => Standing::Apart {
+                after: fork.map(|fork| fork.height.0),
+            },
+        };
+        self.judged = Some((tip, standing));
+        self.report.source_stands(standing);
+        Ok(Step::Wait)
     }
 }
 

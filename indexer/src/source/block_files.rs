@@ -22,7 +22,7 @@ use futures::future::{BoxFuture, FutureExt, Shared};
 use tokio::{sync::OnceCell, task::spawn_blocking};
 
 use super::{BlockSource, Headers, error as source};
-use crate::chain::{self, Block, BlockRef, Height};
+use crate::chain::{self, Block, BlockRef, Height, Rules};
 use body::Reader;
 use index::{Index, Place};
 use scan::Scanner;
@@ -73,7 +73,7 @@ impl BlockFiles {
             folder: Arc::new(Folder {
                 path: path.into(),
                 network,
-                index: RwLock::new(Index::new(chain::genesis(network))),
+                index: RwLock::new(Index::new(chain::genesis(network), Rules::of(network))),
                 scanner: Mutex::new(Scanner::new(path, network)),
             }),
             looked: OnceCell::new(),
@@ -153,7 +153,7 @@ impl BlockSource for BlockFiles {
 
     async fn headers_after(&self, from: Option<BlockRef>, max: usize) -> Result<Headers, source::Error> {
         self.open().await?;
-        Ok(self.folder.index().after(from, max))
+        Ok(self.folder.after(from, max)?)
     }
 
     async fn block(&self, at: BlockRef) -> Result<Block, source::Error> {
@@ -185,7 +185,16 @@ impl Folder {
         }
     }
 
-    /// Reads blocks up to the first that cannot be read: who asks for that one is told why.
+    fn after(&self, from: Option<BlockRef>, max: usize) -> Result<Headers, Error> {
+        let after = self.index().after(from, max);
+        after.map_err(|(at, source)| Error::Difficulty {
+            path: self.path.clone(),
+            at,
+            source,
+        })
+    }
+
+    /// Reads blocks up to the first that cannot be read: the request for that one returns the error.
     fn read_run(&self, planned: &[(BlockRef, Place)]) -> Arc<[Block]> {
         let mut reader = self.reader();
         let blocks = planned.iter().map(|(at, place)| reader.read(*at, *place));
@@ -199,7 +208,7 @@ impl Folder {
         })?;
         let read = self.reader().read(at, place);
         if read.is_err() {
-            // A node that was killed goes on below its last blocks and writes over them: find them where they are now.
+            // A node that was killed continues below its last blocks and overwrites them: find them where they are now.
             let mut scanner = self.scanner.lock().unwrap_or_else(PoisonError::into_inner);
             scanner.forget(place.file);
         }
@@ -211,7 +220,8 @@ impl Folder {
         Reader::new(&self.path, key, self.network)
     }
 
-    // A panic between lock and unlock leaves an index that misses blocks at worst: they are not found, and that is said.
+    // A panic between lock and unlock leaves an index that misses blocks at worst: they are not found, and that is
+    // said.
     fn index(&self) -> RwLockReadGuard<'_, Index> {
         self.index.read().unwrap_or_else(PoisonError::into_inner)
     }

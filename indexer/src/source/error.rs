@@ -8,7 +8,7 @@ use crds::{Network, pod::source_reasons};
 use super::block_files::error as files;
 use crate::chain::{self, BlockRef, Height};
 
-/// How a chain source fails. All of it is of class `Source`: tried again for ever, and shown. URLs in here never carry
+/// How a chain source fails. All of it is of class `Source`: retried indefinitely, and shown. URLs in here never carry
 /// credentials.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs)] // Each field is explained by the text it appears in.
@@ -20,7 +20,7 @@ pub enum Error {
     #[error("{url} is starting or overloaded: wait, or raise its rpcworkqueue")]
     Busy { url: Arc<str> },
     /// 401 or 403.
-    #[error("{url} refuses us (HTTP {status}): check username and password, and the node's rpcauth and rpcallowip")]
+    #[error("{url} refuses access (HTTP {status}): check username and password, and the node's rpcauth and rpcallowip")]
     Unauthorized { url: Arc<str>, status: u16 },
     /// Credentials are declared, and cannot be read.
     #[error("credentials for {url} cannot be read from {}: provide that file, in a cluster as key of the secret", .path.display())]
@@ -123,6 +123,16 @@ impl Error {
             | Self::Malformed { .. }
             | Self::Invalid { .. }
             | Self::NoBlock { .. } => source_reasons::BAD_ANSWER,
+        }
+    }
+
+    /// Whether the source works and does not have a block.
+    #[must_use]
+    pub fn is_missing_block(&self) -> bool {
+        match self {
+            Self::NoBlock { .. } | Self::Pruned { .. } => true,
+            Self::Files(error) => matches!(error, files::Error::NoBlock { .. } | files::Error::Gone { .. }),
+            _ => false,
         }
     }
 

@@ -7,7 +7,10 @@ use reqwest::{Client, Method, RequestBuilder, StatusCode, Url, redirect};
 use tokio::sync::Mutex;
 
 use super::error::{AddressError, Error};
-use crate::download::{BodyError, read_body};
+use crate::{
+    chain,
+    download::{BodyError, read_body},
+};
 
 /// The longest answer that is read: a block of 4,000,000 bytes (the consensus limit) in hex, with its JSON around it.
 pub(super) const ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -111,6 +114,14 @@ impl Endpoint {
         Error::Malformed {
             url: self.name.clone(),
             what,
+        }
+    }
+
+    /// A header or a block that breaks a rule.
+    pub(super) fn invalid(&self, source: chain::Error) -> Error {
+        Error::Invalid {
+            url: self.name.clone(),
+            source,
         }
     }
 

@@ -36,6 +36,13 @@ pub enum Error {
         after: Option<Height>,
         count: usize,
     },
+    /// A block of the best chain does not have the difficulty it must have.
+    #[error("block {} at height {} in {} breaks the rules of its network: give the block files of a node of that network", .at.hash, .at.height, .path.display())]
+    Difficulty {
+        path: PathBuf,
+        at: BlockRef,
+        source: Box<chain::Error>,
+    },
     /// They do not have a block.
     #[error("the block files in {} do not have block {} at height {}", .path.display(), .at.hash, .at.height)]
     NoBlock { path: PathBuf, at: BlockRef },
@@ -62,7 +69,7 @@ impl Error {
             Self::Foreign { .. } => source_reasons::WRONG_NETWORK,
             Self::Hole { .. } => source_reasons::BLOCK_FILES_INCOMPLETE,
             Self::Gone { .. } => source_reasons::PRUNED,
-            Self::NoBlock { .. } | Self::Damaged { .. } => source_reasons::BAD_ANSWER,
+            Self::NoBlock { .. } | Self::Damaged { .. } | Self::Difficulty { .. } => source_reasons::BAD_ANSWER,
         }
     }
 }
