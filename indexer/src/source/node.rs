@@ -1,26 +1,38 @@
 //! One Bitcoin node: which interface it offers, and its answers, verified.
 
-use std::sync::{MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 
 use bitcoin::{BlockHash, block::Header};
+use bytes::Bytes;
 use crds::Network;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 
-use super::{Headers, chain_info::ChainInfo, error::Error, http::Endpoint, rest, rpc};
+use super::{
+    Headers,
+    chain_info::ChainInfo,
+    error::Error,
+    http::{Answer, Endpoint},
+    rest, rpc,
+};
 use crate::chain::{self, Block, BlockRef, Claim, Difficulty, Height, Link, Rules, Work};
 
 /// Blocks up to this size are checked by the thread that received them: some hundred microseconds, as much as handing
 /// one over to another thread and waiting for it costs.
 const CHECKED_AT_ONCE_BYTES: usize = 32 << 10;
+/// Large blocks that are read and checked at a time: more would only wait for processors, with up to 12 MB each: the
+/// answer in hex, and the block.
+const READING_MAX: usize = 4;
 
 /// A node; what was found out about it is kept until [`Node::forget`].
 pub(super) struct Node {
-    endpoint: Endpoint,
+    endpoint: Arc<Endpoint>,
     network: Network,
     rules: Rules,
     interface: Mutex<Option<Interface>>,
     /// The last header handed out, and the difficulty up to it: where the next answer continues.
     followed: std::sync::Mutex<Option<(BlockHash, Difficulty)>>,
+    /// A permit for each large block that is being read.
+    reading: Arc<Semaphore>,
 }
 
 #[derive(Clone, Copy)]
@@ -29,14 +41,23 @@ enum Interface {
     Rpc,
 }
 
+/// What came of a block.
+enum BlockAnswer {
+    /// Its bytes; none: the node does not have it.
+    Bytes(Option<Bytes>),
+    /// JSON that holds them as hex.
+    Json(Answer),
+}
+
 impl Node {
     pub(super) fn new(endpoint: Endpoint, network: Network) -> Self {
         Self {
-            endpoint,
+            endpoint: Arc::new(endpoint),
             network,
             rules: Rules::of(network),
             interface: Mutex::new(None),
             followed: std::sync::Mutex::default(),
+            reading: Arc::new(Semaphore::new(READING_MAX)),
         }
     }
 
@@ -155,20 +176,41 @@ impl Node {
 
     pub(super) async fn block(&self, at: BlockRef) -> Result<Block, Error> {
         let interface = self.interface().await?;
-        let bytes = match interface {
-            Interface::Rest => rest::block(&self.endpoint, at).await?,
-            Interface::Rpc => rpc::block(&self.endpoint, at).await?,
+        let answer = match interface {
+            Interface::Rest => BlockAnswer::Bytes(rest::block(&self.endpoint, at).await?),
+            Interface::Rpc => BlockAnswer::Json(rpc::block(&self.endpoint, at).await?),
         };
-        let Some(bytes) = bytes else {
-            return Err(self.why_no_block(interface, at).await?);
-        };
-        let network = self.network;
-        if bytes.len() <= CHECKED_AT_ONCE_BYTES {
-            return chain::check_block(bytes, at, network).map_err(|error| self.endpoint.invalid(error));
+        match self.read_block(answer, at).await? {
+            Some(block) => Ok(block),
+            None => Err(self.why_no_block(interface, at).await?),
         }
-        // Hashing a full block takes tens of milliseconds: too long for the threads that wait for sockets.
-        match tokio::task::spawn_blocking(move || chain::check_block(bytes, at, network)).await {
-            Ok(checked) => checked.map_err(|error| self.endpoint.invalid(error)),
+    }
+
+    /// The block of an answer, checked; none if the node does not have it.
+    ///
+    /// Reading JSON and hashing a full block take tens of milliseconds: too long for the threads that wait for sockets.
+    async fn read_block(&self, answer: BlockAnswer, at: BlockRef) -> Result<Option<Block>, Error> {
+        let (endpoint, network) = (self.endpoint.clone(), self.network);
+        let is_small = answer.len() <= CHECKED_AT_ONCE_BYTES;
+        let read = move || {
+            let bytes = match answer {
+                BlockAnswer::Bytes(bytes) => bytes,
+                BlockAnswer::Json(answer) => rpc::read_block(&endpoint, &answer)?,
+            };
+            let checked = bytes.map(|bytes| chain::check_block(bytes, at, network)).transpose();
+            checked.map_err(|error| endpoint.invalid(error))
+        };
+        if is_small {
+            return read();
+        }
+        // It goes with the job, which runs to its end whoever waits for it. The semaphore is never closed.
+        let permit = Arc::clone(&self.reading).acquire_owned().await;
+        let job = move || {
+            let _permit = permit;
+            read()
+        };
+        match tokio::task::spawn_blocking(job).await {
+            Ok(block) => block,
             Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
         }
     }
@@ -222,6 +264,16 @@ impl Node {
         match interface {
             Interface::Rest => rest::hash_at(&self.endpoint, height).await,
             Interface::Rpc => rpc::hash_at(&self.endpoint, height).await,
+        }
+    }
+}
+
+impl BlockAnswer {
+    /// Bytes of it.
+    fn len(&self) -> usize {
+        match self {
+            Self::Bytes(bytes) => bytes.as_ref().map_or(0, Bytes::len),
+            Self::Json(answer) => answer.body.len(),
         }
     }
 }

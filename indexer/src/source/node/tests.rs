@@ -273,3 +273,51 @@ async fn a_header_that_breaks_the_rules_is_refused_wherever_the_index_begins() {
         assert_eq!(after.is_err(), wrong == 15, "{wrong}");
     }
 }
+
+/// A node without REST, which answers every call so.
+async fn json_node(result: String) -> (Node, Fake) {
+    let genesis = genesis_block(Params::REGTEST).block_hash();
+    let first = std::sync::atomic::AtomicBool::new(true);
+    let fake = Fake::new(move |request| {
+        if request.starts_with("GET") {
+            return answer(404, b"");
+        }
+        // The first call is about the network.
+        let is_first = first.swap(false, std::sync::atomic::Ordering::Relaxed);
+        let result = if is_first { genesis.to_string() } else { result.clone() };
+        let reply = serde_json::json!({"id": 0, "result": result, "error": null});
+        answer(200, reply.to_string().as_bytes())
+    })
+    .await;
+    let client = http::client(Duration::from_secs(5)).unwrap();
+    let login = http::Login {
+        username: "user".into(),
+        password: "password".into(),
+    };
+    let endpoint = Endpoint::new(&fake.url, 1, None, Some(login), client).unwrap();
+    (Node::new(endpoint, Network::Regtest), fake)
+}
+
+#[test]
+fn a_large_block_in_json_is_read_beside_the_threads_that_wait_for_sockets() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(1)
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        // No hex: whoever reads it sees that at once, without a look at the block.
+        let (large, _fake) = json_node("x".repeat(2 << 20)).await;
+        let (small, _other_fake) = json_node("x".into()).await;
+        let (go, wait) = std::sync::mpsc::channel::<()>();
+        let blocker = tokio::task::spawn_blocking(move || wait.recv());
+        let mut read = std::pin::pin!(large.block(genesis()));
+        // The only other thread is taken, so nothing can be read there.
+        let early = tokio::time::timeout(Duration::from_millis(500), &mut read).await;
+        assert!(early.is_err(), "{early:?}");
+        assert!(matches!(small.block(genesis()).await, Err(Error::Malformed { .. })));
+        go.send(()).unwrap();
+        blocker.await.unwrap().unwrap();
+        assert!(matches!(read.await, Err(Error::Malformed { .. })));
+    });
+}
