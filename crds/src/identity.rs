@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::spec::Network;
+use crate::network::Network;
 
 /// Version of the layout the indexer writes to disk. A new one is a new revision: the old store is not read by it.
 pub const STORE_FORMAT: u32 = 1;
@@ -29,6 +29,17 @@ pub struct Identity {
     pub store_format: u32,
 }
 
+/// A field, other than the module, in which two identities differ.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdentityDifference {
+    /// Its path in the spec, or its name.
+    pub field: &'static str,
+    /// Its value in the identity that the data has.
+    pub found: String,
+    /// Its value in the identity that is declared.
+    pub wanted: String,
+}
+
 /// The short name of an [`Identity`]: ten hex digits, used in object names, labels and the store.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
@@ -48,6 +59,49 @@ impl Identity {
         hasher.update(self.memory_limit_bytes.to_be_bytes());
         hasher.update(self.store_format.to_be_bytes());
         hasher.finalize().into()
+    }
+
+    /// Why data of this identity cannot be continued by the module of `wanted`: the first field, other than the module,
+    /// in which the two differ. None: only the module differs, or nothing does.
+    #[must_use]
+    pub fn differs_beyond_module(&self, wanted: &Self) -> Option<IdentityDifference> {
+        // Both are taken apart field by field: a field that is added does not compile until it is decided on here.
+        let Self {
+            module_sha256: _,
+            network,
+            start_height,
+            memory_limit_bytes,
+            store_format,
+        } = self;
+        let Self {
+            module_sha256: _,
+            network: wanted_network,
+            start_height: wanted_start_height,
+            memory_limit_bytes: wanted_memory_limit_bytes,
+            store_format: wanted_store_format,
+        } = wanted;
+        let bytes = |n: &u64| format!("{n} bytes");
+        let fields = [
+            ("chain.network", network.to_string(), wanted_network.to_string()),
+            (
+                "chain.startHeight",
+                start_height.to_string(),
+                wanted_start_height.to_string(),
+            ),
+            (
+                "memory.limit",
+                bytes(memory_limit_bytes),
+                bytes(wanted_memory_limit_bytes),
+            ),
+            (
+                "store format",
+                store_format.to_string(),
+                wanted_store_format.to_string(),
+            ),
+        ];
+        let differing = fields.into_iter().find(|(_, found, wanted)| found != wanted)?;
+        let (field, found, wanted) = differing;
+        Some(IdentityDifference { field, found, wanted })
     }
 
     /// The first 40 bits of [`Self::hash`]. Two of the few revisions of one resource collide with odds below 10^-10.
@@ -98,33 +152,68 @@ mod tests {
         assert_eq!(identity().revision().as_str(), "694048994a");
     }
 
+    /// One identity for each field, which differs from [`identity`] in that field only.
+    fn others() -> [(&'static str, Identity); 5] {
+        let base = identity();
+        [
+            (
+                "module",
+                Identity {
+                    module_sha256: "cd".repeat(32),
+                    ..base.clone()
+                },
+            ),
+            (
+                "chain.network",
+                Identity {
+                    network: Network::Mainnet,
+                    ..base.clone()
+                },
+            ),
+            (
+                "chain.startHeight",
+                Identity {
+                    start_height: 1,
+                    ..base.clone()
+                },
+            ),
+            (
+                "memory.limit",
+                Identity {
+                    memory_limit_bytes: 1 << 30,
+                    ..base.clone()
+                },
+            ),
+            (
+                "store format",
+                Identity {
+                    store_format: 2,
+                    ..base
+                },
+            ),
+        ]
+    }
+
     #[test]
     fn every_field_counts() {
-        let base = identity();
-        let others = [
-            Identity {
-                module_sha256: "cd".repeat(32),
-                ..base.clone()
-            },
-            Identity {
-                network: Network::Mainnet,
-                ..base.clone()
-            },
-            Identity {
-                start_height: 1,
-                ..base.clone()
-            },
-            Identity {
-                memory_limit_bytes: 1 << 30,
-                ..base.clone()
-            },
-            Identity {
-                store_format: 2,
-                ..base.clone()
-            },
-        ];
-        for other in others {
-            assert_ne!(other.revision(), base.revision(), "{other:?}");
+        for (field, other) in others() {
+            assert_ne!(other.revision(), identity().revision(), "{field}");
         }
+    }
+
+    #[test]
+    fn every_field_but_the_module_keeps_data_from_being_continued() {
+        assert_eq!(identity().differs_beyond_module(&identity()), None);
+        for (field, other) in others() {
+            let difference = identity().differs_beyond_module(&other);
+            let expected = Some(field).filter(|field| *field != "module");
+            assert_eq!(difference.map(|difference| difference.field), expected, "{field}");
+        }
+        let (_, limit) = &others()[3];
+        let difference = identity().differs_beyond_module(limit).unwrap();
+        assert_eq!(
+            (difference.found.as_str(), difference.wanted.as_str()),
+            ("4294967296 bytes", "1073741824 bytes")
+        );
     }
 }

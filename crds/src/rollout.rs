@@ -6,6 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::quantity::TimeSpan;
 
+/// The default of `rollout.maxBehind`: how many blocks behind the tip an index may be and still count as caught up. Two,
+/// so that a block just announced, and one that follows it at once, do not take a pod out of the Service.
+pub const MAX_BEHIND: u32 = 2;
+
 /// What happens when the identity changes: another module, start height or memory limit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[x_kube(cel, validation = Rule::new("!has(self.seed) || self.strategy == 'BlueGreen'").message("rollout.seed needs strategy BlueGreen: InPlace has the data already"))]
@@ -98,7 +102,7 @@ pub struct FromActive {
 
 defaults!(RolloutSpec {
     default_strategy, strategy: RolloutStrategy = RolloutStrategy::BlueGreen;
-    default_max_behind, max_behind: u32 = crate::pod::MAX_BEHIND;
+    default_max_behind, max_behind: u32 = MAX_BEHIND;
     default_soak, soak: TimeSpan = TimeSpan("1m".into());
     default_progress_deadline, progress_deadline: TimeSpan = TimeSpan("10m".into());
     default_keep_previous, keep_previous: TimeSpan = TimeSpan("1h".into());

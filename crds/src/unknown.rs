@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::crd;
+use crate::definition::crd;
 
 /// The paths of all fields of an Indexer, below its top and its spec, that its schema does not name: most often a slip
 /// of the pen, whose setting would silently not apply.

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crds::pod;
+use crds::{MAX_BEHIND, pod};
 
 use super::Sample;
 
@@ -105,7 +105,7 @@ fn facts(s: &pod::Status) -> impl PartialEq + '_ {
         (
             memory.threshold_bytes,
             memory.limit_bytes,
-            s.behind.is_some_and(|b| b <= pod::MAX_BEHIND),
+            s.behind.is_some_and(|b| b <= MAX_BEHIND),
         ),
     )
 }

@@ -7,8 +7,9 @@
 use std::collections::BTreeMap;
 
 use crds::{
+    MAX_BEHIND,
     conditions::{reasons, types},
-    pod::{Check, FaultClass, Halt, MAX_BEHIND, Status, module_reasons},
+    pod::{Check, FaultClass, Halt, Status, module_reasons},
 };
 
 use super::{Failure, Inputs, judge::Verdict, rollout};

@@ -3,9 +3,9 @@ mod recorded;
 use std::collections::BTreeMap;
 
 use crds::{
-    Phase,
+    MAX_BEHIND, Phase,
     conditions::reasons,
-    pod::{FaultClass, Halt, MAX_BEHIND, Status, Trouble},
+    pod::{FaultClass, Halt, Status, Trouble},
 };
 
 use super::*;

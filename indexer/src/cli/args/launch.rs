@@ -6,9 +6,9 @@ use std::{
 };
 
 use crds::{
-    BitcoindSpec, BlockFilesSpec, ChainSpec, Indexer, IndexerSpec, MemorySpec, ModuleSpec, Network, Problem, RetrySpec,
-    RolloutSpec, RolloutStrategy, SourceSpec, StorageSpec, ViewsSpec,
-    pod::{Config, MAX_BEHIND, Module, OPS_PORT, RPC_PORT, Source},
+    BitcoindSpec, BlockFilesSpec, ChainSpec, Indexer, IndexerSpec, MAX_BEHIND, MemorySpec, ModuleSpec, Network,
+    Problem, RetrySpec, RolloutSpec, RolloutStrategy, SourceSpec, StorageSpec, ViewsSpec,
+    pod::{Config, Module, OPS_PORT, RPC_PORT, Source},
 };
 use sha2::{Digest as _, Sha256};
 

@@ -1,0 +1,148 @@
+//! What the operator tells a pod: the configuration of one indexer process.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    identity::{Identity, Revision},
+    spec::RefreshPolicy,
+};
+
+/// All that one indexer process must know. Written as YAML by the operator, or made from a manifest or flags.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Config {
+    /// `NAMESPACE/NAME` of the resource, or a label of a local run. For logs and `/status` only.
+    pub indexer: String,
+    /// What the index is. The store refuses to open under another one, but see `in_place`.
+    pub identity: Identity,
+    /// The name of the data, where it is not that of `identity`: the revision that began it and was continued in place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_revision: Option<Revision>,
+    /// Data of another module, of the same network, first height and limit, is continued with this one from the next
+    /// height on; data that this module began, or continued before, is unwound to where the next one took over.
+    #[serde(default)]
+    pub in_place: bool,
+    /// The first height of this module in data that others began, the same for all replicas, since their digests depend
+    /// on it. A store that is further goes back to it; one that ends below it, an empty one too, is refused, or filled
+    /// as `seed` says. None: the next height of the store.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_place_at: Option<u32>,
+    /// Where an empty store gets its first blocks from; none: from the chain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<Seed>,
+    /// Where the module's bytes are.
+    pub module: Module,
+    /// Where blocks come from.
+    pub source: Source,
+    /// How many blocks can be undone.
+    pub max_reorg_depth: u32,
+    /// A pod that is behind by at most this many blocks counts as caught up.
+    pub max_behind: u32,
+    /// Linear memory, in bytes, at which a refresh is due before the next block.
+    pub threshold_bytes: u64,
+    /// When a fresh instance is made.
+    pub refresh: RefreshPolicy,
+    /// With `OnThreshold`, every so many blocks one is audited; 0: none.
+    #[serde(default)]
+    pub audit_every: u32,
+    /// How often a failed block is run again.
+    pub retry_attempts: u32,
+    /// Bounds on queries.
+    pub views: Views,
+    /// The folder of the database and of compiled modules.
+    pub data_dir: PathBuf,
+    /// `ADDRESS:PORT` of the JSON-RPC server.
+    pub rpc_listen: String,
+    /// `ADDRESS:PORT` of the ops server.
+    pub ops_listen: String,
+    /// Value of `Access-Control-Allow-Origin` of JSON-RPC answers; none: no such header.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cors_origin: Option<String>,
+    /// Stop before this height and exit; none: follow the chain for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_at: Option<u32>,
+}
+
+/// A copy of another pod's store for an empty one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Seed {
+    /// The last height that is taken over of data whose newest module is another one; this one goes on behind it. None:
+    /// only data whose newest module is this one is taken over. Such data is always taken over as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_height: Option<u32>,
+    /// Base URLs of ops ports, asked in turn until one serves: first pods of the same revision, then of the one copied.
+    pub from: Vec<String>,
+}
+
+/// Where a module's bytes are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "from", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Module {
+    /// In a file; in a pod that of a `ConfigMap`.
+    Path {
+        /// The file.
+        path: PathBuf,
+    },
+    /// At a web server.
+    Http {
+        /// Its URL, without credentials.
+        url: String,
+    },
+    /// In a container registry.
+    Oci {
+        /// `REGISTRY/REPOSITORY@sha256:DIGEST`.
+        image: String,
+        /// A file as `docker login` writes it, with the registry's credentials; none: they are not needed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pull_secret: Option<PathBuf>,
+        /// The registry is spoken to without TLS, credentials included.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        plain_http: bool,
+    },
+}
+
+/// A Bitcoin node, or several tried in order; block files; or both.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Source {
+    /// Base URLs of nodes, the preferred one first, without credentials. None: blocks come from files only.
+    #[serde(default)]
+    pub urls: Vec<String>,
+    /// A folder with the files `username` and `password`, read again whenever the node refuses them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credentials_dir: Option<PathBuf>,
+    /// The file a node on this machine writes at each start, read again whenever the node refuses what it said; instead
+    /// of `credentials_dir`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cookie_file: Option<PathBuf>,
+    /// A node's folder of `blk*.dat` files. Beside a node it saves the node the work for the blocks that are there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub block_files: Option<PathBuf>,
+}
+
+/// Bounds on queries, each as in the spec.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Views {
+    /// Views that run at the same time.
+    pub max_concurrent: u32,
+    /// Wall time of one view, in milliseconds.
+    pub timeout_ms: u64,
+    /// Linear memory of one view's instance, in bytes.
+    pub memory_limit_bytes: u64,
+    /// The longest request body, in bytes.
+    pub max_request_bytes: u64,
+    /// The longest answer of one view, in bytes.
+    pub max_response_bytes: u64,
+}
+
+impl Config {
+    /// The name of the data.
+    #[must_use]
+    pub fn data_revision(&self) -> Revision {
+        self.data_revision.clone().unwrap_or_else(|| self.identity.revision())
+    }
+}

@@ -1,0 +1,16 @@
+//! The request for a fresh guest instance.
+
+use serde::{Deserialize, Serialize};
+
+/// The longest [`RefreshRequest::id`] a pod accepts, in bytes: room for a timestamp or a UUID with a prefix, while the
+/// id, which each status echoes, stays small.
+pub const REFRESH_ID_BYTES_MAX: usize = 256;
+
+/// Body of `POST /refresh`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RefreshRequest {
+    /// Any text; a request with the id of the last one carried out does nothing. At most
+    /// [`REFRESH_ID_BYTES_MAX`] bytes.
+    pub id: String,
+}

@@ -1,0 +1,162 @@
+//! What a pod reports at [`STATUS_PATH`](crate::pod::STATUS_PATH).
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    identity::Revision,
+    status::{LastRefresh, LineageStep, Phase, Refreshes},
+};
+
+/// What a pod reports, as JSON at `/status` of its ops port.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Status {
+    /// Version of the program.
+    pub version: String,
+    /// `NAMESPACE/NAME` of the resource, or the label of a local run.
+    pub indexer: String,
+    /// The name of its data: [`Config::data_revision`](crate::pod::Config::data_revision), else the revision of its identity.
+    pub revision: Revision,
+    /// The modules that built its data, oldest first, where there was more than one; at most the newest 16.
+    #[serde(default)]
+    pub lineage: Vec<LineageStep>,
+    /// How an empty store is filled with a copy; not asked for: not known.
+    #[serde(default)]
+    pub seed: Check,
+    /// SHA-256 of its module.
+    #[serde(default)]
+    pub module_sha256: String,
+    /// What it does right now.
+    #[serde(default)]
+    pub phase: Phase,
+    /// Whether it belongs into the Service: caught up, its view of the tip fresh, not halted.
+    #[serde(default)]
+    pub ready: bool,
+    /// Height of the last block committed.
+    #[serde(default)]
+    pub height: Option<u32>,
+    /// Its hash, in display order.
+    #[serde(default)]
+    pub block_hash: Option<String>,
+    /// Digest of the index at that height, hex.
+    #[serde(default)]
+    pub digest: Option<String>,
+    /// The node's tip, when it last answered.
+    #[serde(default)]
+    pub tip: Option<u32>,
+    /// `tip - height`; none until both are known.
+    #[serde(default)]
+    pub behind: Option<u32>,
+    /// The module's state.
+    #[serde(default)]
+    pub module: Check,
+    /// The chain source's state.
+    #[serde(default)]
+    pub source: Check,
+    /// Memory.
+    #[serde(default)]
+    pub memory: Memory,
+    /// Set while this machine fails to do what a block needs, and it is tried again.
+    #[serde(default)]
+    pub trouble: Option<Trouble>,
+    /// Set while it is halted.
+    #[serde(default)]
+    pub halt: Option<Halt>,
+    /// The id of the last request to refresh that was carried out.
+    #[serde(default)]
+    pub last_refresh_request: Option<String>,
+}
+
+/// Whether a thing is as it must be, and if not, why.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Check {
+    /// True: as it must be. None: not known yet.
+    pub ok: Option<bool>,
+    /// One CamelCase word out of a fixed set; it becomes the reason of a condition.
+    pub reason: String,
+    /// For people: what was found and what to do.
+    pub message: String,
+}
+
+/// Memory of one process.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Memory {
+    /// Linear memory of the guest at the end of its last block, in bytes.
+    pub guest_bytes: u64,
+    /// The most it was since the process started, in bytes.
+    pub guest_peak_bytes: u64,
+    /// The height at which that was.
+    pub guest_peak_height: Option<u32>,
+    /// Resident memory of the process, in bytes.
+    pub resident_bytes: u64,
+    /// The threshold in force, in bytes.
+    pub threshold_bytes: u64,
+    /// The limit in force, in bytes.
+    pub limit_bytes: u64,
+    /// Height of the last block that ended at or above the threshold.
+    pub last_crossing_height: Option<u32>,
+    /// Refreshes since the process started.
+    pub refreshes: Refreshes,
+    /// The last of them.
+    pub last_refresh: Option<LastRefresh>,
+}
+
+/// Why indexing stopped.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Halt {
+    /// What kind of failure it was.
+    pub class: FaultClass,
+    /// The height that could not be indexed.
+    pub height: u32,
+    /// The block there, in display order.
+    pub block_hash: String,
+    /// How often it was run.
+    pub runs: u32,
+    /// The guest's own words, or ours; at most 1,000 characters.
+    pub message: String,
+}
+
+/// What a machine fails to do for the guest. Ends with the next block committed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Trouble {
+    /// What kind of failure it is.
+    pub class: FaultClass,
+    /// What failed last; at most 1,000 characters.
+    pub message: String,
+    /// When it failed first.
+    pub since: Time,
+}
+
+impl Trouble {
+    /// One that begins at this moment.
+    #[must_use]
+    pub fn now(class: FaultClass, message: String) -> Self {
+        Self {
+            class,
+            message,
+            since: Time(k8s_openapi::jiff::Timestamp::now()),
+        }
+    }
+}
+
+/// Kinds of failures of a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum FaultClass {
+    /// The guest's own doing: a trap, an abort, no flush, a broken call. Halts.
+    Guest,
+    /// The guest failed after it was refused more memory than its limit. Halts.
+    Limit,
+    /// This machine's: memory, disk. Tried again, never halts.
+    Host,
+    /// The node's. Tried again, never halts.
+    Source,
+    /// The chain left the range that can be undone. Halts.
+    Reorg,
+    /// A kept instance and a fresh one wrote different things for the same block. Halts.
+    Nondeterminism,
+}

@@ -1,0 +1,44 @@
+//! `spec.storage`: the volume of each pod.
+
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::quantity::ByteSize;
+
+/// The volume of each pod.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[x_kube(cel)]
+#[serde(rename_all = "camelCase")]
+pub struct StorageSpec {
+    /// Its size.
+    #[x_kube(validation = Rule::new("quantity(self).compareTo(quantity('64Mi')) >= 0").message("storage.size must be at least 64Mi"))]
+    #[serde(default = "StorageSpec::default_size")]
+    pub size: ByteSize,
+    /// Its storage class; the default is the cluster's own.
+    #[serde(
+        default = "StorageSpec::default_storage_class_name",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schemars(length(min = 1, max = 253))]
+    pub storage_class_name: Option<String>,
+    /// What happens to the volumes when the Indexer, or the revision they belong to, is deleted.
+    #[serde(default = "StorageSpec::default_retention")]
+    pub retention: Retention,
+}
+
+/// What happens to volumes nobody uses any more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Retention {
+    /// They stay, for a human to delete.
+    #[default]
+    Retain,
+    /// They go.
+    Delete,
+}
+
+defaults!(StorageSpec {
+    default_size, size: ByteSize = ByteSize("50Gi".into());
+    default_storage_class_name, storage_class_name: Option<String> = None;
+    default_retention, retention: Retention = Retention::Retain;
+});

@@ -1,0 +1,40 @@
+//! `spec.views`: bounds on queries.
+
+use kube::KubeSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::quantity::{ByteSize, TimeSpan};
+
+/// Bounds on queries.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[x_kube(cel)]
+#[serde(rename_all = "camelCase")]
+pub struct ViewsSpec {
+    /// Views that run at the same time; more wait for a place, within their timeout.
+    #[schemars(range(min = 1, max = 256))]
+    #[serde(default = "ViewsSpec::default_max_concurrent")]
+    pub max_concurrent: u32,
+    /// Wall time of one view, the wait for a place included.
+    #[serde(default = "ViewsSpec::default_timeout")]
+    pub timeout: TimeSpan,
+    /// Linear memory of one view's instance.
+    #[x_kube(validation = Rule::new("quantity(self).compareTo(quantity('4Gi')) <= 0").message("views.memoryLimit must be at most 4Gi"))]
+    #[serde(default = "ViewsSpec::default_memory_limit")]
+    pub memory_limit: ByteSize,
+    /// The longest request body.
+    #[x_kube(validation = Rule::new("quantity(self).compareTo(quantity('1Gi')) <= 0").message("views.maxRequestBytes must be at most 1Gi"))]
+    #[serde(default = "ViewsSpec::default_max_request_bytes")]
+    pub max_request_bytes: ByteSize,
+    /// The longest answer of one view, before it is written as hex.
+    #[x_kube(validation = Rule::new("quantity(self).compareTo(quantity('1Gi')) <= 0").message("views.maxResponseBytes must be at most 1Gi"))]
+    #[serde(default = "ViewsSpec::default_max_response_bytes")]
+    pub max_response_bytes: ByteSize,
+}
+
+defaults!(ViewsSpec {
+    default_max_concurrent, max_concurrent: u32 = 32;
+    default_timeout, timeout: TimeSpan = TimeSpan("10s".into());
+    default_memory_limit, memory_limit: ByteSize = ByteSize::mebibytes(512);
+    default_max_request_bytes, max_request_bytes: ByteSize = ByteSize::mebibytes(8);
+    default_max_response_bytes, max_response_bytes: ByteSize = ByteSize::mebibytes(64);
+});

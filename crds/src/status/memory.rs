@@ -1,0 +1,133 @@
+//! Memory and refreshes, as the pods report them.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Memory as the pods report it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MemoryStatus {
+    /// Linear memory of the guest after its last block, in bytes.
+    #[serde(default)]
+    pub guest_bytes: u64,
+    /// The most linear memory a guest had since the pod started, in bytes.
+    #[serde(default)]
+    pub guest_peak_bytes: u64,
+    /// The height at which it was reached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guest_peak_height: Option<u32>,
+    /// Resident memory of the whole process, in bytes.
+    #[serde(default)]
+    pub resident_bytes: u64,
+    /// The threshold in force, in bytes.
+    #[serde(default)]
+    pub threshold_bytes: u64,
+    /// The limit in force, in bytes.
+    #[serde(default)]
+    pub limit_bytes: u64,
+    /// Peak and threshold in one short text, for the table view: `61Mi/64Mi`.
+    #[serde(default)]
+    pub peak_of_threshold: String,
+    /// Refreshes since the pod started, by reason.
+    #[serde(default)]
+    pub refreshes: Refreshes,
+    /// The sum of them.
+    #[serde(default)]
+    pub refreshes_total: u64,
+    /// The last refresh.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_refresh: Option<LastRefresh>,
+}
+
+/// Counts of refreshes, by reason.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Refreshes {
+    /// `EveryBlock`: a fresh instance for a block.
+    pub block: u64,
+    /// The instance before had reached the threshold.
+    pub threshold: u64,
+    /// A block had failed.
+    pub failure: u64,
+    /// Somebody asked.
+    pub manual: u64,
+    /// Blocks had been undone.
+    pub unwind: u64,
+}
+
+/// Why an instance was replaced by a fresh one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum RefreshReason {
+    /// `EveryBlock`: a fresh instance for a block.
+    Block,
+    /// The instance before had reached the threshold.
+    Threshold,
+    /// A block had failed.
+    Failure,
+    /// Somebody asked.
+    Manual,
+    /// Blocks had been undone.
+    Unwind,
+}
+
+/// The last refresh.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LastRefresh {
+    /// Why.
+    pub reason: RefreshReason,
+    /// The block the fresh instance was made for.
+    #[serde(default)]
+    pub height: u32,
+    /// When.
+    pub time: Time,
+}
+
+impl LastRefresh {
+    /// A refresh of this moment.
+    #[must_use]
+    pub fn now(reason: RefreshReason, height: u32) -> Self {
+        Self {
+            reason,
+            height,
+            time: Time(k8s_openapi::jiff::Timestamp::now()),
+        }
+    }
+}
+
+impl Refreshes {
+    /// The sum over all reasons.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.block + self.threshold + self.failure + self.manual + self.unwind
+    }
+
+    /// The counter of one reason.
+    pub fn of(&mut self, reason: RefreshReason) -> &mut u64 {
+        match reason {
+            RefreshReason::Block => &mut self.block,
+            RefreshReason::Threshold => &mut self.threshold,
+            RefreshReason::Failure => &mut self.failure,
+            RefreshReason::Manual => &mut self.manual,
+            RefreshReason::Unwind => &mut self.unwind,
+        }
+    }
+}
+
+impl RefreshReason {
+    /// Every reason, in the order of the fields of [`Refreshes`].
+    pub const ALL: [Self; 5] = [Self::Block, Self::Threshold, Self::Failure, Self::Manual, Self::Unwind];
+
+    /// As a metric label: lower case.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Block => "block",
+            Self::Threshold => "threshold",
+            Self::Failure => "failure",
+            Self::Manual => "manual",
+            Self::Unwind => "unwind",
+        }
+    }
+}

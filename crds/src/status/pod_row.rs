@@ -1,0 +1,64 @@
+//! One pod, as the status shows it.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::identity::Revision;
+
+/// One pod.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PodRow {
+    /// Its name.
+    pub name: String,
+    /// The revision it runs.
+    pub revision: Revision,
+    /// What it does, as it says itself; `Unknown` when it does not answer.
+    #[serde(default)]
+    pub phase: Phase,
+    /// Height of its last block.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub height: Option<u32>,
+    /// Linear memory of its guest, in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guest_bytes: Option<u64>,
+    /// Resident memory of its process, in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resident_bytes: Option<u64>,
+    /// Restarts of its container, as Kubernetes counts them.
+    #[serde(default)]
+    pub restarts: i32,
+    /// What is wrong with it, if anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+/// What a pod does right now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Phase {
+    /// It does not answer; nothing is known.
+    #[default]
+    Unknown,
+    /// It opens its store and compiles its module.
+    Starting,
+    /// Its module is missing, has another digest or cannot be used; it looks again by itself.
+    ModuleInvalid,
+    /// Its chain source cannot be used; it tries again by itself.
+    WaitingForSource,
+    /// It indexes towards the tip.
+    Syncing,
+    /// It is at the tip and follows it.
+    Following,
+    /// It stopped below a block; what is below it stays served.
+    Halted,
+    /// It drains and ends.
+    Stopping,
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self:?}")
+    }
+}

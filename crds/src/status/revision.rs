@@ -1,0 +1,108 @@
+//! The revisions of an index, as the status shows them.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::identity::Revision;
+
+/// Where the serving revision stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ActiveRevision {
+    /// The revision, ten hex digits.
+    pub revision: Revision,
+    /// SHA-256 of its module.
+    #[serde(default)]
+    pub module_sha256: String,
+    /// Height of the last block indexed by the pod that is furthest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub height: Option<u32>,
+    /// Hash of that block, in display order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub block_hash: Option<String>,
+    /// Digest of the index at that height.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// Blocks between that height and the chain's tip.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub behind: Option<u32>,
+    /// The modules that built its data, oldest first, where there was more than one; at most the newest 16.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    pub lineage: Vec<LineageStep>,
+}
+
+/// A module's part in the data of an index.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LineageStep {
+    /// The first height it ran for.
+    pub from_height: u32,
+    /// SHA-256 of the module.
+    pub module_sha256: String,
+}
+
+/// Where the declared revision stands before clients are moved to it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CandidateRevision {
+    /// The revision, ten hex digits.
+    pub revision: Revision,
+    /// SHA-256 of its module.
+    #[serde(default)]
+    pub module_sha256: String,
+    /// Height of the last block indexed by the pod that is furthest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub height: Option<u32>,
+    /// Blocks between that height and the chain's tip.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub behind: Option<u32>,
+    /// Since when it is caught up and healthy, without a break.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub healthy_since: Option<Time>,
+}
+
+/// A revision kept for a way back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PreviousRevision {
+    /// The revision, ten hex digits.
+    pub revision: Revision,
+    /// When its pods go.
+    pub until: Time,
+}
+
+/// How two revisions answered the same questions.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Comparison {
+    /// The revision that served.
+    pub active: Revision,
+    /// The candidate.
+    pub candidate: Revision,
+    /// Questions asked of both.
+    pub asked: u32,
+    /// How many of them were answered differently.
+    pub different: u32,
+    /// The first of them, at most 16.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    pub differences: Vec<ViewDifference>,
+}
+
+/// A question two revisions answered differently.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ViewDifference {
+    /// The view.
+    pub function: String,
+    /// The first digits of what it was given.
+    pub input: String,
+    /// At which height.
+    pub height: u32,
+    /// The start of the serving revision's answer, or its error.
+    pub active: String,
+    /// The start of the candidate's.
+    pub candidate: String,
+}
