@@ -12,13 +12,10 @@ pub mod fetch;
 pub mod fill;
 pub mod serve;
 
-use crds::Identity;
+use crds::{Identity, IdentityDifference};
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    chain::Height,
-    store::{Lineage, OtherField, other_field},
-};
+use crate::{chain::Height, store::Lineage};
 
 /// Where a pod serves copies, on its ops port.
 pub const PATH: &str = "/checkpoint";
@@ -59,7 +56,7 @@ pub enum Refusal {
         "its {} is {}, not {}, and only the module may differ: leave out rollout.seed, or declare {} again",
         .0.field, .0.found, .0.wanted, .0.found
     )]
-    Field(Box<OtherField>),
+    Field(Box<IdentityDifference>),
     /// Nothing would be taken over.
     #[error("it begins at block {start}, and blocks up to {at} are wanted: raise rollout.seed.fromActive.atHeight")]
     BelowStart { start: Height, at: Height },
@@ -88,7 +85,7 @@ impl Offer {
     /// # Errors
     /// [`Refusal`].
     pub fn judge(&self, wanted: &Identity, at: Option<Height>) -> Result<Take, Refusal> {
-        if let Some(other) = other_field(self.lineage.root(), wanted) {
+        if let Some(other) = self.lineage.root().differs_beyond_module(wanted) {
             return Err(Refusal::Field(Box::new(other)));
         }
         let newest = self.lineage.newest();

@@ -29,7 +29,7 @@ pub use error::Error;
 pub use handle::{Stats, Store, Tip};
 pub use lineage::{Lineage, Step, Terms};
 pub use reader::{Reader, SnapshotReader};
-pub use refusal::{OtherField, Refusal, other_field};
+pub use refusal::Refusal;
 pub use rocks::{Durability, FamilyStats};
 pub use schema::BlockRow;
 pub use tuning::MEMORY_BYTES;

@@ -4,7 +4,7 @@
 use crds::{Identity, LineageStep, pod::Config};
 use serde::{Deserialize, Serialize};
 
-use super::refusal::{Refusal, other_field};
+use super::refusal::Refusal;
 use crate::{chain::Height, state::Digest};
 
 /// As [`crds::pod::Status::lineage`] promises.
@@ -103,7 +103,7 @@ impl Lineage {
                     "a module takes over at block {from_height}, not above {before}"
                 ));
             }
-            if let Some(other) = other_field(&root, identity) {
+            if let Some(other) = root.differs_beyond_module(identity) {
                 return Err(format!("two of its modules are of another {}", other.field));
             }
             before = *from_height;
@@ -224,7 +224,7 @@ impl Lineage {
         if !terms.in_place {
             return Err(Refusal::NotInPlace);
         }
-        if let Some(other) = other_field(&self.root, wanted) {
+        if let Some(other) = self.root.differs_beyond_module(wanted) {
             return Err(other.into());
         }
         let (from, lineage) = match begun.revert_to(wanted) {

@@ -1,6 +1,6 @@
 //! Why a module cannot continue the data of a store, in words.
 
-use crds::Identity;
+use crds::IdentityDifference;
 
 use crate::chain::Height;
 
@@ -46,52 +46,8 @@ pub enum Refusal {
     },
 }
 
-/// Why one index cannot continue another's data: the first field that differs, except for the module.
-#[must_use]
-pub fn other_field(found: &Identity, wanted: &Identity) -> Option<OtherField> {
-    // Every field must be named here: a new one does not compile before it is compared.
-    let Identity {
-        module_sha256: _,
-        network,
-        start_height,
-        memory_limit_bytes,
-        store_format,
-    } = found;
-    let fields = [
-        ("chain.network", network.to_string(), wanted.network.to_string()),
-        (
-            "chain.startHeight",
-            start_height.to_string(),
-            wanted.start_height.to_string(),
-        ),
-        (
-            "memory.limit",
-            format!("{memory_limit_bytes} bytes"),
-            format!("{} bytes", wanted.memory_limit_bytes),
-        ),
-        (
-            "store format",
-            store_format.to_string(),
-            wanted.store_format.to_string(),
-        ),
-    ];
-    let other = fields.into_iter().find(|(_, found, wanted)| found != wanted);
-    other.map(|(field, found, wanted)| OtherField { field, found, wanted })
-}
-
-/// A field in which two identities differ.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OtherField {
-    /// Its path in the spec, or its name.
-    pub field: &'static str,
-    /// What the data has.
-    pub found: String,
-    /// What is declared.
-    pub wanted: String,
-}
-
-impl From<OtherField> for Refusal {
-    fn from(OtherField { field, found, wanted }: OtherField) -> Self {
+impl From<IdentityDifference> for Refusal {
+    fn from(IdentityDifference { field, found, wanted }: IdentityDifference) -> Self {
         Self::Field { field, found, wanted }
     }
 }
