@@ -16,6 +16,7 @@ pub mod chain;
 pub mod cli;
 pub mod commands;
 pub mod control;
+mod download;
 pub mod fault;
 pub mod guest;
 pub mod module;

@@ -1,24 +1,21 @@
-//! A copy of another pod's store for an empty one: what is offered, what is taken, how it travels.
+//! Fills an empty store with a copy of another pod's: what is offered, what is accepted, and the format of the stream.
 //!
 //! ```text
 //! GET /checkpoint ─►  MAGIC ‖ length u32 ‖ Offer as JSON ‖ file* ‖ 0
 //!             file =  length of its name u8 ‖ name ‖ length u64 ‖ bytes ‖ BLAKE3 of them
 //! ```
 //!
-//! Numbers are big-endian. What ends before the closing zero was cut off. [`serve`] sends it, [`fetch`] receives it, and
-//! [`fill`] makes a store of it that nobody sees before all of its digests were computed once more.
+//! Numbers are big-endian. What ends before the closing zero was cut off. [`serve`] sends it, [`fetch`] receives it,
+//! and [`fill`] makes a store of it, which is used only after all of its digests were recomputed.
 
 pub mod fetch;
 pub mod fill;
 pub mod serve;
 
-use crds::Identity;
+use crds::{Identity, IdentityDifference};
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    chain::Height,
-    store::{Lineage, OtherField, other_field},
-};
+use crate::{chain::Height, store::Lineage};
 
 /// Where a pod serves copies, on its ops port.
 pub const PATH: &str = "/checkpoint";
@@ -46,7 +43,7 @@ pub struct Offer {
 pub enum Take {
     /// All of it, with its lineage.
     All,
-    /// The blocks up to this height; the wanted module goes on behind it.
+    /// The blocks up to this height; the wanted module continues after it.
     UpTo(Height),
 }
 
@@ -59,7 +56,7 @@ pub enum Refusal {
         "its {} is {}, not {}, and only the module may differ: leave out rollout.seed, or declare {} again",
         .0.field, .0.found, .0.wanted, .0.found
     )]
-    Field(Box<OtherField>),
+    Field(Box<IdentityDifference>),
     /// Nothing would be taken over.
     #[error("it begins at block {start}, and blocks up to {at} are wanted: raise rollout.seed.fromActive.atHeight")]
     BelowStart { start: Height, at: Height },
@@ -88,7 +85,7 @@ impl Offer {
     /// # Errors
     /// [`Refusal`].
     pub fn judge(&self, wanted: &Identity, at: Option<Height>) -> Result<Take, Refusal> {
-        if let Some(other) = other_field(self.lineage.root(), wanted) {
+        if let Some(other) = self.lineage.root().differs_beyond_module(wanted) {
             return Err(Refusal::Field(Box::new(other)));
         }
         let newest = self.lineage.newest();

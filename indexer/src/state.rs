@@ -1,10 +1,10 @@
 //! What a guest reads and writes: reads as of a height, the pairs one block flushed, and the digest over all of them.
 
 mod digest;
+mod key_table;
 mod merge;
 mod order;
 mod overlay;
-mod places;
 mod write_set;
 
 use std::sync::Arc;

@@ -19,7 +19,7 @@ use crds::{
 };
 use indexer::{
     chain::{BlockRef, Height},
-    pipeline::fetch::{self, End, Heights},
+    pipeline::fetch::{self, FetchEnd, Heights},
     source::{BlockSource, Error, Login, bitcoind::Bitcoind},
 };
 use node::Node;
@@ -165,6 +165,7 @@ async fn a_node_that_goes_back_is_waited_for() {
     let mut node = Node::start();
     node.mine(30);
     let source = bitcoind(&node.source());
+    let indexed: Vec<BlockHash> = (0..=30).map(|height| node.at(height).hash).collect();
     let (tx, mut blocks) = mpsc::channel(4);
     let report = Arc::new(report());
     report.update(|status| status.height = Some(30));
@@ -172,7 +173,8 @@ async fn a_node_that_goes_back_is_waited_for() {
         let (tip, report) = (node.tip(), report.clone());
         async move {
             let budget = Arc::new(Semaphore::new(fetch::BLOCK_KIB_MAX as usize));
-            fetch::run(&source, Heights::ALL, Some(tip), |_| Ok(None), tx, budget, &report).await
+            let known = |height: Height| Ok(indexed.get(height.0 as usize).copied());
+            fetch::run(&source, Heights::ALL, Some(tip), known, tx, budget, &report).await
         }
     });
     // Started from older data, say: what it lost comes back.
@@ -258,7 +260,7 @@ async fn the_fetch_stage_follows_a_node_up_to_a_reorg() {
     node.mine(7);
     let end = tokio::time::timeout(PATIENCE, stage).await.unwrap().unwrap();
     assert!(
-        matches!(end, End::Reorg { fork: Some(found) } if found == fork),
+        matches!(end, FetchEnd::Reorg { fork: Some(found) } if found == fork),
         "{end:?}"
     );
 }

@@ -118,6 +118,19 @@ pub fn height(files: &[Vec<u8>], counts: impl Fn(&[u8]) -> bool) -> Option<u32> 
     parents.keys().filter_map(above).max()
 }
 
+/// Whether a header has the work for its target, and a target that no block of regtest may have.
+#[must_use]
+pub fn has_other_target(files: &[Vec<u8>]) -> bool {
+    let bits = genesis_block(Params::REGTEST).header.bits;
+    let headers = files
+        .iter()
+        .flat_map(|file| records(file))
+        .filter_map(|record| deserialize::<Header>(record.get(..80)?).ok());
+    headers
+        .into_iter()
+        .any(|header| has_work(&header) && header.bits != bits)
+}
+
 /// One after the other from the start of a file.
 fn records(mut file: &[u8]) -> Vec<&[u8]> {
     let mut records = Vec::new();

@@ -1,11 +1,13 @@
 use bitcoin::{
-    Amount, Block as DecodedBlock, OutPoint, ScriptBuf, Transaction, TxIn, TxOut, Witness, absolute,
-    block::Version,
+    Amount, Block as DecodedBlock, BlockHash, OutPoint, ScriptBuf, Transaction, TxIn, TxOut, Witness, absolute,
+    block::{Header, Version},
     consensus::{deserialize, serialize},
     constants::genesis_block,
     hashes::Hash,
     transaction,
 };
+use bytes::Bytes;
+use crds::Network;
 
 use super::*;
 
@@ -24,6 +26,24 @@ fn headers() -> Vec<Header> {
         .iter()
         .map(|text| deserialize(&hex::decode(text).unwrap()).unwrap())
         .collect()
+}
+
+/// That of a chain of the genesis block alone.
+fn difficulty(network: Network) -> Difficulty {
+    let genesis = genesis_block(params(network)).header;
+    Difficulty::begin(Rules::of(network), Height(0), Claim::from(&genesis))
+}
+
+fn check_after(headers: &[Header], prev: BlockHash, network: Network) -> Result<Vec<Link>, Error> {
+    check_headers(headers, prev, &mut difficulty(network))
+}
+
+/// The same header with the first nonce that meets its target.
+fn mined(mut header: Header) -> Header {
+    while !header.target().is_met_by(header.block_hash()) {
+        header.nonce += 1;
+    }
+    header
 }
 
 fn transaction(spends: OutPoint, witness: Witness, scripts: &[&[u8]]) -> Transaction {
@@ -94,40 +114,73 @@ fn genesis_blocks_are_told_apart() {
 
 #[test]
 fn headers_that_follow_each_other_are_accepted() {
-    let hashes = check_headers(&headers(), genesis(Network::Mainnet), Network::Mainnet).unwrap();
+    let links = check_after(&headers(), genesis(Network::Mainnet), Network::Mainnet).unwrap();
+    let second = BlockRef {
+        height: Height(2),
+        hash: headers()[1].block_hash(),
+    };
     assert_eq!(
-        hashes[1].to_string(),
+        second.hash.to_string(),
         "000000006a625f06636b8bb6ac7b960a8d03705d1ace08b1a19da3fdcc99ddbd"
     );
+    // 2^32 hashes and a little more, as nodes count it.
+    let work = Work(0x1_0001_0001);
+    assert_eq!(links[1], Link { at: second, work });
+    assert_eq!(links.iter().map(|link| link.work).sum::<Work>(), work.times(2));
 }
 
 #[test]
 fn broken_headers_are_refused() {
     let start = genesis(Network::Mainnet);
-    let other_start = check_headers(&headers(), genesis(Network::Regtest), Network::Mainnet);
+    let other_start = check_after(&headers(), genesis(Network::Regtest), Network::Mainnet);
     assert!(matches!(other_start, Err(Error::Linkage { found, .. }) if found == start));
 
-    let second_only = check_headers(&headers()[1..], start, Network::Mainnet);
+    let second_only = check_after(&headers()[1..], start, Network::Mainnet);
     assert!(matches!(second_only, Err(Error::Linkage { .. })));
 
     let mut no_work = headers();
     no_work[1].nonce += 1;
     assert!(matches!(
-        check_headers(&no_work, start, Network::Mainnet),
+        check_after(&no_work, start, Network::Mainnet),
         Err(Error::ProofOfWork { .. })
     ));
 
     // Any hash meets the easiest target of regtest; mainnet must not take a header that claims it.
     let mut easy = headers();
     easy[0].bits = genesis_block(params(NETWORK)).header.bits;
-    while easy[0].validate_pow(easy[0].target()).is_err() {
-        easy[0].nonce += 1;
-    }
+    easy[0] = mined(easy[0]);
     assert!(matches!(
-        check_headers(&easy[..1], start, Network::Mainnet),
+        check_after(&easy[..1], start, Network::Mainnet),
         Err(Error::ProofOfWork { .. })
     ));
-    assert!(check_headers(&easy[..1], start, NETWORK).is_ok());
+    assert!(check_after(&easy[..1], start, NETWORK).is_ok());
+}
+
+#[test]
+fn a_header_with_work_but_not_of_the_difficulty_that_the_rules_demand_is_refused() {
+    let start = genesis(NETWORK);
+    let next = |bits| {
+        let header = Header {
+            prev_blockhash: start,
+            bits: bitcoin::CompactTarget::from_consensus(bits),
+            ..genesis_block(params(NETWORK)).header
+        };
+        check_after(&[mined(header)], start, NETWORK)
+    };
+    assert!(next(0x207f_ffff).is_ok());
+    // Harder than it must be is as wrong as easier.
+    let wrong = next(0x207f_fffe);
+    assert!(
+        matches!(
+            wrong,
+            Err(Error::Difficulty {
+                found: 0x207f_fffe,
+                required: 0x207f_ffff,
+                ..
+            })
+        ),
+        "{wrong:?}"
+    );
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! The transactions of a block, as far as header and coinbase commit to them: hashed where they lie, only the coinbase is
-//! built. Building them all would take longer than hashing them.
+//! The transactions of a block, as far as header and coinbase commit to them: hashed where they lie, only the coinbase
+//! is built. Building them all would take longer than hashing them.
 
 use std::ops::ControlFlow;
 
@@ -18,8 +18,8 @@ const TRANSACTION_BYTES_MIN: usize = 10;
 const COMMITMENT: [u8; 6] = [0x6a, 0x24, 0xaa, 0x21, 0xa9, 0xed];
 const COMMITMENT_BYTES: usize = COMMITMENT.len() + 32;
 
-/// A block that was read through.
-pub(super) struct Read {
+/// A block whose transactions were hashed.
+pub(super) struct HashedBlock {
     pub(super) header: Header,
     txids: Vec<sha256d::Hash>,
     /// Those of the coinbase count as zeros.
@@ -43,11 +43,11 @@ pub enum Malformed {
     Tail(usize),
 }
 
-impl Read {
-    /// Reads all of a block.
+impl HashedBlock {
+    /// Reads and hashes all of a block.
     pub(super) fn new(bytes: &[u8]) -> Result<Self, Malformed> {
         let header = deserialize(bytes.get(..Header::SIZE).unwrap_or(bytes))?;
-        let mut read = Self {
+        let mut hashed = Self {
             header,
             txids: Vec::new(),
             wtxids: Vec::new(),
@@ -55,12 +55,12 @@ impl Read {
             has_witnesses: false,
         };
         let mut hashing = Hashing {
-            read: &mut read,
+            block: &mut hashed,
             transactions_max: bytes.len() / TRANSACTION_BYTES_MIN,
         };
         let block = bsl::Block::visit(bytes, &mut hashing).map_err(Malformed::Transactions)?;
         match block.remaining() {
-            [] => Ok(read),
+            [] => Ok(hashed),
             tail => Err(Malformed::Tail(tail.len())),
         }
     }
@@ -82,8 +82,8 @@ impl Read {
         is_whole && root == Some(self.header.merkle_root)
     }
 
-    /// Whether the witnesses are those the coinbase commits to. The header does not cover them, and a node can be set to
-    /// leave them out.
+    /// Whether the witnesses are those the coinbase commits to. The header does not cover them, and a node can be set
+    /// to leave them out.
     ///
     /// Where the rule is in force, the coinbase of a block that commits to witnesses has one itself.
     pub(super) fn witnesses_match(&self, is_in_force: bool) -> bool {
@@ -113,9 +113,9 @@ impl Read {
     }
 }
 
-/// Hashes what the reader comes by.
+/// Hashes each transaction that the reader visits.
 struct Hashing<'a> {
-    read: &'a mut Read,
+    block: &'a mut HashedBlock,
     transactions_max: usize,
 }
 
@@ -123,8 +123,8 @@ impl Visitor for Hashing<'_> {
     fn visit_block_begin(&mut self, transactions: usize) {
         // The number may be a lie.
         let room = transactions.min(self.transactions_max);
-        self.read.txids.reserve(room);
-        self.read.wtxids.reserve(room);
+        self.block.txids.reserve(room);
+        self.block.wtxids.reserve(room);
     }
 
     fn visit_transaction(&mut self, transaction: &bsl::Transaction<'_>) -> ControlFlow<()> {
@@ -136,17 +136,17 @@ impl Visitor for Hashing<'_> {
         }
         let txid = sha256d::Hash::from_engine(engine);
         let has_witnesses = start.len() + middle.len() + end.len() < whole.len();
-        self.read.has_witnesses |= has_witnesses;
-        let wtxid = if self.read.txids.is_empty() {
-            self.read.coinbase = deserialize(whole).ok();
+        self.block.has_witnesses |= has_witnesses;
+        let wtxid = if self.block.txids.is_empty() {
+            self.block.coinbase = deserialize(whole).ok();
             sha256d::Hash::all_zeros()
         } else if has_witnesses {
             sha256d::Hash::hash(whole)
         } else {
             txid
         };
-        self.read.txids.push(txid);
-        self.read.wtxids.push(wtxid);
+        self.block.txids.push(txid);
+        self.block.wtxids.push(wtxid);
         ControlFlow::Continue(())
     }
 }

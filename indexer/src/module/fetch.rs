@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use bytes::BytesMut;
-use reqwest::{Client, Response, StatusCode, Url, header::HeaderMap, redirect};
+use reqwest::{Client, StatusCode, Url, header::HeaderMap, redirect};
 
 use super::MODULE_BYTES_MAX;
+use crate::download::{BodyError, read_body};
 
 /// Enough for a release page and a mirror behind it.
 const REDIRECTS_MAX: usize = 5;
@@ -108,30 +108,20 @@ impl Fetcher {
         };
         let request = self.client.get(url.clone()).headers(headers);
         let mut response = request.send().await.map_err(unreachable)?;
-        let too_long = || Error::TooLong {
-            url: shown(url),
-            bytes_max,
-        };
-        if announced(&response) > bytes_max as u64 {
-            return Err(too_long());
-        }
-        let mut body = BytesMut::new();
-        while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
-            if body.len() + chunk.len() > bytes_max {
-                return Err(too_long());
-            }
-            body.extend_from_slice(&chunk);
-        }
+        let body = read_body(&mut response, bytes_max).await;
+        let body = body.map_err(|error| match error {
+            BodyError::BrokenOff(error) => unreachable(error),
+            BodyError::TooLong => Error::TooLong {
+                url: shown(url),
+                bytes_max,
+            },
+        })?;
         Ok(Answer {
             status: response.status(),
             headers: std::mem::take(response.headers_mut()),
             body: body.into(),
         })
     }
-}
-
-fn announced(response: &Response) -> u64 {
-    response.content_length().unwrap_or(0)
 }
 
 /// A URL that can be asked and shown.

@@ -129,8 +129,12 @@ impl Committer {
             progress,
             ..
         } = &self.shared;
-        // Blocks this far below the tip are not undone any more.
-        let undo_from = report.tip().unwrap_or(0).saturating_sub(store.max_reorg_depth());
+        // Blocks this far below the last verified header are not undone any more. What the node says of its height decides
+        // nothing here: it may be wrong, and dropped records do not come back.
+        let undo_from = report
+            .verified_height()
+            .unwrap_or(0)
+            .saturating_sub(store.max_reorg_depth());
         point::reach("before the batch");
         store.commit_all(&new, Height(undo_from), durability)?;
         point::reach("after the batch");

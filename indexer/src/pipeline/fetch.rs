@@ -1,43 +1,28 @@
 //! First stage: follows the source's best chain and delivers its blocks in order, many downloads at a time.
 
-use std::{
-    collections::VecDeque,
-    pin::pin,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+mod branch;
+mod deliver;
+mod failure;
+
+pub use deliver::{BLOCK_KIB_MAX, Fetched};
+
+use std::{sync::Arc, time::Duration};
 
 use bitcoin::BlockHash;
-use futures::stream::{self, Stream, StreamExt};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::{
-    chain::{Block, BlockRef, Height},
+    chain::{BlockRef, Height, Link},
     fault::Fault,
     source::{self, BlockSource, Headers},
-    telemetry::report::Report,
+    telemetry::report::{Report, Standing},
 };
+use branch::{Branches, HEADERS_MAX, Verdict};
+use deliver::Delivery;
+use failure::Failure;
 
-/// Headers asked for at a time: what one answer of a node can hold.
-const HEADERS_MAX: usize = 2000;
-/// Downloads at a time. Enough to hide the round trip and to keep two cores verifying; half of the work queue of a node
-/// at its default settings (16 before Bitcoin Core 28), so that others are served too.
-const IN_FLIGHT: usize = 8;
 /// Between two questions for the tip: a block is seen a second after the node has it. Tests of the crate do not wait.
 const TIP_EVERY: Duration = Duration::from_millis(if cfg!(test) { 20 } else { 1_000 });
-/// What a download reserves before its size is known: the longest block, 4,000,000 bytes, in KiB.
-pub const BLOCK_KIB_MAX: u32 = 4_000_000_u32.div_ceil(1024);
-
-/// A block, with the share of the budget that its bytes take.
-#[derive(Debug)]
-pub struct Fetched {
-    /// The block, verified.
-    pub block: Block,
-    /// To be dropped with the block's bytes: makes room for other blocks.
-    pub permit: OwnedSemaphorePermit,
-    /// How long its download and the checks took.
-    pub took: Duration,
-}
 
 /// Which blocks are wanted.
 #[derive(Clone, Copy, Debug)]
@@ -58,31 +43,45 @@ impl Heights {
 
 /// Why fetching ended.
 #[derive(Debug)]
-pub enum End {
-    /// The last block delivered, or the last one indexed, is no longer in the best chain.
+pub enum FetchEnd {
+    /// The last block delivered, or the last one indexed, is no longer in the best chain, which has as much work as the
+    /// indexed one or more. All blocks delivered are indexed.
     Reorg {
         /// The highest indexed block that still is; none if not even the first one is.
         fork: Option<BlockRef>,
     },
+    /// The last block delivered is no longer in the best chain, and not indexed yet: what that means shows once it is.
+    Uncommitted,
     /// The source failed. Blocks delivered so far stay good.
     Failed(source::Error),
-    /// What is indexed could not be read.
+    /// The hash of an indexed block could not be read.
     StoreFailed(Fault),
-    /// Nobody takes blocks any more.
+    /// The receiver of the blocks is gone.
     Closed,
 }
 
-/// Delivers the wanted blocks of the best chain from the first one on, or after `local`, the last block indexed, and goes
-/// on as the chain grows; once all are delivered, it goes on to watch the chain. `known` gives the hashes of indexed blocks. Ends at the first failure: pausing and trying again is the
-/// caller's.
+impl From<Failure> for FetchEnd {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Source(error) => Self::Failed(error),
+            Failure::Store(fault) => Self::StoreFailed(fault),
+        }
+    }
+}
+
+/// Delivers the wanted blocks of the best chain from the first one on, or after `local`, the last block indexed, and
+/// continues as the chain grows; once all are delivered, it keeps watching the chain. `known` looks up the hash of an
+/// indexed block. Ends at the first failure: pausing and trying again is the caller's.
 ///
 /// Every answer about the tip goes to the report. `budget` bounds the bytes of all blocks between download and release:
 /// a permit per KiB, and [`BLOCK_KIB_MAX`] of them at least, so that any block passes.
 ///
-/// When the source's chain does not hold our last block and is lower than it, nothing happens yet: a node that was
-/// started from older data, or another one that took over, has just not come as far, and unwinding for it would take
-/// back good blocks. At our height or above, another block there is the node's decision, and a reorg. So a reorg is
-/// followed at the latest when the new branch is as long as ours.
+/// When the source's chain does not hold our last block, work decides, which only verified headers prove. A chain that
+/// ends at one of our blocks has just not come as far: a node that was started from older data, or another one that
+/// took over. So has one that parts from ours and has less work. Unwinding for either would take back good blocks, so
+/// both are waited for; the report tells them apart, since blocks that the source's chain does not confirm must not be
+/// served as if it did. A chain with more work is followed, however short, and so is one with just as much: of equal
+/// chains the node's choice counts.
 pub async fn run<S: BlockSource>(
     source: &S,
     wanted: Heights,
@@ -91,32 +90,34 @@ pub async fn run<S: BlockSource>(
     tx: mpsc::Sender<Fetched>,
     budget: Arc<Semaphore>,
     report: &Report,
-) -> End {
+) -> FetchEnd {
     let first = tokio::select! {
         tip = source.tip() => tip,
-        () = tx.closed() => return End::Closed,
+        () = tx.closed() => return FetchEnd::Closed,
     };
     let tip = match first {
         Ok(tip) => tip,
-        Err(error) => return End::Failed(error),
+        Err(error) => return FetchEnd::Failed(error),
     };
     report.source_heard(tip.height.0);
     let (heard, tips) = watch::channel(tip);
-    let fetch = Fetch {
+    let tx = &tx;
+    let mut fetch = Fetch {
         source,
         wanted,
-        known,
-        tx: &tx,
-        budget,
+        branches: Branches::new(source, wanted.first, known),
+        delivery: Delivery { source, tx, budget },
+        report,
+        judged: None,
     };
     tokio::select! {
-        error = listen(source, &heard, report) => End::Failed(error),
-        end = fetch.follow(local, tips) => end.unwrap_or_else(End::from),
-        () = tx.closed() => End::Closed,
+        error = listen(source, &heard, report) => FetchEnd::Failed(error),
+        end = fetch.follow(local, tips) => end.unwrap_or_else(FetchEnd::from),
+        () = tx.closed() => FetchEnd::Closed,
     }
 }
 
-/// Asks for the tip for ever, also while blocks are slow to be taken: the report must not go stale.
+/// Asks for the tip again and again, also while blocks are slow to be taken: the report must not go stale.
 async fn listen<S: BlockSource>(source: &S, heard: &watch::Sender<BlockRef>, report: &Report) -> source::Error {
     loop {
         tokio::time::sleep(TIP_EVERY).await;
@@ -133,169 +134,102 @@ async fn listen<S: BlockSource>(source: &S, heard: &watch::Sender<BlockRef>, rep
 struct Fetch<'a, S, K> {
     source: &'a S,
     wanted: Heights,
-    known: K,
-    tx: &'a mpsc::Sender<Fetched>,
-    budget: Arc<Semaphore>,
-}
-
-/// Why a step failed.
-enum Failure {
-    Source(source::Error),
-    Store(Fault),
-}
-
-impl From<source::Error> for Failure {
-    fn from(error: source::Error) -> Self {
-        Self::Source(error)
-    }
-}
-
-impl From<Failure> for End {
-    fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::Source(error) => Self::Failed(error),
-            Failure::Store(fault) => Self::StoreFailed(fault),
-        }
-    }
+    branches: Branches<'a, S, K>,
+    delivery: Delivery<'a, S>,
+    report: &'a Report,
+    /// The last tip of a chain that does not hold our last block, and what that chain is to ours.
+    judged: Option<(BlockRef, Standing)>,
 }
 
 enum Step {
     Deliver(Vec<BlockRef>),
     /// Until the tip was heard again.
     Wait,
-    Reorg {
-        fork: Option<BlockRef>,
-    },
+    End(FetchEnd),
 }
 
 impl<S: BlockSource, K: Fn(Height) -> Result<Option<BlockHash>, Fault>> Fetch<'_, S, K> {
-    async fn follow(&self, local: Option<BlockRef>, mut tips: watch::Receiver<BlockRef>) -> Result<End, Failure> {
+    async fn follow(
+        &mut self,
+        local: Option<BlockRef>,
+        mut tips: watch::Receiver<BlockRef>,
+    ) -> Result<FetchEnd, Failure> {
         let mut at = local;
         loop {
             let tip = *tips.borrow_and_update();
             match self.step(at, tip).await? {
                 Step::Deliver(blocks) => {
                     at = blocks.last().copied().or(at);
-                    if !self.deliver(blocks).await? {
-                        return Ok(End::Closed);
+                    if !self.delivery.deliver(blocks).await? {
+                        return Ok(FetchEnd::Closed);
                     }
                 }
                 Step::Wait => {
                     if tips.changed().await.is_err() {
-                        return Ok(End::Closed);
+                        return Ok(FetchEnd::Closed);
                     }
                 }
-                Step::Reorg { fork } => return Ok(End::Reorg { fork }),
+                Step::End(end) => return Ok(end),
             }
         }
     }
 
-    async fn step(&self, at: Option<BlockRef>, tip: BlockRef) -> Result<Step, Failure> {
-        let from = match (at, self.wanted.first.prev()) {
-            (Some(at), _) if at == tip => return Ok(Step::Wait),
-            (Some(at), _) => Some(at),
-            (None, _) if self.wanted.first > tip.height => return Ok(Step::Wait),
-            (None, None) => None,
-            (None, Some(height)) => match self.source.hash_at(height).await? {
-                Some(hash) => Some(BlockRef { height, hash }),
+    async fn step(&mut self, at: Option<BlockRef>, tip: BlockRef) -> Result<Step, Failure> {
+        let from = match at {
+            Some(at) if at == tip => {
+                self.report.source_stands(Standing::Extends);
+                return Ok(Step::Wait);
+            }
+            Some(at) => Some(at),
+            None if self.wanted.first > tip.height => return Ok(Step::Wait),
+            None => match self.branches.below_first().await? {
+                Some(below) => below,
                 None => return Ok(Step::Wait),
             },
         };
+        if let Some((judged, standing)) = self.judged
+            && judged == tip
+        {
+            self.report.source_stands(standing);
+            return Ok(Step::Wait);
+        }
         match (self.source.headers_after(from, HEADERS_MAX).await?, at) {
-            (Headers::Next(mut blocks), _) => {
-                blocks.retain(|block| self.wanted.end.is_none_or(|end| block.height < end));
-                Ok(if blocks.is_empty() {
-                    Step::Wait
-                } else {
-                    Step::Deliver(blocks)
-                })
-            }
+            (Headers::Next(links), _) => Ok(self.take(&links)),
             (Headers::NotInChain, None) => Ok(Step::Wait),
-            // The tip may have been heard before the chain changed: what follows needs the one of now.
-            (Headers::NotInChain, Some(at)) if self.source.tip().await?.height < at.height => Ok(Step::Wait),
-            (Headers::NotInChain, Some(at)) => Ok(Step::Reorg {
-                fork: self.fork(at.height).await?,
-            }),
+            (Headers::NotInChain, Some(at)) => self.judge(at, tip).await,
         }
     }
 
-    /// The highest indexed block below `gone` that is in the best chain. Doubling strides down, then halving between
-    /// the last two: few questions for a shallow fork, and few for a deep one.
-    async fn fork(&self, mut gone: Height) -> Result<Option<BlockRef>, Failure> {
-        let mut stride = 1;
-        let mut kept = loop {
-            if gone <= self.wanted.first {
-                return Ok(None);
-            }
-            let height = Height(gone.0.saturating_sub(stride)).max(self.wanted.first);
-            match self.common(height).await? {
-                Some(block) => break block,
-                None => gone = height,
-            }
-            stride = stride.saturating_mul(2);
+    /// The next blocks of the best chain, as far as they are wanted.
+    fn take(&mut self, links: &[Link]) -> Step {
+        self.judged = None;
+        self.report.source_stands(Standing::Extends);
+        if let Some(last) = links.last() {
+            self.report.headers_verified(last.at.height.0);
+        }
+        let is_wanted = |at: &BlockRef| self.wanted.end.is_none_or(|end| at.height < end);
+        let blocks: Vec<_> = links.iter().map(|link| link.at).filter(is_wanted).collect();
+        if blocks.is_empty() {
+            Step::Wait
+        } else {
+            Step::Deliver(blocks)
+        }
+    }
+
+    /// What follows from a best chain that does not hold our last block.
+    async fn judge(&mut self, at: BlockRef, tip: BlockRef) -> Result<Step, Failure> {
+        let standing = match self.branches.judge(at).await? {
+            Verdict::Heavier { fork } => return Ok(Step::End(FetchEnd::Reorg { fork })),
+            Verdict::Uncommitted => return Ok(Step::End(FetchEnd::Uncommitted)),
+            Verdict::Changed => return Ok(Step::Wait),
+            Verdict::Shorter => Standing::Shorter,
+            Verdict::Lighter { fork } => Standing::Apart {
+                after: fork.map(|fork| fork.height.0),
+            },
         };
-        while gone.above(kept.height) > 1 {
-            let middle = Height(kept.height.0 + gone.above(kept.height) / 2);
-            match self.common(middle).await? {
-                Some(block) => kept = block,
-                None => gone = middle,
-            }
-        }
-        Ok(Some(kept))
-    }
-
-    /// The block at a height, if it is indexed and in the best chain.
-    async fn common(&self, height: Height) -> Result<Option<BlockRef>, Failure> {
-        let Some(hash) = (self.known)(height).map_err(Failure::Store)? else {
-            return Ok(None);
-        };
-        let is_common = self.source.hash_at(height).await? == Some(hash);
-        Ok(is_common.then_some(BlockRef { height, hash }))
-    }
-
-    /// Downloads blocks and sends them on in order; false if nobody takes them any more.
-    ///
-    /// Downloads go on while the receiver is busy, however long: a connection left unattended would time out. What
-    /// has arrived waits here, and the budget bounds it.
-    async fn deliver(&self, blocks: Vec<BlockRef>) -> Result<bool, source::Error> {
-        let mut downloads = pin!(self.downloads(blocks));
-        let mut arrived = VecDeque::new();
-        let mut is_done = false;
-        while !(is_done && arrived.is_empty()) {
-            tokio::select! {
-                slot = self.tx.reserve(), if !arrived.is_empty() => match (slot, arrived.pop_front()) {
-                    (Ok(slot), Some(fetched)) => slot.send(fetched),
-                    _ => return Ok(false),
-                },
-                next = downloads.next(), if !is_done => match next {
-                    Some(fetched) => arrived.push_back(fetched?),
-                    None => is_done = true,
-                },
-            }
-        }
-        Ok(true)
-    }
-
-    fn downloads(&self, blocks: Vec<BlockRef>) -> impl Stream<Item = Result<Fetched, source::Error>> {
-        // Shares are taken one after the other, in order: a later block never holds what an earlier one waits for.
-        let reserved = stream::iter(blocks).then(async |at| {
-            let permit = Arc::clone(&self.budget).acquire_many_owned(BLOCK_KIB_MAX).await;
-            (at, permit)
-        });
-        // Nobody closes the budget; were it closed, there would be nothing more to deliver.
-        let reserved = reserved.filter_map(async |(at, permit)| Some((at, permit.ok()?)));
-        reserved
-            .map(|(at, permit)| self.download(at, permit))
-            .buffered(IN_FLIGHT)
-    }
-
-    async fn download(&self, at: BlockRef, mut permit: OwnedSemaphorePermit) -> Result<Fetched, source::Error> {
-        let asked = Instant::now();
-        let block = self.source.block(at).await?;
-        let kib = block.bytes.len().div_ceil(1024).max(1);
-        drop(permit.split(permit.num_permits().saturating_sub(kib)));
-        let took = asked.elapsed();
-        Ok(Fetched { block, permit, took })
+        self.judged = Some((tip, standing));
+        self.report.source_stands(standing);
+        Ok(Step::Wait)
     }
 }
 

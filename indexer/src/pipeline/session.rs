@@ -15,7 +15,7 @@ use super::{
     commit::Committer,
     execute::{ExecuteEnd, Executor},
     executed::Executed,
-    fetch::{self, Fetched, Heights},
+    fetch::{self, FetchEnd, Fetched, Heights},
     shared::Shared,
 };
 use crate::{
@@ -69,7 +69,7 @@ pub(super) fn run<S: BlockSource>(
     shared.metrics.fetched_waiting().set(0);
     shared.metrics.executed_waiting().set(0);
     match stages {
-        Ok(stages) => judge(stages, fetched, || shared.store.tip() != tip),
+        Ok(stages) => judge(stages, fetched),
         Err(fault) => SessionEnd::Failed(fault),
     }
 }
@@ -81,7 +81,7 @@ fn start_fetch<S: BlockSource>(
     local: Option<BlockRef>,
     out: mpsc::Sender<Fetched>,
     runtime: &Handle,
-) -> JoinHandle<fetch::End> {
+) -> JoinHandle<FetchEnd> {
     let (source, store, report) = (source.clone(), shared.store.clone(), shared.report.clone());
     let wanted = Heights {
         first: Height(shared.settings.identity.start_height),
@@ -124,19 +124,15 @@ fn execute_and_commit(
 }
 
 /// What the ends of the stages mean together: a failed store outweighs everything, and how fetching ended counts only
-/// when all that was fetched is executed. `in_flight`: blocks were committed during the session.
-fn judge(
-    (executed, committed): Stages,
-    fetched: Result<fetch::End, JoinError>,
-    in_flight: impl FnOnce() -> bool,
-) -> SessionEnd {
+/// when all that was fetched is executed.
+fn judge((executed, committed): Stages, fetched: Result<FetchEnd, JoinError>) -> SessionEnd {
     match committed {
         Err(_) => return SessionEnd::StoreFailed(Fault::host("the commit stage panicked")),
         Ok(Err(fault)) => return SessionEnd::StoreFailed(fault),
         Ok(Ok(())) => {}
     }
     match executed {
-        ExecuteEnd::Drained => after_fetch(fetched, in_flight()),
+        ExecuteEnd::Drained => after_fetch(fetched),
         ExecuteEnd::Stopped => SessionEnd::Stopped,
         ExecuteEnd::ReachedExit => SessionEnd::ReachedExit,
         ExecuteEnd::Halted(halt) => SessionEnd::Halted(halt),
@@ -145,15 +141,13 @@ fn judge(
 }
 
 /// What the end of the first stage means once the other two are drained.
-fn after_fetch(fetched: Result<fetch::End, JoinError>, in_flight: bool) -> SessionEnd {
+fn after_fetch(fetched: Result<FetchEnd, JoinError>) -> SessionEnd {
     match fetched {
-        // The fork was looked for among committed blocks. If some were still on their way then, it lies too low: the
-        // next session finds the right one.
-        Ok(fetch::End::Reorg { .. }) if in_flight => SessionEnd::Continue,
-        Ok(fetch::End::Reorg { fork }) => SessionEnd::Reorg { fork },
-        Ok(fetch::End::Failed(error)) => SessionEnd::SourceFailed(error),
-        Ok(fetch::End::StoreFailed(fault)) => SessionEnd::StoreFailed(fault),
-        Ok(fetch::End::Closed) => SessionEnd::Failed(Fault::host("the fetch stage ended without a reason")),
+        Ok(FetchEnd::Uncommitted) => SessionEnd::Continue,
+        Ok(FetchEnd::Reorg { fork }) => SessionEnd::Reorg { fork },
+        Ok(FetchEnd::Failed(error)) => SessionEnd::SourceFailed(error),
+        Ok(FetchEnd::StoreFailed(fault)) => SessionEnd::StoreFailed(fault),
+        Ok(FetchEnd::Closed) => SessionEnd::Failed(Fault::host("the fetch stage ended without a reason")),
         Err(error) => SessionEnd::Failed(Fault::host(format!("the fetch stage: {error}"))),
     }
 }

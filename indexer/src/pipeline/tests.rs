@@ -237,6 +237,17 @@ fn reorgs_of_any_depth_that_can_be_undone_end_as_a_fresh_sync() {
     }
 }
 
+#[test]
+fn what_the_node_says_of_its_height_costs_no_undo_records() {
+    let chain = MemorySource::up_to(1, 50);
+    chain.claim(10_000);
+    let process = Process::start(LEAKY, chain, |_| {});
+    process.wait_for_tip(1, 50);
+    process.source.replace(42, 2, 51);
+    process.wait_for_tip(2, 51);
+    assert_eq!(process.stop().0, PipelineEnd::Stopped);
+}
+
 /// Contract §8.7.
 #[test]
 fn a_reorg_that_cannot_be_undone_halts_until_the_chain_comes_back() {

@@ -96,8 +96,8 @@ impl Incoming {
         Ok((incoming, offer))
     }
 
-    /// Receives the files of an offer into a folder that is not there; on disk when it returns. `progress` is told how
-    /// many bytes have come.
+    /// Receives the files of an offer into a folder that is not there; on disk when it returns. `progress` is called
+    /// with the number of bytes received.
     ///
     /// # Errors
     /// [`Error`]. The folder has a part of it then.

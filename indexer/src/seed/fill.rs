@@ -1,5 +1,5 @@
-//! Makes a store out of a copy: asks pods until one gives it, cuts it, computes its digests once more, and only then
-//! puts it where the store belongs.
+//! Makes a store out of a copy: requests it from pods until one sends it, cuts it, recomputes its digests, and only
+//! then moves it to where the store belongs.
 
 use std::{
     fs::{self, File},
@@ -25,7 +25,7 @@ use crate::{
     telemetry::report::Report,
 };
 
-/// First and longest pause after every pod was asked in vain.
+/// First and longest pause after no pod had a copy to give.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 /// Pause after a copy that is not what it should be: it will hardly be another one soon, and may be large.
 const REFUSED_PAUSE: Duration = Duration::from_secs(600);
@@ -43,7 +43,7 @@ pub struct Filling {
     pub data_dir: PathBuf,
     /// The folder of its store, in there; empty or not there.
     pub store_dir: PathBuf,
-    /// Where it is told how it goes.
+    /// Where progress is reported.
     pub report: Arc<Report>,
 }
 

@@ -1,4 +1,4 @@
-//! Gives copies of this pod's store away, one at a time.
+//! Serves copies of this pod's store, one at a time.
 
 use std::{
     fs::{self, File},
@@ -28,11 +28,11 @@ use crate::{fault::Fault, store::Store};
 
 /// Pieces that wait for the network.
 const PIECES_AHEAD: usize = 4;
-/// Who takes no piece for so long is gone, or stands in the way of others.
+/// A receiver that takes no piece for so long is gone, or keeps others waiting.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How far sending stands back where processors are short: as far as a batch job may.
+/// Sending yields to everything else where CPU is scarce, as a batch job does.
 const NICENESS: i32 = 10;
-/// After how many seconds to ask again.
+/// After how many seconds to retry.
 const ASK_AGAIN: &str = "5";
 
 /// What copies are made of, once it is open.
@@ -43,8 +43,8 @@ pub struct Copies {
     place: Arc<Semaphore>,
 }
 
-/// A copy on its way. The folder goes with it, then the next one may come.
-struct Copy {
+/// A copy that is being sent. Its folder is removed with it; only then can the next copy be made.
+struct Outgoing {
     offer: Offer,
     /// Names and lengths.
     files: Vec<(String, u64)>,
@@ -54,9 +54,9 @@ struct Copy {
 
 /// Why there is no copy.
 enum Unavailable {
-    /// It is worth asking again.
+    /// A later request may succeed.
     NotNow(&'static str),
-    /// In our words.
+    /// What failed.
     Failed(String),
 }
 
@@ -76,12 +76,12 @@ impl Copies {
 
     /// From here on copies are made. A second call changes nothing.
     pub fn open(&self, store: Store) {
-        // Of a process that died: nobody else is here now, since the store is locked.
+        // Left by a process that died: no other one is running, since the store is locked.
         drop(Folder(self.folder.clone()));
         let _ = self.store.set(store);
     }
 
-    fn make(&self) -> Result<Copy, Unavailable> {
+    fn make(&self) -> Result<Outgoing, Unavailable> {
         let store = self
             .store
             .get()
@@ -99,7 +99,7 @@ impl Copies {
             height: tip.at.height,
             bytes: files.iter().map(|(_, bytes)| bytes).sum(),
         };
-        Ok(Copy {
+        Ok(Outgoing {
             offer,
             files,
             folder,
@@ -123,7 +123,7 @@ impl IntoResponse for Unavailable {
     }
 }
 
-/// `GET /checkpoint`. Like the rest of the ops port it asks nobody who they are.
+/// `GET /checkpoint`. Unauthenticated, like the rest of the ops port.
 pub fn router(copies: Arc<Copies>) -> Router {
     Router::new().route(PATH, get(checkpoint)).with_state(copies)
 }
@@ -138,14 +138,14 @@ async fn checkpoint(State(copies): State<Arc<Copies>>) -> Result<Response, Unava
         pieces: pieces_tx,
         runtime: Handle::current(),
     };
-    // A thread of its own: its disk and processor are asked for less eagerly than those of queries and blocks.
+    // A thread of its own, so that queries and blocks take precedence on disk and CPU.
     let started = thread::Builder::new().name("copy".into()).spawn(move || {
         let _ = rustix::process::setpriority_process(None, NICENESS);
         match send(&copy, &out) {
             Ok(()) => tracing::info!(height = %copy.offer.height, "the copy is sent"),
             Err(error) => {
                 tracing::warn!(%error, "the copy was not sent to its end");
-                // Whoever receives it sees the answer break off.
+                // The receiver sees the answer break off.
                 let _ = out.pieces.try_send(Err(error));
             }
         }
@@ -164,12 +164,12 @@ struct Out {
 impl Out {
     fn put(&self, piece: Bytes) -> io::Result<()> {
         let sent = self.pieces.send_timeout(Ok(piece), PATIENCE);
-        let gone = |_| io::Error::new(io::ErrorKind::TimedOut, "nobody takes it any more");
+        let gone = |_| io::Error::new(io::ErrorKind::TimedOut, "the receiver stopped reading");
         self.runtime.block_on(sent).map_err(gone)
     }
 }
 
-fn send(copy: &Copy, out: &Out) -> io::Result<()> {
+fn send(copy: &Outgoing, out: &Out) -> io::Result<()> {
     let offer = serde_json::to_vec(&copy.offer)?;
     let mut head = BytesMut::from(MAGIC);
     head.put_u32(u32::try_from(offer.len()).map_err(io::Error::other)?);

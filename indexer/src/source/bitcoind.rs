@@ -10,7 +10,8 @@ use crds::{Network, pod};
 use futures::future::{BoxFuture, FutureExt};
 
 use super::{
-    AddressError, BlockSource, Error, Headers,
+    BlockSource, Headers,
+    error::{AddressError, Error},
     http::{self, Endpoint, Login, LoginFiles},
     node::Node,
 };
@@ -30,7 +31,7 @@ pub struct Bitcoind {
 #[derive(Clone, Copy)]
 struct Turn {
     serving: usize,
-    /// When it began to serve, or when the first node was last tried in vain.
+    /// When it began to serve, or when the first node last failed again.
     since: Instant,
 }
 

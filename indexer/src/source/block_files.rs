@@ -4,23 +4,25 @@
 //! when they are asked for. The best chain is the one with the most work that goes back to genesis.
 
 mod body;
+pub(super) mod error;
 mod index;
 mod scan;
 
+pub use error::Error;
+
 use std::{
     collections::VecDeque,
-    io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
 use bitcoin::BlockHash;
-use crds::{Network, pod::source_reasons};
+use crds::Network;
 use futures::future::{BoxFuture, FutureExt, Shared};
 use tokio::{sync::OnceCell, task::spawn_blocking};
 
-use super::{BlockSource, Headers};
-use crate::chain::{self, Block, BlockRef, Height};
+use super::{BlockSource, Headers, error as source};
+use crate::chain::{self, Block, BlockRef, Height, Rules};
 use body::Reader;
 use index::{Index, Place};
 use scan::Scanner;
@@ -63,67 +65,6 @@ struct Run {
 /// What one job reads, for all who wait for it.
 type Reading = Shared<BoxFuture<'static, Arc<[Block]>>>;
 
-/// How block files fail.
-#[derive(Debug, thiserror::Error)]
-#[allow(missing_docs)] // Each field is explained by the text it appears in.
-pub enum Error {
-    /// The folder is not there.
-    #[error("block files cannot be read from {}: give the folder `blocks` of a node's data, readable for this process", .path.display())]
-    NoFolder { path: PathBuf, source: io::Error },
-    /// There is nothing in it.
-    #[error("{} has no files named blk00000.dat and on: give the folder `blocks` of a node's data", .path.display())]
-    NoFiles { path: PathBuf },
-    /// A file of it cannot be read.
-    #[error("read {}: check its permissions and the disk", .path.display())]
-    Read { path: PathBuf, source: io::Error },
-    /// The key of the obfuscation is none.
-    #[error("{} must have 8 bytes: copy it from the node's folder along with the block files", .path.display())]
-    Key { path: PathBuf },
-    /// A file does not begin with a block of our network.
-    #[error("{} does not begin with a block of {network} (its first bytes are {found}): give the block files of a {network} node, and their xor.dat", .path.display())]
-    Foreign {
-        path: PathBuf,
-        network: Network,
-        found: String,
-    },
-    /// Blocks between genesis and others are not there.
-    #[error("the block files in {} have a hole after {}: {count} blocks there do not follow from it; give a folder that was copied whole and never pruned, or the address of a node beside it", .path.display(), .after.map_or("nothing".into(), |height| format!("block {height}")))]
-    Hole {
-        path: PathBuf,
-        after: Option<Height>,
-        count: usize,
-    },
-    /// They do not have a block.
-    #[error("the block files in {} do not have block {} at height {}", .path.display(), .at.hash, .at.height)]
-    NoBlock { path: PathBuf, at: BlockRef },
-    /// They had it.
-    #[error("{} is gone, and with it block {}: its node prunes; give a folder that keeps all blocks from there on", .path.display(), .at.height)]
-    Gone { path: PathBuf, at: BlockRef },
-    /// Other bytes are where a block was.
-    #[error("{} has no valid block at byte {offset}, where block {} was: check the disk", .path.display(), .at.height)]
-    Damaged {
-        path: PathBuf,
-        offset: u32,
-        at: BlockRef,
-        source: Box<chain::Error>,
-    },
-}
-
-impl Error {
-    /// The word for it out of [`source_reasons`].
-    #[must_use]
-    pub fn reason(&self) -> &'static str {
-        match self {
-            Self::NoFolder { .. } | Self::NoFiles { .. } => source_reasons::BLOCK_FILES_MISSING,
-            Self::Read { .. } | Self::Key { .. } => source_reasons::BLOCK_FILES_UNREADABLE,
-            Self::Foreign { .. } => source_reasons::WRONG_NETWORK,
-            Self::Hole { .. } => source_reasons::BLOCK_FILES_INCOMPLETE,
-            Self::Gone { .. } => source_reasons::PRUNED,
-            Self::NoBlock { .. } | Self::Damaged { .. } => source_reasons::BAD_ANSWER,
-        }
-    }
-}
-
 impl BlockFiles {
     /// Nothing is read before the first question.
     #[must_use]
@@ -132,7 +73,7 @@ impl BlockFiles {
             folder: Arc::new(Folder {
                 path: path.into(),
                 network,
-                index: RwLock::new(Index::new(chain::genesis(network))),
+                index: RwLock::new(Index::new(chain::genesis(network), Rules::of(network))),
                 scanner: Mutex::new(Scanner::new(path, network)),
             }),
             looked: OnceCell::new(),
@@ -199,23 +140,23 @@ impl BlockFiles {
 }
 
 impl BlockSource for BlockFiles {
-    async fn tip(&self) -> Result<BlockRef, super::Error> {
+    async fn tip(&self) -> Result<BlockRef, source::Error> {
         self.open().await?;
         self.look().await?;
         Ok(self.folder.tip()?)
     }
 
-    async fn hash_at(&self, height: Height) -> Result<Option<BlockHash>, super::Error> {
+    async fn hash_at(&self, height: Height) -> Result<Option<BlockHash>, source::Error> {
         self.open().await?;
         Ok(self.folder.index().hash_at(height))
     }
 
-    async fn headers_after(&self, from: Option<BlockRef>, max: usize) -> Result<Headers, super::Error> {
+    async fn headers_after(&self, from: Option<BlockRef>, max: usize) -> Result<Headers, source::Error> {
         self.open().await?;
-        Ok(self.folder.index().after(from, max))
+        Ok(self.folder.after(from, max)?)
     }
 
-    async fn block(&self, at: BlockRef) -> Result<Block, super::Error> {
+    async fn block(&self, at: BlockRef) -> Result<Block, source::Error> {
         self.open().await?;
         if let Some(block) = self.read_ahead(at).await {
             return Ok(block);
@@ -244,7 +185,16 @@ impl Folder {
         }
     }
 
-    /// Reads blocks up to the first that cannot be read: who asks for that one is told why.
+    fn after(&self, from: Option<BlockRef>, max: usize) -> Result<Headers, Error> {
+        let after = self.index().after(from, max);
+        after.map_err(|(at, source)| Error::Difficulty {
+            path: self.path.clone(),
+            at,
+            source,
+        })
+    }
+
+    /// Reads blocks up to the first that cannot be read: the request for that one returns the error.
     fn read_run(&self, planned: &[(BlockRef, Place)]) -> Arc<[Block]> {
         let mut reader = self.reader();
         let blocks = planned.iter().map(|(at, place)| reader.read(*at, *place));
@@ -258,7 +208,7 @@ impl Folder {
         })?;
         let read = self.reader().read(at, place);
         if read.is_err() {
-            // A node that was killed goes on below its last blocks and writes over them: find them where they are now.
+            // A node that was killed continues below its last blocks and overwrites them: find them where they are now.
             let mut scanner = self.scanner.lock().unwrap_or_else(PoisonError::into_inner);
             scanner.forget(place.file);
         }
@@ -270,7 +220,8 @@ impl Folder {
         Reader::new(&self.path, key, self.network)
     }
 
-    // A panic between lock and unlock leaves an index that misses blocks at worst: they are not found, and that is said.
+    // A panic between lock and unlock leaves an index that misses blocks at worst: they are not found, and that is
+    // said.
     fn index(&self) -> RwLockReadGuard<'_, Index> {
         self.index.read().unwrap_or_else(PoisonError::into_inner)
     }

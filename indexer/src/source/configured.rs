@@ -3,14 +3,20 @@
 use bitcoin::BlockHash;
 use crds::{Network, pod};
 
-use super::{AddressError, BlockSource, Error, Headers, Login, bitcoind::Bitcoind, block_files::BlockFiles};
+use super::{
+    BlockSource, Headers,
+    bitcoind::Bitcoind,
+    block_files::BlockFiles,
+    error::{AddressError, Error},
+    http::Login,
+};
 use crate::chain::{Block, BlockRef, Height};
 
 /// Where blocks come from.
 ///
-/// With both, the node says what the best chain is, and the files only save it the work: a block they have is read
-/// there, every other one is asked of the node. So the hand-over is no event, files may be old, incomplete or pruned,
-/// and no block of theirs is taken that the node does not call for.
+/// With both, the node is authoritative and the files are a cache of its blocks: a block they have is read there, every
+/// other one is requested from the node. So the hand-over is no event, files may be old, incomplete or pruned, and no
+/// block is taken from them that is not in the node's chain.
 pub enum Configured {
     /// A node, or several.
     Node(Bitcoind),
@@ -26,7 +32,7 @@ pub enum Configured {
 }
 
 impl Configured {
-    /// Nothing is asked or read before the first question. `login` is for a node whose credentials are not in files.
+    /// Nothing is sent or read before the first call. `login` is for a node whose credentials are not in files.
     ///
     /// # Errors
     /// When an address cannot be used, or when there is neither address nor folder.
@@ -79,7 +85,7 @@ impl BlockSource for Configured {
                     match files.block(at).await {
                         Ok(block) => return Ok(block),
                         Err(error) => {
-                            tracing::warn!(height = %at.height, error = error.message(), "the node is asked instead");
+                            tracing::warn!(height = %at.height, error = error.message(), "requesting it from the node instead");
                         }
                     }
                 }

@@ -1,4 +1,4 @@
-//! An HTTP server that misbehaves as told: for what no real node can be made to do.
+//! An HTTP server that misbehaves on demand: for what no real node can be made to do.
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -49,18 +49,28 @@ pub(super) fn answer(status: u16, body: &[u8]) -> Option<Vec<u8>> {
     Some([head.as_bytes(), body].concat())
 }
 
+/// Reads a whole request, since closing a connection with something unread resets it. Gives its first line.
 async fn request_line(stream: &mut TcpStream) -> String {
     let mut read = Vec::new();
-    while !read.windows(4).any(|window| window == b"\r\n\r\n") {
+    let mut wanted = None;
+    while wanted.is_none_or(|wanted| read.len() < wanted) {
         let mut buffer = [0; 4096];
         match stream.read(&mut buffer).await.unwrap() {
             0 => break,
             count => read.extend_from_slice(&buffer[..count]),
         }
+        let head_end = read.windows(4).position(|window| window == b"\r\n\r\n");
+        wanted = wanted.or_else(|| head_end.map(|end| end + 4 + body_length(&read[..end])));
     }
     String::from_utf8_lossy(&read)
         .lines()
         .next()
         .unwrap_or_default()
         .to_owned()
+}
+
+fn body_length(head: &[u8]) -> usize {
+    let head = String::from_utf8_lossy(head).to_lowercase();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+    length.map_or(0, |length| length.trim().parse().unwrap())
 }

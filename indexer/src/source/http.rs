@@ -2,11 +2,15 @@
 
 use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use reqwest::{Client, Method, RequestBuilder, StatusCode, Url, redirect};
 use tokio::sync::Mutex;
 
-use super::{AddressError, Error};
+use super::error::{AddressError, Error};
+use crate::{
+    chain,
+    download::{BodyError, read_body},
+};
 
 /// The longest answer that is read: a block of 4,000,000 bytes (the consensus limit) in hex, with its JSON around it.
 pub(super) const ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -113,6 +117,14 @@ impl Endpoint {
         }
     }
 
+    /// A header or a block that breaks a rule.
+    pub(super) fn invalid(&self, source: chain::Error) -> Error {
+        Error::Invalid {
+            url: self.name.clone(),
+            source,
+        }
+    }
+
     /// An answer with a status that has no meaning here.
     pub(super) fn unexpected(&self, what: &'static str, status: StatusCode) -> Error {
         Error::Status {
@@ -174,21 +186,16 @@ impl Endpoint {
         };
         let mut response = request.send().await.map_err(unreachable)?;
         let status = response.status();
-        let mut body = BytesMut::new();
-        while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
-            if body.len() + chunk.len() > ANSWER_BYTES_MAX {
-                return Err(Error::TooLong {
-                    url: self.name.clone(),
-                    what,
-                    max_bytes: ANSWER_BYTES_MAX,
-                });
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(Answer {
-            status,
-            body: body.freeze(),
-        })
+        let body = read_body(&mut response, ANSWER_BYTES_MAX).await;
+        let body = body.map_err(|error| match error {
+            BodyError::BrokenOff(error) => unreachable(error),
+            BodyError::TooLong => Error::TooLong {
+                url: self.name.clone(),
+                what,
+                max_bytes: ANSWER_BYTES_MAX,
+            },
+        })?;
+        Ok(Answer { status, body })
     }
 
     async fn login(&self) -> Result<Option<Login>, Error> {

@@ -1,20 +1,32 @@
 //! A chain in memory that a test shapes while it is followed.
 
-use std::sync::{
-    Mutex, MutexGuard,
-    atomic::{AtomicBool, AtomicUsize, Ordering},
+use std::{
+    collections::HashMap,
+    sync::{
+        Mutex, MutexGuard,
+        atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering},
+    },
 };
 
 use bitcoin::{BlockHash, hashes::Hash};
 use bytes::Bytes;
 
-use super::{BlockSource, Error, Headers};
-use crate::chain::{Block, BlockRef, Height};
+use super::{BlockSource, Headers, error::Error};
+use crate::chain::{Block, BlockRef, Height, Link, Work};
+
+/// The work of a block of a branch of which nothing else is said.
+const WORK: Work = Work(2);
 
 /// Blocks are made up: each is named by its branch and height, and its bytes are that name.
 #[derive(Default)]
 pub(crate) struct MemorySource {
     best: Mutex<Vec<BlockHash>>,
+    /// The work of each block of a branch, where it is not [`WORK`].
+    works: Mutex<HashMap<u8, Work>>,
+    /// Blocks that it claims to have above its tip.
+    claims: AtomicU32,
+    /// Blocks beside the chain are not there.
+    forgets: AtomicBool,
     fails: AtomicBool,
     refuses: AtomicBool,
     served: AtomicUsize,
@@ -50,6 +62,26 @@ impl MemorySource {
     /// Replaces all of it.
     pub(crate) fn set_best(&self, best: Vec<BlockHash>) {
         *self.chain() = best;
+    }
+
+    /// From now on each block of a branch has this work.
+    pub(crate) fn weigh(&self, branch: u8, work: u128) {
+        self.works.lock().unwrap().insert(branch, Work(work));
+    }
+
+    /// From now on it claims to have so many blocks more than it has.
+    pub(crate) fn claim(&self, blocks: u32) {
+        self.claims.store(blocks, Ordering::Relaxed);
+    }
+
+    /// From now on it does not have blocks that left its chain.
+    pub(crate) fn forget(&self) {
+        self.forgets.store(true, Ordering::Relaxed);
+    }
+
+    fn work(&self, hash: BlockHash) -> Work {
+        let [.., branch] = hash.to_byte_array();
+        self.works.lock().unwrap().get(&branch).copied().unwrap_or(WORK)
     }
 
     /// From now on every question fails.
@@ -97,8 +129,12 @@ impl MemorySource {
 
 impl BlockSource for MemorySource {
     async fn tip(&self) -> Result<BlockRef, Error> {
-        let tip = self.chain().len() - 1;
-        self.answer(self.at(u32::try_from(tip).unwrap()))
+        let blocks = self.chain().len();
+        let tip = self.at(u32::try_from(blocks).unwrap() - 1);
+        self.answer(BlockRef {
+            height: Height(tip.height.0 + self.claims.load(Ordering::Relaxed)),
+            ..tip
+        })
     }
 
     async fn hash_at(&self, height: Height) -> Result<Option<BlockHash>, Error> {
@@ -114,9 +150,12 @@ impl BlockSource for MemorySource {
         };
         let next = chain.iter().zip(0..).skip(first).take(max);
         self.answer(Headers::Next(
-            next.map(|(hash, height)| BlockRef {
-                height: Height(height),
-                hash: *hash,
+            next.map(|(hash, height)| Link {
+                at: BlockRef {
+                    height: Height(height),
+                    hash: *hash,
+                },
+                work: self.work(*hash),
             })
             .collect(),
         ))
@@ -124,13 +163,19 @@ impl BlockSource for MemorySource {
 
     async fn block(&self, at: BlockRef) -> Result<Block, Error> {
         self.served.fetch_add(1, Ordering::Relaxed);
+        if self.forgets.load(Ordering::Relaxed) && !self.chain().contains(&at.hash) {
+            let url = "memory".into();
+            return Err(Error::NoBlock { url, at });
+        }
+        // Any will do for a block beside the chain.
         let prev = at
             .height
             .prev()
-            .map_or_else(BlockHash::all_zeros, |height| self.at(height.0).hash);
+            .and_then(|height| self.chain().get(height.0 as usize).copied());
         self.answer(Block {
             at,
-            prev,
+            prev: prev.unwrap_or_else(BlockHash::all_zeros),
+            work: self.work(at.hash),
             bytes: Bytes::copy_from_slice(at.hash.as_byte_array()),
         })
     }

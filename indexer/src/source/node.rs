@@ -1,22 +1,38 @@
 //! One Bitcoin node: which interface it offers, and its answers, verified.
 
-use bitcoin::BlockHash;
-use crds::Network;
-use serde::Deserialize;
-use tokio::sync::Mutex;
+use std::sync::{Arc, MutexGuard, PoisonError};
 
-use super::{Error, Headers, http::Endpoint, rest, rpc};
-use crate::chain::{self, Block, BlockRef, Height};
+use bitcoin::{BlockHash, block::Header};
+use bytes::Bytes;
+use crds::Network;
+use tokio::sync::{Mutex, Semaphore};
+
+use super::{
+    Headers,
+    chain_info::ChainInfo,
+    error::Error,
+    http::{Answer, Endpoint},
+    rest, rpc,
+};
+use crate::chain::{self, Block, BlockRef, Claim, Difficulty, Height, Link, Rules, Work};
 
 /// Blocks up to this size are checked by the thread that received them: some hundred microseconds, as much as handing
 /// one over to another thread and waiting for it costs.
 const CHECKED_AT_ONCE_BYTES: usize = 32 << 10;
+/// Large blocks that are read and checked at a time: more would only wait for processors, with up to 12 MB each: the
+/// answer in hex, and the block.
+const READING_MAX: usize = 4;
 
 /// A node; what was found out about it is kept until [`Node::forget`].
 pub(super) struct Node {
-    endpoint: Endpoint,
+    endpoint: Arc<Endpoint>,
     network: Network,
+    rules: Rules,
     interface: Mutex<Option<Interface>>,
+    /// The last header handed out, and the difficulty up to it: where the next answer continues.
+    followed: std::sync::Mutex<Option<(BlockHash, Difficulty)>>,
+    /// A permit for each large block that is being read.
+    reading: Arc<Semaphore>,
 }
 
 #[derive(Clone, Copy)]
@@ -25,25 +41,23 @@ enum Interface {
     Rpc,
 }
 
-/// What both interfaces say of the chain, as far as it is needed.
-#[derive(Deserialize)]
-pub(super) struct ChainInfo {
-    blocks: u32,
-    #[serde(default)]
-    headers: u32,
-    bestblockhash: String,
-    #[serde(default)]
-    initialblockdownload: bool,
-    /// The lowest block it still has; absent if it keeps all.
-    pruneheight: Option<u32>,
+/// What came of a block.
+enum BlockAnswer {
+    /// Its bytes; none: the node does not have it.
+    Bytes(Option<Bytes>),
+    /// JSON that holds them as hex.
+    Json(Answer),
 }
 
 impl Node {
     pub(super) fn new(endpoint: Endpoint, network: Network) -> Self {
         Self {
-            endpoint,
+            endpoint: Arc::new(endpoint),
             network,
+            rules: Rules::of(network),
             interface: Mutex::new(None),
+            followed: std::sync::Mutex::default(),
+            reading: Arc::new(Semaphore::new(READING_MAX)),
         }
     }
 
@@ -52,14 +66,15 @@ impl Node {
         &self.endpoint.name
     }
 
-    /// After a failure: looks at everything anew, since the address may lead to another node by then.
+    /// After a failure: forgets what was found out, since the address may lead to another node by then.
     pub(super) async fn forget(&self) {
         *self.interface.lock().await = None;
     }
 
     pub(super) async fn tip(&self) -> Result<BlockRef, Error> {
         let info = self.chain_info(self.interface().await?).await?;
-        // A regtest node calls itself behind whenever its last block is a day old, and nothing can end that but a block.
+        // A regtest node calls itself behind whenever its last block is a day old, and nothing can end that but a
+        // block.
         if info.initialblockdownload && self.network != Network::Regtest {
             let (url, blocks, headers) = (self.endpoint.name.clone(), info.blocks, info.headers);
             return Err(Error::InitialSync { url, blocks, headers });
@@ -84,48 +99,118 @@ impl Node {
             hash: chain::genesis(self.network),
         };
         let first = from.unwrap_or(genesis);
-        // The answer begins with the first block itself: what follows it is not told otherwise from nothing.
+        let interface = self.interface().await?;
+        // The answer begins with the first block itself: this distinguishes an empty one from one about another chain.
         let count = max.saturating_add(usize::from(from.is_some()));
-        let headers = match self.interface().await? {
-            Interface::Rest => rest::headers(&self.endpoint, first.hash, count).await?,
-            Interface::Rpc => rpc::headers(&self.endpoint, first, count).await?,
-        };
+        let headers = self.headers(interface, first, count).await?;
         let Some((head, rest)) = headers.split_first() else {
             return Ok(Headers::NotInChain);
         };
-        let found = head.block_hash();
-        if found != first.hash {
-            return Err(self.invalid(chain::Error::WrongBlock {
-                found,
-                wanted: first.hash,
-            }));
-        }
-        let hashes = chain::check_headers(rest, first.hash, self.network).map_err(|error| self.invalid(error))?;
-        let next = hashes.into_iter().scan(first.height, |height, hash| {
-            *height = height.next();
-            Some(BlockRef { height: *height, hash })
+        let Some(mut difficulty) = self.difficulty(interface, first, head).await? else {
+            return Ok(Headers::NotInChain);
+        };
+        let next =
+            chain::check_headers(rest, first.hash, &mut difficulty).map_err(|error| self.endpoint.invalid(error))?;
+        let last = next.last().map_or(first, |last| last.at);
+        *self.followed() = Some((last.hash, difficulty));
+        let genesis = from.is_none().then(|| Link {
+            at: genesis,
+            work: Work::of(head.bits),
         });
-        Ok(Headers::Next(
-            from.is_none().then_some(genesis).into_iter().chain(next).collect(),
-        ))
+        Ok(Headers::Next(genesis.into_iter().chain(next).collect()))
+    }
+
+    /// At most `count` headers of the best chain, the first that of `from`; none if that is not in the best chain.
+    async fn headers(&self, interface: Interface, from: BlockRef, count: usize) -> Result<Vec<Header>, Error> {
+        let headers = match interface {
+            Interface::Rest => rest::headers(&self.endpoint, from.hash, count).await?,
+            Interface::Rpc => rpc::headers(&self.endpoint, from, count).await?,
+        };
+        match headers.first().map(Header::block_hash) {
+            Some(found) if found != from.hash => Err(self.endpoint.invalid(chain::Error::WrongBlock {
+                found,
+                wanted: from.hash,
+            })),
+            _ => Ok(headers),
+        }
+    }
+
+    /// The difficulty of the chain up to a block, whose header is `head`; none if it left the best chain meanwhile.
+    ///
+    /// In a sync it is known from the headers before. Else the headers of the period are fetched, 2,016 at most.
+    async fn difficulty(&self, interface: Interface, of: BlockRef, head: &Header) -> Result<Option<Difficulty>, Error> {
+        if let Some((hash, difficulty)) = *self.followed()
+            && hash == of.hash
+        {
+            return Ok(Some(difficulty));
+        }
+        let start = self.rules.needed_from(of.height);
+        if start == of.height {
+            return Ok(Some(Difficulty::begin(self.rules, start, Claim::from(head))));
+        }
+        let Some(hash) = self.hash_by(interface, start).await? else {
+            return Ok(None);
+        };
+        let mut at = BlockRef { height: start, hash };
+        let mut known: Option<Difficulty> = None;
+        while at.height < of.height {
+            let count = of.height.above(at.height) as usize + 1;
+            let headers = self.headers(interface, at, count).await?;
+            let Some((head, rest)) = headers.split_first() else {
+                return Ok(None);
+            };
+            let difficulty = known.get_or_insert_with(|| Difficulty::begin(self.rules, start, Claim::from(head)));
+            let next = chain::check_headers(rest, at.hash, difficulty).map_err(|error| self.endpoint.invalid(error))?;
+            match next.last() {
+                Some(last) => at = last.at,
+                None => return Ok(None),
+            }
+        }
+        Ok(known.filter(|_| at == of))
+    }
+
+    // A panic between lock and unlock leaves what was there before.
+    fn followed(&self) -> MutexGuard<'_, Option<(BlockHash, Difficulty)>> {
+        self.followed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) async fn block(&self, at: BlockRef) -> Result<Block, Error> {
         let interface = self.interface().await?;
-        let bytes = match interface {
-            Interface::Rest => rest::block(&self.endpoint, at).await?,
-            Interface::Rpc => rpc::block(&self.endpoint, at).await?,
+        let answer = match interface {
+            Interface::Rest => BlockAnswer::Bytes(rest::block(&self.endpoint, at).await?),
+            Interface::Rpc => BlockAnswer::Json(rpc::block(&self.endpoint, at).await?),
         };
-        let Some(bytes) = bytes else {
-            return Err(self.why_no_block(interface, at).await?);
-        };
-        let network = self.network;
-        if bytes.len() <= CHECKED_AT_ONCE_BYTES {
-            return chain::check_block(bytes, at, network).map_err(|error| self.invalid(error));
+        match self.read_block(answer, at).await? {
+            Some(block) => Ok(block),
+            None => Err(self.why_no_block(interface, at).await?),
         }
-        // Hashing a full block takes tens of milliseconds: too long for the threads that wait for sockets.
-        match tokio::task::spawn_blocking(move || chain::check_block(bytes, at, network)).await {
-            Ok(checked) => checked.map_err(|error| self.invalid(error)),
+    }
+
+    /// The block of an answer, checked; none if the node does not have it.
+    ///
+    /// Reading JSON and hashing a full block take tens of milliseconds: too long for the threads that wait for sockets.
+    async fn read_block(&self, answer: BlockAnswer, at: BlockRef) -> Result<Option<Block>, Error> {
+        let (endpoint, network) = (self.endpoint.clone(), self.network);
+        let is_small = answer.len() <= CHECKED_AT_ONCE_BYTES;
+        let read = move || {
+            let bytes = match answer {
+                BlockAnswer::Bytes(bytes) => bytes,
+                BlockAnswer::Json(answer) => rpc::read_block(&endpoint, &answer)?,
+            };
+            let checked = bytes.map(|bytes| chain::check_block(bytes, at, network)).transpose();
+            checked.map_err(|error| endpoint.invalid(error))
+        };
+        if is_small {
+            return read();
+        }
+        // It goes with the job, which runs to its end whoever waits for it. The semaphore is never closed.
+        let permit = Arc::clone(&self.reading).acquire_owned().await;
+        let job = move || {
+            let _permit = permit;
+            read()
+        };
+        match tokio::task::spawn_blocking(job).await {
+            Ok(block) => block,
             Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
         }
     }
@@ -181,164 +266,17 @@ impl Node {
             Interface::Rpc => rpc::hash_at(&self.endpoint, height).await,
         }
     }
+}
 
-    fn invalid(&self, source: chain::Error) -> Error {
-        Error::Invalid {
-            url: self.endpoint.name.clone(),
-            source,
+impl BlockAnswer {
+    /// Bytes of it.
+    fn len(&self) -> usize {
+        match self {
+            Self::Bytes(bytes) => bytes.as_ref().map_or(0, Bytes::len),
+            Self::Json(answer) => answer.body.len(),
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use bitcoin::{consensus::serialize, constants::genesis_block, params::Params};
-    use crds::pod::source_reasons;
-
-    use super::*;
-    use crate::source::{
-        fake::{Fake, answer},
-        http,
-    };
-
-    type Answer = Option<Vec<u8>>;
-
-    fn genesis() -> BlockRef {
-        BlockRef {
-            height: Height(0),
-            hash: chain::genesis(Network::Regtest),
-        }
-    }
-
-    /// A node whose chain is the genesis block, but for what `fault` answers to some of the requests.
-    async fn node(fault: impl Fn(&str) -> Option<Answer> + Send + 'static) -> (Node, Fake) {
-        let block = genesis_block(Params::REGTEST);
-        let fake = Fake::new(move |request| {
-            let path = request.split(' ').nth(1).unwrap();
-            let hash = block.block_hash();
-            fault(path).unwrap_or_else(|| match path.split('/').nth(2) {
-                Some("chaininfo.json") => {
-                    let info = serde_json::json!({"blocks": 0, "headers": 0, "bestblockhash": hash.to_string()});
-                    answer(200, info.to_string().as_bytes())
-                }
-                Some("blockhashbyheight") => answer(200, format!("{hash}\n").as_bytes()),
-                Some("headers") => answer(200, &serialize(&block.header)),
-                Some("block") => answer(200, &serialize(&block)),
-                _ => answer(404, b""),
-            })
-        })
-        .await;
-        let client = http::client(Duration::from_millis(500)).unwrap();
-        let endpoint = Endpoint::new(&fake.url, 1, None, None, client).unwrap();
-        (Node::new(endpoint, Network::Regtest), fake)
-    }
-
-    /// A node that answers requests for paths with this word in them so.
-    async fn node_with(word: &'static str, fault: Answer) -> (Node, Fake) {
-        node(move |path| path.contains(word).then(|| fault.clone())).await
-    }
-
-    #[tokio::test]
-    async fn a_sane_node_is_believed() {
-        let (node, _fake) = node(|_| None).await;
-        assert_eq!(node.tip().await.unwrap(), genesis());
-        assert_eq!(
-            node.headers_after(None, 10).await.unwrap(),
-            Headers::Next(vec![genesis()])
-        );
-        assert_eq!(
-            node.headers_after(Some(genesis()), 10).await.unwrap(),
-            Headers::Next(vec![])
-        );
-        assert_eq!(node.block(genesis()).await.unwrap().at, genesis());
-    }
-
-    /// Contract §8.2.
-    #[tokio::test]
-    async fn whatever_is_wrong_with_an_answer_has_its_reason() {
-        let garbage = answer(200, b"<html>it works</html>");
-        let too_long = answer(200, &vec![b'0'; http::ANSWER_BYTES_MAX + 1]);
-        let breaks_off = b"HTTP/1.1 200 x\r\ncontent-length: 99\r\n\r\n{\"blocks\":".to_vec();
-        let cases = [
-            ("no JSON", garbage, source_reasons::BAD_ANSWER),
-            ("longer than anything", too_long, source_reasons::BAD_ANSWER),
-            ("an error of the server", answer(500, b""), source_reasons::BAD_ANSWER),
-            ("a redirect", answer(302, b""), source_reasons::BAD_ANSWER),
-            ("401", answer(401, b""), source_reasons::UNAUTHORIZED),
-            ("403", answer(403, b""), source_reasons::UNAUTHORIZED),
-            (
-                "starting",
-                answer(503, b"Loading block index"),
-                source_reasons::UNREACHABLE,
-            ),
-            ("a broken connection", Some(b"HT".to_vec()), source_reasons::UNREACHABLE),
-            ("a body that breaks off", Some(breaks_off), source_reasons::UNREACHABLE),
-            ("silence", None, source_reasons::UNREACHABLE),
-            (
-                "no REST, and no credentials",
-                answer(404, b""),
-                source_reasons::NO_INTERFACE,
-            ),
-        ];
-        for (name, fault, reason) in cases {
-            let (node, fake) = node_with("chaininfo", fault).await;
-            let error = node.tip().await.unwrap_err();
-            assert_eq!(error.reason(), reason, "{name}");
-            assert!(error.message().contains(&fake.url), "{name}: {}", error.message());
-        }
-    }
-
-    /// Contract §8.2.
-    #[tokio::test]
-    async fn a_block_that_is_not_the_one_asked_for_is_refused() {
-        let other = serialize(&genesis_block(Params::BITCOIN));
-        let cut = serialize(&genesis_block(Params::REGTEST))[..200].to_vec();
-        for bytes in [other, cut, Vec::new()] {
-            let (node, _fake) = node_with("/rest/block/", answer(200, &bytes)).await;
-            assert!(matches!(node.block(genesis()).await, Err(Error::Invalid { .. })));
-        }
-    }
-
-    #[tokio::test]
-    async fn headers_that_do_not_follow_are_refused() {
-        let header = |params| serialize(&genesis_block(params).header);
-        let twice = [header(Params::REGTEST), header(Params::REGTEST)].concat();
-        for bytes in [header(Params::BITCOIN), twice] {
-            let (node, _fake) = node_with("/rest/headers/", answer(200, &bytes)).await;
-            assert!(matches!(
-                node.headers_after(Some(genesis()), 10).await,
-                Err(Error::Invalid { .. })
-            ));
-        }
-        for bytes in [vec![0; 79], header(Params::REGTEST).repeat(12)] {
-            let (node, _fake) = node_with("/rest/headers/", answer(200, &bytes)).await;
-            assert!(matches!(
-                node.headers_after(Some(genesis()), 10).await,
-                Err(Error::Malformed { .. })
-            ));
-        }
-    }
-
-    #[tokio::test]
-    async fn a_block_the_node_does_not_have_is_no_pruned_one() {
-        let (node, _fake) = node_with("/rest/block/", answer(404, b"")).await;
-        assert!(matches!(node.block(genesis()).await, Err(Error::NoBlock { at, .. }) if at == genesis()));
-    }
-
-    #[tokio::test]
-    async fn a_node_that_lost_its_rest_interface_is_not_one_with_a_short_chain() {
-        let lost = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
-        let is_lost = lost.clone();
-        let (node, _fake) = node(move |_| {
-            is_lost
-                .load(std::sync::atomic::Ordering::Relaxed)
-                .then(|| answer(404, b""))
-        })
-        .await;
-        node.tip().await.unwrap();
-        lost.store(true, std::sync::atomic::Ordering::Relaxed);
-        assert!(matches!(node.hash_at(Height(5)).await, Err(Error::NoInterface { .. })));
-    }
-}
+mod tests;

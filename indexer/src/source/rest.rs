@@ -4,7 +4,7 @@ use bitcoin::{BlockHash, block::Header, consensus::deserialize};
 use bytes::Bytes;
 use reqwest::StatusCode;
 
-use super::{Error, http::Endpoint, node::ChainInfo};
+use super::{chain_info::ChainInfo, error::Error, http::Endpoint};
 use crate::chain::{BlockRef, Height};
 
 /// Most headers of one answer, `from` included: the node's own limit.
@@ -28,7 +28,7 @@ pub(super) async fn probe(endpoint: &Endpoint) -> Result<Option<ChainInfo>, Erro
 
 /// The state of the chain.
 pub(super) async fn chain_info(endpoint: &Endpoint) -> Result<ChainInfo, Error> {
-    // Once it was offered; a node that was started anew without it is asked from the beginning.
+    // Once it was offered; a node that was restarted without it is probed again.
     probe(endpoint).await?.ok_or_else(|| Error::NoInterface {
         url: endpoint.name.clone(),
     })

@@ -8,9 +8,14 @@ use reqwest::StatusCode;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-use super::{Error, http::Endpoint, node::ChainInfo};
+use super::{
+    chain_info::ChainInfo,
+    error::Error,
+    http::{Answer, Endpoint},
+};
 use crate::chain::{BlockRef, Height};
 
+const GET_BLOCK: &str = "getblock";
 /// Most headers of one answer: each costs two calls, and a batch of calls is answered as a whole or not at all.
 pub(super) const HEADERS_MAX: usize = 500;
 /// How much of a node's own words is shown.
@@ -94,13 +99,19 @@ async fn hashes(endpoint: &Endpoint, heights: RangeInclusive<u32>) -> Result<Vec
     Ok(hashes)
 }
 
-/// The bytes of a block; none if the node does not have it.
-pub(super) async fn block(endpoint: &Endpoint, at: BlockRef) -> Result<Option<Bytes>, Error> {
-    const WHAT: &str = "getblock";
-    match call::<String>(endpoint, WHAT, json!([at.hash.to_string(), 0])).await? {
-        Ok(text) => unhex(endpoint, WHAT, &text).map(|bytes| Some(bytes.into())),
+/// The answer about a block, which is yet to be read by [`read_block`].
+pub(super) async fn block(endpoint: &Endpoint, at: BlockRef) -> Result<Answer, Error> {
+    let request = request(0, GET_BLOCK, &json!([at.hash.to_string(), 0]));
+    endpoint.post(request.to_string().into(), GET_BLOCK).await
+}
+
+/// The bytes of a block; none if the node does not have it. Takes tens of milliseconds for a large one.
+pub(super) fn read_block(endpoint: &Endpoint, answer: &Answer) -> Result<Option<Bytes>, Error> {
+    let reply: Reply<&str> = read(endpoint, GET_BLOCK, answer)?;
+    match outcome(endpoint, GET_BLOCK, reply)? {
+        Ok(text) => unhex(endpoint, GET_BLOCK, text).map(|bytes| Some(bytes.into())),
         Err(failure) if NO_BLOCK.contains(&failure.code) => Ok(None),
-        Err(failure) => Err(failed(endpoint, WHAT, &failure)),
+        Err(failure) => Err(failed(endpoint, GET_BLOCK, &failure)),
     }
 }
 
@@ -110,8 +121,7 @@ async fn call<T: DeserializeOwned>(
     method: &'static str,
     params: Value,
 ) -> Result<Result<T, Failure>, Error> {
-    let request = json!({"jsonrpc": "1.0", "id": 0, "method": method, "params": params});
-    let reply: Reply<T> = post(endpoint, method, &request).await?;
+    let reply: Reply<T> = post(endpoint, method, &request(0, method, &params)).await?;
     outcome(endpoint, method, reply)
 }
 
@@ -123,7 +133,7 @@ async fn batch<T: DeserializeOwned>(
 ) -> Result<Vec<Result<T, Failure>>, Error> {
     let count = params.len();
     let calls = params.into_iter().enumerate();
-    let request = calls.map(|(id, params)| json!({"jsonrpc": "1.0", "id": id, "method": method, "params": params}));
+    let request = calls.map(|(id, params)| request(id, method, &params));
     let mut replies: Vec<Reply<T>> = post(endpoint, method, &request.collect()).await?;
     replies.sort_by_key(|reply| reply.id);
     if replies.len() != count || replies.iter().enumerate().any(|(id, reply)| reply.id != id) {
@@ -138,6 +148,14 @@ async fn batch<T: DeserializeOwned>(
 /// Sends a request and reads the answer whatever its status is: nodes send JSON-RPC errors with 404 or 500.
 async fn post<T: DeserializeOwned>(endpoint: &Endpoint, method: &'static str, request: &Value) -> Result<T, Error> {
     let answer = endpoint.post(request.to_string().into(), method).await?;
+    read(endpoint, method, &answer)
+}
+
+fn request(id: usize, method: &'static str, params: &Value) -> Value {
+    json!({"jsonrpc": "1.0", "id": id, "method": method, "params": params})
+}
+
+fn read<'a, T: Deserialize<'a>>(endpoint: &Endpoint, method: &'static str, answer: &'a Answer) -> Result<T, Error> {
     serde_json::from_slice(&answer.body).map_err(|_| match answer.status {
         StatusCode::OK => endpoint.malformed(method),
         status => endpoint.unexpected(method, status),

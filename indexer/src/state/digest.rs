@@ -4,7 +4,7 @@ use std::fmt;
 
 use bitcoin::{BlockHash, hashes::Hash};
 
-use super::{WriteSet, write_set::length};
+use super::write_set::{WriteSet, length};
 use crate::chain::Height;
 
 /// Commitment to everything written up to a height: equal digests mean equal indexes.
@@ -53,7 +53,7 @@ impl Digest {
         )
     }
 
-    /// The digest before the first block of another module, which goes on with what others built: `H(label ‖ self ‖
+    /// The digest before the first block of another module, which continues what others built: `H(label ‖ self ‖
     /// identity hash)`. At which height that is, [`Self::next`] adds.
     #[must_use]
     pub fn taken_over(&self, identity_hash: [u8; 32]) -> Self {

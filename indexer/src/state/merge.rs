@@ -3,9 +3,8 @@
 use std::iter;
 
 use super::{
-    WriteSet,
     order::{head, shows_same, tag},
-    write_set::Pairs,
+    write_set::{Pairs, WriteSet},
 };
 
 /// A pair, and the position of its write set.

@@ -3,7 +3,7 @@
 
 use std::{cmp::Ordering, ops::Range};
 
-/// Keys that are told apart by whole comparisons instead of by their next eight bytes, at most: below it a sort of
+/// Keys that are compared whole instead of by their next eight bytes, at most: below it a sort of
 /// numbers does not repay making them.
 const FEW: usize = 32;
 /// How many bytes of a key a head shows.
@@ -38,8 +38,8 @@ pub(super) fn tag(head: u128) -> u32 {
 
 /// Heads of the keys at the positions below `count`, tagged with these, in row order; equal keys by position.
 ///
-/// Keys that begin alike, as those of one table do, are told apart by further eight bytes at a time. That ends, for a
-/// step looks at eight bytes of every key in it that were not looked at before.
+/// Keys that begin alike, as those of one table do, are distinguished by the next eight bytes at a time. That ends, for
+/// a step looks at eight bytes of every key in it that were not looked at before.
 pub(super) fn ordered<'a>(count: u32, key: impl Fn(u32) -> &'a [u8]) -> Vec<u128> {
     let mut heads: Vec<u128> = (0..count).map(|at| head(key(at), 0, at)).collect();
     heads.sort_unstable();

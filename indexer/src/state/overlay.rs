@@ -5,7 +5,7 @@ use std::{collections::VecDeque, hash::BuildHasher, sync::Arc};
 use bytes::Bytes;
 use hashbrown::DefaultHashBuilder;
 
-use super::{Flushed, places::Places};
+use super::{key_table::KeyTable, write_set::Flushed};
 use crate::chain::Height;
 
 /// Write sets that are executed and not yet visible in the store, and some that already are: they answer most reads of
@@ -25,7 +25,7 @@ pub struct Overlay {
 struct Generation {
     blocks: Vec<Block>,
     /// Where the newest value of each key stands.
-    places: Places,
+    table: KeyTable,
     /// Pairs of all blocks.
     pairs: usize,
     held_bytes: usize,
@@ -42,8 +42,8 @@ struct Block {
 /// A generation takes no more blocks once it holds this much: some ten of the densest blocks. What is committed is
 /// kept for up to one generation longer than it has to be.
 const GENERATION_BYTES: usize = 32 << 20;
-/// Keys a generation has room for at least: pairs of a real index hold some hundred bytes each. Its table has 2 MiB then,
-/// what the fast cache of one processor holds.
+/// Keys a generation has room for at least: pairs of a real index hold some hundred bytes each. Its table has 2 MiB
+/// then, what the fast cache of one processor holds.
 const KEYS: usize = 340_000;
 
 impl Overlay {
@@ -90,7 +90,7 @@ impl Generation {
     fn with_room_for(writes: &Flushed) -> Self {
         Self {
             blocks: Vec::new(),
-            places: Places::with_room_for(KEYS.max(writes.len() as usize)),
+            table: KeyTable::with_room_for(KEYS.max(writes.len() as usize)),
             pairs: 0,
             held_bytes: 0,
             last: Height(0),
@@ -99,7 +99,7 @@ impl Generation {
 
     fn has_room_for(&self, writes: &Flushed) -> bool {
         let pairs = self.pairs + writes.len() as usize;
-        self.held_bytes < GENERATION_BYTES && pairs <= self.places.room()
+        self.held_bytes < GENERATION_BYTES && pairs <= self.table.room()
     }
 
     fn push(&mut self, height: Height, writes: Arc<Flushed>, hasher: &DefaultHashBuilder) {
@@ -111,18 +111,18 @@ impl Generation {
         self.last = height;
         let new = Arc::clone(&writes);
         self.blocks.push(Block { first, writes });
-        let Self { blocks, places, .. } = self;
+        let Self { blocks, table, .. } = self;
         for pair in 0..len {
             let key = new.key(pair);
             // In the order flushed, so that the last value of a key is the one that stays.
-            places.put(hasher.hash_one(key), first + pair, |number| {
+            table.put(hasher.hash_one(key), first + pair, |number| {
                 key_of(blocks, number) == key
             });
         }
     }
 
     fn get(&self, key: &[u8], hash: u64) -> Option<Bytes> {
-        let number = self.places.get(hash, |number| key_of(&self.blocks, number) == key)?;
+        let number = self.table.get(hash, |number| key_of(&self.blocks, number) == key)?;
         let (writes, pair) = place(&self.blocks, number);
         Some(writes.value(pair))
     }

@@ -2,8 +2,8 @@
 //!
 //! Keys and values lie in one piece of memory, as they came from the guest. The thread that runs the guest does no more
 //! than note where each begins; putting them in order is left to the first who needs the order, on its own thread. That
-//! copies them once more, in order: digest, undo record and file each go through all pairs, and memory that is read from
-//! one end to the other is several times as fast as the same bytes here and there.
+//! copies them once more, in order: digest, undo record and file each go through all pairs, and memory that is read
+//! from one end to the other is several times as fast as the same bytes here and there.
 
 use std::{fmt, ops::Range, sync::Arc, sync::OnceLock};
 
@@ -114,8 +114,8 @@ impl WriteSet {
         Pairs { rest: bytes, len: *len }
     }
 
-    /// The pairs as they were flushed, without those that came later. It shares the memory, and stays when the write set
-    /// goes.
+    /// The pairs as they were flushed, without those that came later. It shares the memory, and stays when the write
+    /// set goes.
     #[must_use]
     pub fn flushed(&self) -> Arc<Flushed> {
         Arc::clone(&self.flushed)

@@ -5,23 +5,22 @@ use std::sync::PoisonError;
 use rocksdb::WriteBatch;
 
 use super::{
-    Store, Writing,
     error::Error,
+    handle::{Store, Writing},
     ingest::{self, Change},
-    rocks::Database,
+    rocks::{Database, Durability},
     schema::{BLOCKS, BlockRow, META, ROWS, TIP, UNDO, height_key, write_row_key},
     tuning::Pace,
     undo,
 };
 use crate::{
     chain::{BlockRef, Height},
-    fault::point,
     state::{Digest, WriteSet},
 };
 
-/// Blocks that hold at least so much together, as flushed and in order, are written as a file, of some 4 MiB then. Smaller
-/// ones are not worth one: each file is asked at every read until it is merged with others. The tests inside of this crate see files whenever the tip is far,
-/// and batches near it.
+/// Blocks that hold at least so much together, as flushed and in order, are written as a file, of some 4 MiB then.
+/// Smaller ones are not worth one: every read looks into each file until it is merged with others. Tests inside this
+/// crate see files whenever the tip is far, and batches near it.
 pub(super) const FILE_BYTES_MIN: usize = if cfg!(test) { 1 } else { 8 << 20 };
 /// Undo records that are dropped one by one; more than these are dropped as a range.
 const POINT_DELETIONS_MAX: usize = 16;
@@ -35,17 +34,6 @@ pub struct NewBlock<'a> {
     pub writes: &'a WriteSet,
     /// The digest of the index after it.
     pub digest: Digest,
-}
-
-/// What is promised when [`Store::commit`] returns. In both cases the store holds whole blocks at all times, in order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Durability {
-    /// The block, and every block before it, survives the loss of power. Costs one `fdatasync`.
-    EachBlock,
-    /// The block survives the end of the process, by whatever signal. If the machine fails, the newest blocks since the
-    /// last [`EachBlock`](Self::EachBlock) or [`Store::flush`] can be missing, whole and from the newest on; they are
-    /// indexed again.
-    Lazy,
 }
 
 impl Store {
@@ -67,9 +55,7 @@ impl Store {
     /// [`Error::HalfDone`].
     pub fn commit_all(&self, blocks: &[NewBlock<'_>], undo_from: Height, durability: Durability) -> Result<(), Error> {
         let mut writing = self.inner.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        if writing.half_done {
-            return Err(Error::HalfDone);
-        }
+        writing.check()?;
         let rows = self.block_rows(blocks)?;
         let Some(tip) = rows.last().copied() else { return Ok(()) };
         let database = &*self.inner.database;
@@ -95,32 +81,9 @@ impl Store {
             for block in blocks {
                 put_rows(database, &mut batch, block);
             }
-            database.write(batch, durability, "blocks")?;
+            self.write(batch, &writing, durability, "blocks")?;
         }
         self.publish(Some(tip), self.lineage());
-        Ok(())
-    }
-
-    /// Writes a batch and lets the database take a file over, in one step.
-    pub(super) fn write_with(
-        &self,
-        mut batch: WriteBatch,
-        file: &str,
-        writing: &mut Writing,
-        what: &'static str,
-    ) -> Result<(), Error> {
-        let database = &*self.inner.database;
-        point::reach("file written");
-        ingest::announce(database, &mut batch, file);
-        database.write(batch, Durability::EachBlock, what)?;
-        point::reach("file announced");
-        // The file stays whatever becomes of the log. With the tip in a table, too, a log that lost the block rows shows
-        // when the store is opened; else rows of lost blocks would be left among those of the blocks that come instead.
-        writing.half_done = true;
-        database.put_in_table(META, "the tip")?;
-        ingest::take_over(database, file)?;
-        writing.half_done = false;
-        point::reach("file taken over");
         Ok(())
     }
 

@@ -1,4 +1,4 @@
-//! Copies of a store for other machines: taken from one that is in use, and made to end at a height before they are used.
+//! Copies of a store for other machines: taken while it is in use, and cut to a height before they are used.
 
 use std::{
     path::{Path, PathBuf},
@@ -8,11 +8,13 @@ use std::{
 use rocksdb::WriteBatch;
 
 use super::{
-    Durability, Lineage, Store, Tip,
     error::Error,
     folder::Claim,
+    handle::{Store, Tip},
+    lineage::Lineage,
     origin,
-    schema::{BLOCKS, META, PENDING, ROWS, TIP, UNDO, height_key, parse_row_key},
+    rocks::Durability,
+    schema::{BLOCKS, META, ROWS, TIP, UNDO, height_key, parse_row_key},
 };
 use crate::chain::Height;
 
@@ -38,16 +40,15 @@ pub fn prepare(dir: &Path) -> Result<PathBuf, Error> {
 
 impl Store {
     /// Makes a copy of the database in a folder that is not there, on the same volume, as links to its files: it takes
-    /// no disk until files are merged, which then stay as long as the copy does. Blocks wait meanwhile, a second or two.
+    /// no disk until files are merged, which then stay as long as the copy does. Blocks wait meanwhile, a second or
+    /// two.
     ///
     /// # Errors
     /// [`Error::Write`]; [`Error::HalfDone`].
     pub fn copy_to(&self, folder: &Path) -> Result<Copied, Error> {
         // Between the two steps of a write, rows are in a file beside the database, which no copy takes along.
         let writing = self.inner.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        if writing.half_done {
-            return Err(Error::HalfDone);
-        }
+        writing.check()?;
         self.inner.database.link_into(folder)?;
         let head = self.head();
         Ok(Copied {
@@ -71,7 +72,7 @@ impl Store {
     }
 
     fn cut_rows(&self, to: Height) -> Result<(), Error> {
-        let _writing = self.inner.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let writing = self.inner.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let database = &*self.inner.database;
         let row = self.block(to)?.ok_or_else(|| Error::no_block_row(to))?;
         let mut batch = WriteBatch::default();
@@ -82,7 +83,8 @@ impl Store {
                 batch.delete_cf(database.family(ROWS), row_key);
             }
             if batch.size_in_bytes() >= CUT_BYTES {
-                database.write(std::mem::take(&mut batch), Durability::Lazy, "the cut of a copy")?;
+                let full = std::mem::take(&mut batch);
+                self.write(full, &writing, Durability::Lazy, "the cut of a copy")?;
             }
             rows.next();
         }
@@ -95,11 +97,10 @@ impl Store {
             batch.delete_range_cf(database.family(family), from, end);
         }
         batch.put_cf(database.family(META), TIP, height_key(to));
-        batch.delete_cf(database.family(META), PENDING);
         let before = self.lineage();
         let lineage = Arc::new(before.unwound(to.next()));
         origin::put(database, &mut batch, &before, &lineage);
-        database.write(batch, Durability::EachBlock, "the cut of a copy")?;
+        self.write(batch, &writing, Durability::EachBlock, "the cut of a copy")?;
         self.publish(Some((to, row)), lineage);
         Ok(())
     }

@@ -4,7 +4,7 @@ use std::{error::Error as _, io, path::PathBuf};
 
 use crds::{Identity, pod::FaultClass};
 
-use super::lineage::Refusal;
+use super::refusal::{Refusal, undoable};
 use crate::{chain::Height, fault::Fault};
 
 /// A call that failed. Nothing of it is in the store: every change is one atomic batch.
@@ -77,7 +77,7 @@ pub enum Error {
         /// The index wanted.
         wanted: Box<Identity>,
     },
-    /// The module wanted cannot go on with the data of the store.
+    /// The module wanted cannot continue the data of the store.
     #[error("the store in {} cannot be continued in place: {refusal}", dir.display())]
     InPlace {
         /// The folder.
@@ -199,12 +199,4 @@ fn in_words(identity: &Identity) -> String {
         identity.start_height,
         identity.memory_limit_bytes
     )
-}
-
-/// Which blocks can be undone.
-pub(super) fn undoable(oldest: Option<Height>, tip: Height) -> String {
-    match oldest {
-        Some(oldest) => format!("only blocks {oldest} to {tip} can be undone"),
-        None => "no block can be undone".into(),
-    }
 }

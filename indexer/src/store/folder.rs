@@ -1,4 +1,4 @@
-//! The folder of a store: whose it is, which layout it has, and that one process uses it at a time.
+//! The folder of a store: its marker, its layout, and the lock that lets one process use it at a time.
 //!
 //! ```text
 //! DIR/shrewd-store   one line: the format; locked while the store is open
@@ -15,7 +15,7 @@ use crds::identity::STORE_FORMAT;
 
 use super::error::Error;
 
-/// The file that says whose the folder is.
+/// The file that marks the folder as a store of this program.
 const MARKER: &str = "shrewd-store";
 /// The folder of the database in it.
 const DATABASE: &str = "rocksdb";
@@ -34,7 +34,7 @@ pub(super) struct Claim {
 }
 
 impl Claim {
-    /// Makes the folder ours, or finds that it is. A folder that is not ours is left as it was.
+    /// Marks the folder as ours, or finds that it is. A folder that is not ours is left unchanged.
     pub(super) fn new(dir: &Path) -> Result<Self, Error> {
         let failed = |action, path: &Path| {
             let path = path.to_path_buf();

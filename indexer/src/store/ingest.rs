@@ -8,9 +8,9 @@
 //! 3  RocksDB takes the file over: links it among its own, notes it, removes our name of it
 //! ```
 //!
-//! Whoever opens the store after a crash looks for the file that 2 named. If it is there, 3 is done again, which changes
-//! nothing when it had been done; a file that 2 did not name never was part of the store and goes. So rows and tip change
-//! together, whenever the process ends, and so they do when the power fails.
+//! Whoever opens the store after a crash looks for the file that 2 named. If it is there, 3 is done again, which
+//! changes nothing when it had been done; a file that 2 did not name never was part of the store and goes. So rows and
+//! tip change together, whenever the process ends, and so they do when the power fails.
 
 use std::{
     fs::{self, File},
@@ -85,6 +85,11 @@ pub(super) fn write_file(
 /// Notes in a batch that the file belongs to the store from then on.
 pub(super) fn announce(database: &Database, batch: &mut WriteBatch, name: &str) {
     batch.put_cf(database.family(META), PENDING, name);
+}
+
+/// Notes in a batch that no file belongs to the store from then on but those that were taken over.
+pub(super) fn withdraw(database: &Database, batch: &mut WriteBatch) {
+    batch.delete_cf(database.family(META), PENDING);
 }
 
 /// Lets RocksDB take the file over.

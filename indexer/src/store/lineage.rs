@@ -1,9 +1,10 @@
-//! Which modules built the data of a store, and which module may go on with it. Decides only; [`super::origin`] reads and
-//! writes.
+//! Which modules built the data of a store, and which module may continue it. Decides only; [`super::origin`] reads
+//! and writes.
 
 use crds::{Identity, LineageStep, pod::Config};
 use serde::{Deserialize, Serialize};
 
+use super::refusal::Refusal;
 use crate::{chain::Height, state::Digest};
 
 /// As [`crds::pod::Status::lineage`] promises.
@@ -57,48 +58,6 @@ pub(super) struct Plan {
     pub(super) lineage: Lineage,
 }
 
-/// Why a module cannot go on with the data of a store.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[allow(missing_docs)] // Each field is explained by the text it appears in.
-pub enum Refusal {
-    /// Another module is wanted, and nothing says that it may go on with the data.
-    #[error("nothing allows another module to go on with it")]
-    NotInPlace,
-    /// More than the module differs.
-    #[error(
-        "its {field} is {found}, not {wanted}, and only the module can change in place: declare {found} again, or roll out \
-         with strategy BlueGreen"
-    )]
-    Field {
-        field: &'static str,
-        found: String,
-        wanted: String,
-    },
-    /// A new replica of data that others began.
-    #[error(
-        "it is empty, and the module takes over at block {at} only, from another one that is not here: fill it with a copy \
-         of another replica, or roll out with strategy BlueGreen"
-    )]
-    Empty { at: Height },
-    /// A replica that is not that far.
-    #[error(
-        "it ends at block {tip}, and the module takes over at block {at} only: let the module before it index up to there, \
-         or delete the store to have it filled with a copy of another replica"
-    )]
-    Short { tip: Height, at: Height },
-    /// The undo records do not reach that far.
-    #[error(
-        "blocks {lowest} to {tip} would have to be undone, and {}: declare module {newest}… again, or roll out with \
-         strategy BlueGreen", super::error::undoable(*oldest, *tip)
-    )]
-    TooDeep {
-        lowest: Height,
-        oldest: Option<Height>,
-        tip: Height,
-        newest: String,
-    },
-}
-
 impl From<&Config> for Terms {
     fn from(config: &Config) -> Self {
         Self {
@@ -144,7 +103,7 @@ impl Lineage {
                     "a module takes over at block {from_height}, not above {before}"
                 ));
             }
-            if let Some(other) = other_field(&root, identity) {
+            if let Some(other) = root.differs_beyond_module(identity) {
                 return Err(format!("two of its modules are of another {}", other.field));
             }
             before = *from_height;
@@ -265,8 +224,8 @@ impl Lineage {
         if !terms.in_place {
             return Err(Refusal::NotInPlace);
         }
-        if let Some(other) = other_field(&self.root, wanted) {
-            return Err(other.refusal());
+        if let Some(other) = self.root.differs_beyond_module(wanted) {
+            return Err(other.into());
         }
         let (from, lineage) = match begun.revert_to(wanted) {
             Some(reverted) => reverted,
@@ -313,57 +272,6 @@ pub(super) fn may_begin(wanted: &Identity, terms: Terms) -> Result<(), Refusal> 
     match terms.at {
         Some(at) if at > Height(wanted.start_height) => Err(Refusal::Empty { at }),
         _ => Ok(()),
-    }
-}
-
-/// Why one index cannot go on with another's data: the first field that differs, except for the module.
-#[must_use]
-pub fn other_field(found: &Identity, wanted: &Identity) -> Option<OtherField> {
-    // Every field must be named here: a new one does not compile before it is compared.
-    let Identity {
-        module_sha256: _,
-        network,
-        start_height,
-        memory_limit_bytes,
-        store_format,
-    } = found;
-    let fields = [
-        ("chain.network", network.to_string(), wanted.network.to_string()),
-        (
-            "chain.startHeight",
-            start_height.to_string(),
-            wanted.start_height.to_string(),
-        ),
-        (
-            "memory.limit",
-            format!("{memory_limit_bytes} bytes"),
-            format!("{} bytes", wanted.memory_limit_bytes),
-        ),
-        (
-            "store format",
-            store_format.to_string(),
-            wanted.store_format.to_string(),
-        ),
-    ];
-    let other = fields.into_iter().find(|(_, found, wanted)| found != wanted);
-    other.map(|(field, found, wanted)| OtherField { field, found, wanted })
-}
-
-/// A field in which two identities differ.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OtherField {
-    /// Its path in the spec, or its name.
-    pub field: &'static str,
-    /// What the data has.
-    pub found: String,
-    /// What is declared.
-    pub wanted: String,
-}
-
-impl OtherField {
-    fn refusal(self) -> Refusal {
-        let Self { field, found, wanted } = self;
-        Refusal::Field { field, found, wanted }
     }
 }
 

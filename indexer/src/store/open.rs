@@ -1,25 +1,103 @@
-//! What is checked and put right when a store is opened.
+//! Opens a store: what is checked, recovered and refused.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::{Arc, PoisonError},
+};
 
 use crds::{Identity, identity::STORE_FORMAT};
 use rocksdb::WriteBatch;
 
 use super::{
-    Durability, Head, Store,
     error::Error,
     folder::holds_store,
+    handle::{Head, Store},
     ingest,
-    lineage::{Lineage, Plan, Refusal, Terms, may_begin},
+    lineage::{Lineage, Plan, Terms, may_begin},
     origin,
     reader::SnapshotReader,
-    rocks::Database,
+    refusal::Refusal,
+    rocks::{Database, Durability},
     schema::{BLOCKS, META, TIP, UNDO, height_key, parse_height},
 };
 use crate::{chain::Height, fault::point};
 
+impl Store {
+    /// As [`Self::open_on`], where no module may go on with another one's data.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn open(dir: &Path, identity: &Identity, max_reorg_depth: u32) -> Result<Self, Error> {
+        Self::open_on(dir, identity, Terms::default(), max_reorg_depth)
+    }
+
+    /// Opens the store in a folder, or makes one if the folder is empty or missing. If another module was the last to
+    /// build what is there, this one goes on with it, or goes back to where it had gone on, as the terms allow. Undo
+    /// records that are older than `max_reorg_depth` blocks are dropped.
+    ///
+    /// # Errors
+    /// [`Error::NotOurs`], [`Error::Locked`], [`Error::Format`], [`Error::UnknownFormat`], [`Error::OtherIndex`] and
+    /// [`Error::InPlace`] are refusals: what is stored stays as it is. [`Error::Damaged`] if what is found contradicts
+    /// itself; else what failed.
+    pub fn open_on(dir: &Path, identity: &Identity, terms: Terms, max_reorg_depth: u32) -> Result<Self, Error> {
+        let (database, head) = open(dir, identity, terms)?;
+        let store = Self::of(database, head, max_reorg_depth);
+        store.go_on_with(identity, terms)?;
+        store.prune_undo()?;
+        Ok(store)
+    }
+
+    /// Opens the store in a folder, whatever index it holds. For looking at it and for undoing blocks: no undo record
+    /// is dropped.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] if there is none, else as [`Self::open`].
+    pub fn open_existing(dir: &Path) -> Result<Self, Error> {
+        let (database, head) = open_existing(dir)?;
+        Ok(Self::of(database, head, u32::MAX))
+    }
+
+    /// Makes the store one that `wanted` can go on with, or refuses and leaves it as it is. Each step of it can be the
+    /// last one of the process: the next one plans from what is there and comes to the same end.
+    fn go_on_with(&self, wanted: &Identity, terms: Terms) -> Result<(), Error> {
+        let head = self.head();
+        let oldest = self.inner.database.lowest(UNDO, "undo records")?;
+        let plan = head.lineage.plan(head.tip, oldest, wanted, terms);
+        let dir = self.inner.database.dir();
+        let Plan { undone_from, lineage } = plan.map_err(|refusal| refused(dir, &head.lineage, wanted, refusal))?;
+        if *head.lineage != lineage {
+            tracing::info!(
+                module = wanted.module_sha256, undone_from = ?undone_from.map(|from| from.0), "continuing in place"
+            );
+        }
+        if let Some(from) = undone_from {
+            self.unwind(from.prev())?;
+        }
+        self.set_lineage(lineage)
+    }
+
+    /// Drops the undo records that a lower depth no longer needs. There are none unless it was lowered since the last
+    /// start.
+    fn prune_undo(&self) -> Result<(), Error> {
+        let writing = self.inner.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let database = &*self.inner.database;
+        let tip = self.head().tip;
+        let Some(keep_from) = tip.and_then(|tip| tip.next().0.checked_sub(self.inner.max_reorg_depth)) else {
+            return Ok(());
+        };
+        let keep_from = Height(keep_from);
+        let oldest = database.lowest(UNDO, "undo records")?;
+        if oldest.is_none_or(|oldest| oldest >= keep_from) {
+            return Ok(());
+        }
+        let mut batch = WriteBatch::default();
+        batch.delete_range_cf(database.family(UNDO), height_key(Height(0)), height_key(keep_from));
+        self.write(batch, &writing, Durability::Lazy, "the end of old undo records")
+    }
+}
+
 /// Opens the database of a folder, which becomes the index wanted if it is new, and checks that it agrees with itself.
-pub(super) fn open(dir: &Path, wanted: &Identity, terms: Terms) -> Result<(Arc<Database>, Head), Error> {
+fn open(dir: &Path, wanted: &Identity, terms: Terms) -> Result<(Arc<Database>, Head), Error> {
     if wanted.store_format != STORE_FORMAT {
         return Err(Error::UnknownFormat {
             wanted: wanted.store_format,
@@ -39,7 +117,7 @@ pub(super) fn open(dir: &Path, wanted: &Identity, terms: Terms) -> Result<(Arc<D
 }
 
 /// Opens the database of a folder, whatever index it holds. Does not make one.
-pub(super) fn open_existing(dir: &Path) -> Result<(Arc<Database>, Head), Error> {
+fn open_existing(dir: &Path) -> Result<(Arc<Database>, Head), Error> {
     if !holds_store(dir) {
         return Err(Error::Missing { dir: dir.into() });
     }
@@ -48,45 +126,6 @@ pub(super) fn open_existing(dir: &Path) -> Result<(Arc<Database>, Head), Error> 
     ingest::recover(&database)?;
     let head = read_head(&database, lineage)?;
     Ok((database, head))
-}
-
-impl Store {
-    /// Makes the store one that `wanted` can go on with, or refuses and leaves it as it is. Each step of it can be the
-    /// last one of the process: the next one plans from what is there and comes to the same end.
-    pub(super) fn go_on_with(&self, wanted: &Identity, terms: Terms) -> Result<(), Error> {
-        let head = self.head();
-        let oldest = self.inner.database.lowest(UNDO, "undo records")?;
-        let plan = head.lineage.plan(head.tip, oldest, wanted, terms);
-        let dir = self.inner.database.dir();
-        let Plan { undone_from, lineage } = plan.map_err(|refusal| refused(dir, &head.lineage, wanted, refusal))?;
-        if *head.lineage != lineage {
-            tracing::info!(
-                module = wanted.module_sha256, undone_from = ?undone_from.map(|from| from.0), "continuing in place"
-            );
-        }
-        if let Some(from) = undone_from {
-            self.unwind(from.prev())?;
-        }
-        self.set_lineage(lineage)
-    }
-
-    /// Drops the undo records that a lower depth no longer needs. There are none unless it was lowered since the last
-    /// start.
-    pub(super) fn prune_undo(&self) -> Result<(), Error> {
-        let database = &*self.inner.database;
-        let tip = self.head().tip;
-        let Some(keep_from) = tip.and_then(|tip| tip.next().0.checked_sub(self.inner.max_reorg_depth)) else {
-            return Ok(());
-        };
-        let keep_from = Height(keep_from);
-        let oldest = database.lowest(UNDO, "undo records")?;
-        if oldest.is_none_or(|oldest| oldest >= keep_from) {
-            return Ok(());
-        }
-        let mut batch = WriteBatch::default();
-        batch.delete_range_cf(database.family(UNDO), height_key(Height(0)), height_key(keep_from));
-        database.write(batch, Durability::Lazy, "the end of old undo records")
-    }
 }
 
 /// Writes the identity into a new database.

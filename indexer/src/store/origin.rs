@@ -1,4 +1,4 @@
-//! What the database says of who built it: read, written, and changed when another module goes on.
+//! What the database says of the modules that built it: read, written, and changed when another module takes over.
 
 use std::sync::{Arc, PoisonError};
 
@@ -6,10 +6,10 @@ use crds::Identity;
 use rocksdb::WriteBatch;
 
 use super::{
-    Durability, Store,
     error::Error,
+    handle::Store,
     lineage::{Lineage, Step},
-    rocks::Database,
+    rocks::{Database, Durability},
     schema::{IDENTITY, LINEAGE, META},
 };
 use crate::{chain::Height, fault::point, state::Digest};
@@ -43,7 +43,7 @@ impl Store {
 
     /// Puts a lineage in the place of the one there is.
     pub(super) fn set_lineage(&self, lineage: Lineage) -> Result<(), Error> {
-        let _writing = self.inner.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let writing = self.inner.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let head = self.head();
         if *head.lineage == lineage {
             return Ok(());
@@ -53,7 +53,7 @@ impl Store {
         put(database, &mut batch, &head.lineage, &lineage);
         point::reach("before the lineage");
         // On disk before the first block of the module is: what it writes must never be taken for another one's.
-        database.write(batch, Durability::EachBlock, "which module goes on")?;
+        self.write(batch, &writing, Durability::EachBlock, "which module goes on")?;
         point::reach("lineage written");
         self.publish(head.tip.zip(head.row), Arc::new(lineage));
         Ok(())

@@ -9,7 +9,6 @@ use rocksdb::{
 };
 
 use super::{
-    Durability,
     error::Error,
     folder::Claim,
     schema::{FAMILIES, ROWS, parse_height},
@@ -40,6 +39,18 @@ pub struct FamilyStats {
     pub buffered_bytes: u64,
     /// Its keys; an estimate, deletions not yet carried out count against it.
     pub estimated_keys: u64,
+}
+
+/// What is promised when [`super::Store::commit`] returns. In both cases the store holds whole blocks at all times, in
+/// order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// The block, and every block before it, survives the loss of power. Costs one `fdatasync`.
+    EachBlock,
+    /// The block survives the end of the process, by whatever signal. If the machine fails, the newest blocks since the
+    /// last [`EachBlock`](Self::EachBlock) or [`super::Store::flush`] can be missing, whole and from the newest on;
+    /// they are indexed again.
+    Lazy,
 }
 
 impl Database {
@@ -114,8 +125,8 @@ impl Database {
         Ok(())
     }
 
-    /// Makes a second database in a folder that is not there, out of links to the files of this one: what is in memory is
-    /// brought into files first, and files that change are copied.
+    /// Makes a second database in a folder that is not there, out of links to the files of this one: what is in memory
+    /// is brought into files first, and files that change are copied.
     pub(super) fn link_into(&self, folder: &Path) -> Result<(), Error> {
         let made = Checkpoint::new(&self.db).and_then(|checkpoint| checkpoint.create_checkpoint(folder));
         made.map_err(|source| Error::Write { what: "a copy", source })
@@ -203,8 +214,8 @@ impl Database {
         self.db.raw_iterator_cf_opt(self.family(family), options)
     }
 
-    /// An iterator over all of one family as it is now, for reading it once from end to end: what it reads does not push
-    /// anything else out of the cache.
+    /// An iterator over all of one family as it is now, for reading it once from end to end: what it reads does not
+    /// push anything else out of the cache.
     pub(super) fn scan(&self, family: &'static str) -> DBRawIterator<'_> {
         let mut options = ReadOptions::default();
         options.set_total_order_seek(true);

@@ -33,7 +33,8 @@ pub(super) const FAMILIES: [&str; 4] = [ROWS, BLOCKS, UNDO, META];
 pub(super) const IDENTITY: &[u8] = b"identity";
 /// Key of the modules that went on with the first one's data, in [`META`]; absent while there are none.
 pub(super) const LINEAGE: &[u8] = b"lineage";
-/// Key of the file's name that is taken over, or was last, in [`META`]; see [`super::ingest`].
+/// Key of the name of the file that the last batch announced, in [`META`]; absent if that batch announced none. See
+/// [`super::ingest`].
 pub(super) const PENDING: &[u8] = b"pending";
 /// Key of the tip's height in [`META`]; absent while the store is empty.
 pub(super) const TIP: &[u8] = b"tip";

@@ -54,8 +54,8 @@ const FILTER_BITS: f64 = 10.0;
 const SMALL_FILTERS_FROM_LEVEL: i32 = 1;
 /// Share of a write buffer spent on its own filter, which spares a search through it.
 const BUFFER_FILTER_RATIO: f64 = 0.05;
-/// How fast the compression of a file beside the database is: twice as fast as at 1, and the file is 5 % larger until it
-/// is merged with others, as `du` and the processor time of the commit thread tell after a dense sync.
+/// How fast the compression of a file beside the database is: twice as fast as at 1, and the file is 5 % larger until
+/// it is merged with others, as `du` and the processor time of the commit thread tell after a dense sync.
 const LZ4_ACCELERATION: i32 = 8;
 /// RocksDB's default; of no effect on LZ4.
 const WINDOW_BITS: i32 = -14;

@@ -5,12 +5,13 @@ use std::sync::{Arc, PoisonError};
 use rocksdb::WriteBatch;
 
 use super::{
-    Store, Writing,
-    commit::{Durability, FILE_BYTES_MIN},
+    commit::FILE_BYTES_MIN,
     error::Error,
+    handle::{Store, Writing},
     ingest::{self, Change},
     origin,
-    schema::{BLOCKS, META, PENDING, ROWS, TIP, UNDO, height_key, write_row_key},
+    rocks::Durability,
+    schema::{BLOCKS, META, ROWS, TIP, UNDO, height_key, write_row_key},
     undo,
 };
 use crate::{
@@ -31,9 +32,7 @@ impl Store {
     /// [`Error::Write`], [`Error::Folder`] and [`Error::Damaged`] can come after some blocks are undone.
     pub fn unwind(&self, to: Option<Height>) -> Result<u32, Error> {
         let mut writing = self.inner.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        if writing.half_done {
-            return Err(Error::HalfDone);
-        }
+        writing.check()?;
         let Some(tip) = self.head().tip else { return Ok(0) };
         let lowest = match to {
             Some(to) if to >= tip => return Ok(0),
@@ -101,15 +100,13 @@ impl Store {
             Some((below, _)) => batch.put_cf(database.family(META), TIP, height_key(below)),
             None => batch.delete_cf(database.family(META), TIP),
         }
-        // A module whose blocks are all undone goes on where they were undone to: those before it are not here.
+        // A module whose blocks are all undone continues where they were undone to: those before it are not loaded.
         let before = self.lineage();
         let lineage = Arc::new(before.unwound(*lowest));
         origin::put(database, &mut batch, &before, &lineage);
         point::reach("before blocks are undone");
         if bytes >= FILE_BYTES_MIN {
-            let undone = self.head().row.map_or(Digest([0; 32]), |row| row.digest);
-            let sets: Vec<_> = blocks.iter().map(|(height, keys)| (*height, keys)).collect();
-            let file = ingest::write_file(database, Change::Delete, &sets, undone)?;
+            let file = self.undo_file(blocks)?;
             self.write_with(batch, &file, writing, "the undoing of blocks")?;
         } else {
             let mut row_key = Vec::new();
@@ -119,12 +116,32 @@ impl Store {
                     batch.delete_cf(database.family(ROWS), &row_key);
                 }
             }
-            // A file of that name must not become part of the store once its blocks are undone.
-            batch.delete_cf(database.family(META), PENDING);
             // Lost to a power cut, it is done again; the next synced commit takes it along.
-            database.write(batch, Durability::Lazy, "the undoing of blocks")?;
+            self.write(batch, writing, Durability::Lazy, "the undoing of blocks")?;
         }
         self.publish(below, lineage);
+        Ok(())
+    }
+
+    /// Writes the file that deletes the rows of neighbouring blocks, the newest of which is the tip. Gives its name.
+    fn undo_file(&self, blocks: &[(Height, WriteSet)]) -> Result<String, Error> {
+        let undone = self.head().row.map_or(Digest([0; 32]), |row| row.digest);
+        let sets: Vec<_> = blocks.iter().map(|(height, keys)| (*height, keys)).collect();
+        ingest::write_file(&self.inner.database, Change::Delete, &sets, undone)
+    }
+
+    /// Leaves what a process leaves that dies while it undoes the blocks above a height: their file is written, and no
+    /// batch announces it.
+    #[cfg(test)]
+    pub(crate) fn die_undoing(&self, to: Height) -> Result<(), Error> {
+        let tip = self.head().tip.unwrap_or(to);
+        let blocks = (to.next().0..=tip.0).map(Height);
+        let blocks: Vec<_> = blocks
+            .map(|height| Ok((height, self.undo_record(height)?)))
+            .collect::<Result<_, Error>>()?;
+        if !blocks.is_empty() {
+            self.undo_file(&blocks)?;
+        }
         Ok(())
     }
 }

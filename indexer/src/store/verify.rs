@@ -1,12 +1,14 @@
 //! Reads everything back and computes the digests once more.
 //!
-//! Rows lie by key, digests are by block. Within one height the rows of a scan come in row order, which is the order the
-//! digest is over; so one scan feeds the hashers of many blocks at once, and no more has to be sorted or kept than those.
+//! Rows lie by key, digests are by block. Within one height the rows of a scan come in row order, which is the order
+//! the digest is over; so one scan feeds the hashers of many blocks at once, and no more has to be sorted or kept than
+//! those.
 
 use std::ops::RangeInclusive;
 
 use super::{
-    Store, Tip, error,
+    error,
+    handle::{Store, Tip},
     schema::{BlockRow, ROWS, parse_row_key},
 };
 use crate::{

@@ -34,6 +34,26 @@ struct Board {
     source_heard_at: Option<Instant>,
     /// When the run in `status.block_under_way` began.
     run_began_at: Instant,
+    /// As last told, and as shown.
+    standing: Standing,
+    shown: Standing,
+    /// Height of the last header of the followed chain that was verified.
+    verified: Option<u32>,
+}
+
+/// What the chain source's best chain is to the indexed one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Standing {
+    /// It holds our last block, or nothing else is known.
+    #[default]
+    Extends,
+    /// It ends at one of our blocks below the last one.
+    Shorter,
+    /// It holds other blocks than ours after this height, or from the first one on, and has less work.
+    Apart {
+        /// The last block of both.
+        after: Option<u32>,
+    },
 }
 
 /// A run of a block that is shown for as long as this lives.
@@ -80,6 +100,9 @@ impl Report {
                 status,
                 source_heard_at: None,
                 run_began_at: Instant::now(),
+                standing: Standing::default(),
+                shown: Standing::default(),
+                verified: None,
             }),
             max_behind: config.max_behind,
             start_height: config.identity.start_height,
@@ -91,30 +114,35 @@ impl Report {
         change(&mut self.lock().status);
     }
 
-    /// The chain source has just answered: this is its tip. A source whose chain is shorter than ours is named: we wait
-    /// for it, and nothing else would say so.
+    /// The chain source has just answered: this is its tip.
     pub fn source_heard(&self, tip: u32) {
         let mut board = self.lock();
         board.source_heard_at = Some(Instant::now());
-        let before = board.status.tip.replace(tip);
-        let height = board.status.height.unwrap_or(0);
-        // Twice in a row: one answer can be overtaken by the block that came after it.
-        board.status.source = if tip < height && before.is_some_and(|before| before < height) {
-            Check {
-                ok: Some(false),
-                reason: source_reasons::NODE_BEHIND.into(),
-                message: format!(
-                    "the node's best chain ends at {tip}, below our block {height}: it was started from older data, or \
-                     another node took over; it is waited for until its chain is as long"
-                ),
-            }
-        } else {
-            Check {
-                ok: Some(true),
-                reason: source_reasons::FOLLOWING.into(),
-                message: String::new(),
-            }
-        };
+        board.status.tip = Some(tip);
+        board.show_source();
+    }
+
+    /// What the chain source's best chain is to ours. One that does not hold our last block is named: indexing waits
+    /// for it, and nothing else would say so.
+    pub fn source_stands(&self, standing: Standing) {
+        let mut board = self.lock();
+        let before = std::mem::replace(&mut board.standing, standing);
+        // Twice in a row: sources of several nodes change their minds when one of them is late by a block.
+        if standing == Standing::Extends || before != Standing::Extends {
+            board.shown = standing;
+        }
+        board.show_source();
+    }
+
+    /// All headers up to this height are verified, in the chain that is followed.
+    pub fn headers_verified(&self, height: u32) {
+        self.lock().verified = Some(height);
+    }
+
+    /// The height of the last verified header: no more than that is proven of the chain's length.
+    #[must_use]
+    pub fn verified_height(&self) -> Option<u32> {
+        self.lock().verified
     }
 
     /// The chain source cannot be used.
@@ -174,9 +202,14 @@ impl Report {
     /// While it indexes, the phase follows from the source's state and the distance to the tip.
     #[must_use]
     pub fn status(&self) -> Status {
-        let (mut status, heard_at, run_began_at) = {
+        let (mut status, heard_at, run_began_at, standing) = {
             let board = self.lock();
-            (board.status.clone(), board.source_heard_at, board.run_began_at)
+            (
+                board.status.clone(),
+                board.source_heard_at,
+                board.run_began_at,
+                board.shown,
+            )
         };
         if let Some(under_way) = &mut status.block_under_way {
             under_way.seconds = run_began_at.elapsed().as_secs();
@@ -198,7 +231,9 @@ impl Report {
                 Some(true) => Phase::Syncing,
                 Some(false) | None => Phase::WaitingForSource,
             };
-            status.ready = caught_up && fresh;
+            // On a branch that the source's chain has left, what is served is not the chain.
+            let is_confirmed = !matches!(standing, Standing::Apart { .. });
+            status.ready = caught_up && fresh && is_confirmed;
         }
         status.memory.resident_bytes = resident_bytes();
         status
@@ -213,6 +248,38 @@ impl Report {
 impl Drop for ShownRun<'_> {
     fn drop(&mut self) {
         self.0.lock().status.block_under_way = None;
+    }
+}
+
+impl Board {
+    /// Shows that the source answers, and what its chain is to ours.
+    fn show_source(&mut self) {
+        let tip = self.status.tip.unwrap_or(0);
+        let height = self.status.height.unwrap_or(0);
+        let message = match self.shown {
+            Standing::Extends => None,
+            Standing::Shorter => Some(format!(
+                "the node's best chain ends at block {tip}, below the index at block {height}: the node was started from \
+                 older data, or another node took over; indexing continues once its chain is longer than the index"
+            )),
+            Standing::Apart { after } => Some(format!(
+                "the node's best chain ends at block {tip}, leaves the indexed one {} and has less work: the node lost \
+                 blocks, or follows another branch than its network; the index at block {height} is not served as ready \
+                 until the node's chain holds its blocks, or has as much work",
+                after.map_or_else(
+                    || "before its first block".into(),
+                    |after| format!("after block {after}")
+                )
+            )),
+        };
+        self.status.source = Check {
+            ok: Some(message.is_none()),
+            reason: match message {
+                None => source_reasons::FOLLOWING.into(),
+                Some(_) => source_reasons::NODE_BEHIND.into(),
+            },
+            message: message.unwrap_or_default(),
+        };
     }
 }
 
@@ -304,25 +371,34 @@ mod tests {
     }
 
     #[test]
-    fn a_source_whose_chain_is_shorter_than_ours_is_named_until_it_is_as_long() {
+    fn a_source_whose_chain_does_not_hold_our_last_block_is_named_and_one_on_another_branch_costs_readiness() {
         let report = report();
         report.update(|status| (status.phase, status.height) = (Phase::Syncing, Some(30)));
-        let heard = |tip| {
+        let heard = |tip, standing| {
             report.source_heard(tip);
+            report.source_stands(standing);
             let status = report.status();
             (status.source.reason, status.phase, status.ready)
         };
-        let following = |ready| (source_reasons::FOLLOWING.into(), Phase::Following, ready);
-        assert_eq!(heard(30), following(true));
+        let following = (source_reasons::FOLLOWING.into(), Phase::Following, true);
+        let behind = |ready| (source_reasons::NODE_BEHIND.into(), Phase::WaitingForSource, ready);
+        let apart = Standing::Apart { after: Some(24) };
+        assert_eq!(heard(30, Standing::Extends), following);
+        assert_eq!(heard(29, Standing::Shorter), following, "it may be late by a moment");
         assert_eq!(
-            heard(29),
-            following(true),
-            "it may have been asked before our last block came"
+            heard(29, Standing::Shorter),
+            behind(true),
+            "our blocks extend its chain"
         );
-        let behind = (source_reasons::NODE_BEHIND.into(), Phase::WaitingForSource, true);
-        assert_eq!(heard(29), behind, "what is indexed is served all the same");
-        assert_eq!(heard(24), behind);
-        assert_eq!(heard(30), following(true));
+        assert_eq!(heard(30, Standing::Extends), following);
+        assert_eq!(heard(30, apart), following);
+        assert_eq!(heard(30, apart), behind(false), "no longer: our blocks left its chain");
+        report.source_failed("Unreachable", "connection refused".into());
+        assert!(!report.status().ready, "nor while it does not answer");
+        assert_eq!(heard(31, apart), behind(false));
+        let message = report.status().source.message;
+        assert!(message.contains("leaves the indexed one after block 24"), "{message}");
+        assert_eq!(heard(31, Standing::Extends), following);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Bytes on the disk that are not those that were written.
+//! Bytes on the disk that differ from those that were written.
 
 use std::{
     env,

@@ -1,4 +1,4 @@
-//! A disk that is full, at every write there is.
+//! A disk that is full, at every write in turn.
 
 use std::{error::Error as _, path::Path, time::Duration};
 

@@ -1,4 +1,4 @@
-//! Writes and syncs that fail: no disk does that when asked, so the calls themselves do.
+//! Writes and syncs that fail: disks do not fail on demand, so the system calls are made to.
 
 use std::{
     path::{Path, PathBuf},

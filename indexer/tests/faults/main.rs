@@ -1,5 +1,5 @@
-//! Disks that are full, that fail, that lie: nothing wrong is served, the failure has a name, and what is committed
-//! survives it.
+//! Disks that are full, that fail or that corrupt data: nothing wrong is served, the failure is named, and what is
+//! committed survives.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)] // helpers of tests fail like tests
 
 mod damage;

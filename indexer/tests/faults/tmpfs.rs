@@ -1,4 +1,4 @@
-//! A disk of a size of our own.
+//! A disk of a chosen size.
 
 use std::{path::Path, process::Command};
 

@@ -161,7 +161,7 @@ async fn a_file_that_is_written_anew_is_read_anew() {
     made.write(0, 0..=30, &[]);
     let source = files(made.folder.path());
     let tip = source.tip().await.unwrap();
-    // The same blocks elsewhere, as after a crash of the node; those of a run are not kept for ever.
+    // The same blocks elsewhere, as after a crash of the node; those of a run are not kept indefinitely.
     made.write(0, (0..=30).rev(), &[]);
     let error = source.block(tip).await.unwrap_err();
     assert!(error.message().contains("blk00000.dat has no valid block"), "{error}");
@@ -230,7 +230,8 @@ async fn a_file_that_is_pruned_while_it_is_read_is_named() {
     fs::remove_file(made.file(0)).unwrap();
     let fresh = files(made.folder.path());
     assert_eq!(reason(&fresh).await.0, source_reasons::BLOCK_FILES_INCOMPLETE);
-    // The one that knows where it was. Blocks of the last jobs are still in memory: ask for one beside the chain's order.
+    // The one that knows where it was. Blocks of the last jobs are still in memory: ask for one beside the chain's
+    // order.
     let asked_anew = files(made.folder.path());
     made.write(0, 0..20, &[]);
     asked_anew.tip().await.unwrap();

@@ -1,4 +1,4 @@
-//! A store that is filled with another pod's copy: where it lies in the end, what was in the way, what is never taken.
+//! A store filled with another pod's copy: where it ends up, which leftovers it replaces, and what it never accepts.
 
 use std::{fs, path::Path, sync::Arc};
 

@@ -1,4 +1,4 @@
-//! Copies over HTTP: what a pod gives, and what another one makes of it, also when what comes is not what was sent.
+//! Copies over HTTP: what a pod sends, and what another one makes of it, also when it arrives damaged.
 #![allow(clippy::unwrap_used)] // All of it is tests, though the lint sees that of the functions marked so only.
 
 mod filling;

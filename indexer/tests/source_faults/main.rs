@@ -1,4 +1,4 @@
-//! A source whose answers cannot be trusted: every block arrives whole, in its place and once, and every fault is named.
+//! A source whose answers cannot be trusted: each block arrives whole, in order and once, and every fault is named.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)] // helpers of tests fail like tests
 
 #[path = "../support/node.rs"]
@@ -21,7 +21,7 @@ use crds::{
 };
 use indexer::{
     chain::{BlockRef, Height},
-    pipeline::fetch::{self, End, Heights},
+    pipeline::fetch::{self, FetchEnd, Heights},
     source::{BlockSource, Headers, bitcoind::Bitcoind},
 };
 use node::Node;
@@ -42,7 +42,7 @@ fn blocks() -> u32 {
 /// How long may pass without a block and without a failure.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What came out of the first stage, begun anew after every failure as the pipeline does, only without its pauses.
+/// What came out of the first stage, restarted after every failure as the pipeline does, only without its pauses.
 struct Received {
     source: Arc<Bitcoind>,
     blocks: Vec<BlockRef>,
@@ -83,14 +83,14 @@ impl Received {
             }
             drop(rx);
             match stage.await.unwrap() {
-                End::Failed(error) => {
+                FetchEnd::Failed(error) => {
                     assert!(!error.message().is_empty());
                     *self.failures.entry(error.reason()).or_default() += 1;
                 }
-                End::StoreFailed(fault) => unreachable!("nothing is stored: {fault}"),
-                End::Closed => {}
+                FetchEnd::Closed | FetchEnd::Uncommitted => {}
+                FetchEnd::StoreFailed(fault) => panic!("{fault}"),
                 // An answer that lacks its first header reads as a chain that lacks our block.
-                End::Reorg { fork } => self.blocks.truncate(fork.map_or(0, |fork| fork.height.0 as usize + 1)),
+                FetchEnd::Reorg { fork } => self.blocks.truncate(fork.map_or(0, |fork| fork.height.0 as usize + 1)),
             }
         }
     }
@@ -115,7 +115,7 @@ async fn chain(node: &Node) -> Vec<BlockRef> {
     loop {
         match source.headers_after(chain.last().copied(), 2000).await.unwrap() {
             Headers::Next(next) if next.is_empty() => return chain,
-            Headers::Next(next) => chain.extend(next),
+            Headers::Next(next) => chain.extend(next.iter().map(|link| link.at)),
             Headers::NotInChain => panic!("no reorg here"),
         }
     }

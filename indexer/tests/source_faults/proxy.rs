@@ -1,4 +1,4 @@
-//! Stands between the indexer and a node and spoils some of the answers.
+//! A proxy between the indexer and a node that corrupts some of the answers.
 
 use std::{
     collections::HashMap,

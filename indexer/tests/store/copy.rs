@@ -86,7 +86,7 @@ fn a_copy_ends_where_it_is_cut_however_far_undo_records_reach() {
         assert_eq!(copy.stats().entries, chain.entries());
         copy.verify(|_| ()).unwrap();
 
-        // It goes on as data of its own, the one it was made of as before.
+        // It continues as data of its own, the one it was made of as before.
         let second = module("cd", START);
         copy.hand_over(&second).unwrap();
         drop(copy);

@@ -32,7 +32,7 @@ fn chain_up_to(tip: Option<Height>) -> Chain {
     chain
 }
 
-/// Commits and unwinds for ever, and says so after each block.
+/// Commits and unwinds without end, and says so after each block.
 fn be_the_victim(dir: &Path) -> ! {
     let store = open(dir, 0, DEEP);
     let mut chain = chain_up_to(store.tip().map(|tip| tip.at.height));

@@ -34,7 +34,7 @@ pub(crate) fn module(name: &str, start_height: u32) -> Identity {
     }
 }
 
-/// Opens a store that a module may go on with in place.
+/// Opens a store that a module may continue in place.
 pub(crate) fn go_on(dir: &Path, wanted: &Identity, at: Option<u32>, depth: u32) -> Result<Store, Error> {
     let terms = Terms {
         in_place: true,
@@ -103,7 +103,7 @@ impl Chain {
         self.start + u32::try_from(self.blocks.len()).unwrap()
     }
 
-    /// Another module goes on from the next block on.
+    /// Another module takes over from the next block on.
     pub(crate) fn hand_over(&mut self, to: &Identity) {
         self.later.push((self.next(), to.clone()));
     }

@@ -1,4 +1,4 @@
-//! Data that another module goes on with, and goes back to.
+//! Data that another module continues, and that is given back to the one before.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! `rollback` and `verify`: commands on an index that nobody runs.
+//! `rollback` and `verify`: commands on an index that is not running.
 
 use std::{path::Path, process::Command};
 

@@ -1,4 +1,4 @@
-//! How far a store can go back.
+//! How many blocks a store can undo.
 
 use crds::pod::FaultClass;
 use indexer::{chain::Height, fault::Fault, store::Error};

@@ -10,7 +10,7 @@ struct Run {
     source: Arc<MemorySource>,
     indexed: Arc<Mutex<BTreeMap<u32, BlockHash>>>,
     blocks: mpsc::Receiver<Fetched>,
-    end: tokio::task::JoinHandle<End>,
+    end: tokio::task::JoinHandle<FetchEnd>,
     report: Arc<Report>,
 }
 
@@ -67,7 +67,7 @@ impl Run {
         assert!(next.is_err(), "received {next:?}");
     }
 
-    async fn ends(self) -> End {
+    async fn ends(self) -> FetchEnd {
         tokio::time::timeout(PATIENCE, self.end)
             .await
             .expect("an end in time")
@@ -76,7 +76,7 @@ impl Run {
 
     async fn ends_with_reorg_to(self) -> Option<BlockRef> {
         match self.ends().await {
-            End::Reorg { fork } => fork,
+            FetchEnd::Reorg { fork } => fork,
             other => panic!("{other:?}"),
         }
     }
@@ -184,19 +184,108 @@ async fn a_reorg_at_the_tip_is_noticed_while_following() {
     assert_eq!(run.ends_with_reorg_to().await, Some(refs(branch(1, 99..=99))[0]));
 }
 
+/// How a chain that does not hold our last block is shown, once it was looked at twice.
+async fn shown(run: &Run) -> (String, bool) {
+    run.report.update(|status| {
+        status.phase = crds::Phase::Syncing;
+        status.height = run.indexed.lock().unwrap().last_key_value().map(|(height, _)| *height);
+    });
+    let wait = async {
+        while run.report.status().source.ok != Some(false) {
+            tokio::time::sleep(TIP_EVERY).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, wait).await.expect("shown in time");
+    let status = run.report.status();
+    (status.source.reason, status.ready)
+}
+
 #[tokio::test]
-async fn a_lower_chain_is_waited_for_until_it_is_as_long_as_ours() {
-    // The same chain, not as far yet: a node that lags.
+async fn a_chain_that_ends_at_one_of_our_blocks_is_waited_for_and_ours_is_served() {
     let mut run = Run::new(MemorySource::up_to(1, 90), 0, branch(1, 0..=100));
+    assert_eq!(shown(&run).await, ("NodeBehind".into(), true));
     run.receives_nothing().await;
     run.source.replace(91, 1, 101);
     assert_eq!(run.receive(1).await, refs(branch(1, 101..=101)));
+    assert_eq!(run.report.status().source.reason, "Following");
+}
 
-    // Another chain: a reorg as soon as it has our height.
-    run.source.replace(95, 2, 100);
+#[tokio::test]
+async fn a_chain_on_another_branch_is_waited_for_until_it_has_as_much_work_and_ours_is_not_ready() {
+    let source = MemorySource::up_to(1, 100);
+    source.replace(95, 2, 99);
+    let mut run = Run::new(source, 0, branch(1, 0..=100));
+    assert_eq!(shown(&run).await, ("NodeBehind".into(), false));
     run.receives_nothing().await;
-    run.source.replace(101, 2, 101);
+    run.source.replace(100, 2, 100);
     assert_eq!(run.ends_with_reorg_to().await, Some(refs(branch(1, 94..=94))[0]));
+}
+
+#[tokio::test]
+async fn work_decides_between_two_branches_and_not_height() {
+    // Longer by fifty blocks, of which each has a tenth of our work.
+    let source = MemorySource::up_to(1, 100);
+    source.weigh(1, 1_000);
+    source.weigh(2, 100);
+    source.replace(91, 2, 160);
+    let mut run = Run::new(source, 5, branch(1, 5..=100));
+    assert_eq!(shown(&run).await, ("NodeBehind".into(), false));
+    run.receives_nothing().await;
+    // As much as our ten blocks have.
+    run.source.replace(161, 2, 190);
+    assert_eq!(run.ends_with_reorg_to().await, Some(refs(branch(1, 90..=90))[0]));
+
+    // Shorter by five, and heavier.
+    let source = MemorySource::up_to(1, 100);
+    source.weigh(2, 4);
+    source.replace(91, 2, 95);
+    let run = Run::new(source, 5, branch(1, 5..=100));
+    assert_eq!(run.ends_with_reorg_to().await, Some(refs(branch(1, 90..=90))[0]));
+}
+
+#[tokio::test]
+async fn our_blocks_that_the_source_does_not_have_any_more_count_as_much_as_the_first_on_its_branch() {
+    let source = MemorySource::up_to(1, 100);
+    source.forget();
+    source.weigh(1, 1_000);
+    source.replace(91, 2, 99);
+    let mut run = Run::new(source, 5, branch(1, 5..=100));
+    run.receives_nothing().await;
+    run.source.replace(100, 2, 100);
+    assert_eq!(run.ends_with_reorg_to().await, Some(refs(branch(1, 90..=90))[0]));
+}
+
+#[tokio::test]
+async fn a_chain_of_several_answers_is_weighed_to_its_end() {
+    let source = MemorySource::up_to(1, 5_000);
+    source.weigh(1, 5_000);
+    source.weigh(2, 1);
+    source.replace(5_000, 2, 9_998);
+    let mut run = Run::new(source, 4_900, branch(1, 4_900..=5_000));
+    run.receives_nothing().await;
+    run.source.replace(9_999, 2, 9_999);
+    assert_eq!(run.ends_with_reorg_to().await, Some(refs(branch(1, 4_999..=4_999))[0]));
+}
+
+#[tokio::test]
+async fn a_block_that_is_not_indexed_yet_is_not_judged() {
+    let mut run = Run::new(MemorySource::up_to(1, 100), 90, []);
+    run.receive(10).await;
+    // The last one is on its way: it is delivered, and nothing took it.
+    run.source.replace(95, 2, 101);
+    assert!(matches!(run.ends().await, FetchEnd::Uncommitted));
+}
+
+#[tokio::test]
+async fn no_more_than_the_headers_prove_is_said_of_the_height() {
+    let source = MemorySource::up_to(1, 4_500);
+    source.claim(10_000);
+    let mut run = Run::new(source, 0, []);
+    run.receive(1).await;
+    assert_eq!(run.report.tip(), Some(14_500));
+    assert_eq!(run.report.verified_height(), Some(1_999));
+    run.receive(4_500).await;
+    assert_eq!(run.report.verified_height(), Some(4_500));
 }
 
 #[tokio::test]
@@ -204,11 +293,11 @@ async fn the_first_failure_ends_it() {
     let mut run = Run::new(MemorySource::up_to(1, 10), 0, []);
     run.receive(11).await;
     run.source.fail();
-    assert!(matches!(run.ends().await, End::Failed(source::Error::Busy { .. })));
+    assert!(matches!(run.ends().await, FetchEnd::Failed(source::Error::Busy { .. })));
 
     let source = MemorySource::up_to(1, 10);
     source.fail();
-    assert!(matches!(Run::new(source, 0, []).ends().await, End::Failed(_)));
+    assert!(matches!(Run::new(source, 0, []).ends().await, FetchEnd::Failed(_)));
 }
 
 #[tokio::test]
@@ -220,7 +309,7 @@ async fn a_store_that_cannot_be_read_ends_it_with_that_failure() {
     let (tx, _blocks) = mpsc::channel(1);
     let budget = Arc::new(Semaphore::new(64 << 10));
     let end = run(&source, all_from(0), local, unreadable, tx, budget, &report()).await;
-    assert!(matches!(end, End::StoreFailed(fault) if fault.message == "cannot read"));
+    assert!(matches!(end, FetchEnd::StoreFailed(fault) if fault.message == "cannot read"));
 }
 
 #[tokio::test]
@@ -229,7 +318,7 @@ async fn it_ends_when_nobody_takes_blocks() {
         let mut run = Run::new(MemorySource::up_to(1, tip), 0, []);
         run.receive(taken).await;
         drop(std::mem::replace(&mut run.blocks, mpsc::channel(1).1));
-        assert!(matches!(run.ends().await, End::Closed));
+        assert!(matches!(run.ends().await, FetchEnd::Closed));
     }
 }
 

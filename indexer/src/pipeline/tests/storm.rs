@@ -19,15 +19,18 @@ enum Step {
     Fork { depth: u32, longer: u32 },
     /// The branch before the last fork wins again, by one block.
     Back,
-    /// The process ends and another one continues.
+    /// The process ends and another one takes over.
     Restart,
+    /// The process ends, and the newest blocks are undone before another one runs: by a command that ends as it should,
+    /// or by one that dies after it has written the file that undoes them.
+    Rollback { depth: u32, dies: bool },
     /// A fresh instance is requested.
     Refresh,
     /// The index comes as far as the chain is now.
     Settle,
 }
 
-use Step::{Back, Extend, Fork, Refresh, Restart, Settle};
+use Step::{Back, Extend, Fork, Refresh, Restart, Rollback, Settle};
 
 /// An index in a storm.
 struct Storm {
@@ -93,17 +96,25 @@ impl Storm {
                 }
                 self.process().source.set_best(left);
             }
-            Restart => {
-                let process = self.process.take().unwrap();
-                let source = process.source.clone();
-                assert_eq!(process.stop().0, PipelineEnd::Stopped);
-                self.run(Arc::try_unwrap(source).ok().unwrap());
+            Restart => self.restart(|_| {}),
+            Rollback { depth, dies } => {
+                let start = self.start;
+                self.restart(|folder| undo(folder, start, depth, dies));
             }
             Refresh => {
                 self.process().shared.control.request_refresh(format!("at {tip}"));
             }
             Settle => self.settle(),
         }
+    }
+
+    /// Ends the process, does something to its folder, and starts another process.
+    fn restart(&mut self, meanwhile: impl FnOnce(&Path)) {
+        let process = self.process.take().unwrap();
+        let source = process.source.clone();
+        assert_eq!(process.stop().0, PipelineEnd::Stopped);
+        meanwhile(self.folder.path());
+        self.run(Arc::try_unwrap(source).ok().unwrap());
     }
 
     fn settle(&self) {
@@ -120,6 +131,18 @@ impl Storm {
         let (end, tip) = self.process.take().unwrap().stop();
         assert_eq!(end, PipelineEnd::Stopped);
         (tip, rows::dump(self.folder.path()))
+    }
+}
+
+/// Undoes the newest blocks of a closed store but the first one, or dies on the way.
+fn undo(folder: &Path, start: u32, depth: u32, dies: bool) {
+    let store = Store::open_existing(folder).unwrap();
+    let Some(tip) = store.tip() else { return };
+    let to = Height(tip.at.height.0.saturating_sub(depth).max(start));
+    if dies {
+        store.die_undoing(to).unwrap();
+    } else {
+        store.unwind(Some(to)).unwrap();
     }
 }
 
@@ -141,7 +164,7 @@ fn ends_like_a_fresh_sync(start: u32, policy: RefreshPolicy, steps: &[Step]) {
 /// Contract §8.7.
 #[test]
 fn each_kind_of_reorg_ends_like_a_fresh_sync() {
-    let cases: [&[Step]; 9] = [
+    let cases: [&[Step]; 10] = [
         &[Settle, Fork { depth: 1, longer: 1 }],
         &[Settle, Fork { depth: 9, longer: 1 }],
         // To genesis.
@@ -187,6 +210,15 @@ fn each_kind_of_reorg_ends_like_a_fresh_sync() {
             Back,
             Refresh,
         ],
+        // Undone by file, indexed again near the tip, hence in batches, and a file of the same name that no batch
+        // announced.
+        &[
+            Settle,
+            Rollback { depth: 3, dies: false },
+            Settle,
+            Rollback { depth: 3, dies: true },
+            Settle,
+        ],
     ];
     for (number, steps) in cases.into_iter().enumerate() {
         let policy = [RefreshPolicy::EveryBlock, RefreshPolicy::OnThreshold][number % 2];
@@ -207,6 +239,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         4 => (1..=DEPTH_MAX, 0..4u32).prop_map(|(depth, longer)| Fork { depth, longer }),
         1 => Just(Back),
         1 => Just(Restart),
+        2 => (1..=DEPTH_MAX, any::<bool>()).prop_map(|(depth, dies)| Rollback { depth, dies }),
         1 => Just(Refresh),
         3 => Just(Settle),
     ];

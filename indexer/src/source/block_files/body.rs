@@ -5,7 +5,7 @@ use std::{fs::File, io, os::unix::fs::FileExt as _, path::Path};
 use crds::Network;
 
 use super::{
-    Error,
+    error::Error,
     index::Place,
     scan::{Key, file_path},
 };

@@ -5,11 +5,11 @@
 
 use std::collections::HashMap;
 
-use bitcoin::{BlockHash, Work, block::Header, hashes::Hash};
+use bitcoin::{BlockHash, block::Header, hashes::Hash};
 use hashbrown::HashTable;
 
 use crate::{
-    chain::{BlockRef, Height},
+    chain::{self, BlockRef, Claim, Difficulty, Height, Link, Rules, Work},
     source::Headers,
 };
 
@@ -34,6 +34,7 @@ pub(super) struct Record {
 /// Blocks by hash, and the best chain by height. Blocks are only added.
 pub(super) struct Index {
     genesis: BlockHash,
+    rules: Rules,
     blocks: Vec<Entry>,
     /// Positions in `blocks`. A hash with proof of work is as good as random, so its first bytes do as a key.
     by_hash: HashTable<u32>,
@@ -46,21 +47,26 @@ pub(super) struct Index {
 
 struct Entry {
     hash: BlockHash,
-    /// Of the chain up to here. 128 bits hold 2^32 times what mainnet has done in its first sixteen years.
-    work: u128,
+    /// Of the chain up to here.
+    work: Work,
+    claim: Claim,
     /// Position of the previous block.
     parent: u32,
     height: u32,
     place: Place,
 }
 
+/// A block of the best chain that breaks the rules, and how.
+type Wrong = (BlockRef, Box<chain::Error>);
+
 /// Height of a block that does not go back to genesis.
 const UNLINKED: u32 = u32::MAX;
 
 impl Index {
-    pub(super) fn new(genesis: BlockHash) -> Self {
+    pub(super) fn new(genesis: BlockHash, rules: Rules) -> Self {
         Self {
             genesis,
+            rules,
             blocks: Vec::new(),
             by_hash: HashTable::new(),
             waiting: HashMap::new(),
@@ -98,7 +104,8 @@ impl Index {
         let parent = self.find(previous);
         self.blocks.push(Entry {
             hash: record.hash,
-            work: work(record.header.work()),
+            work: Work::of(record.header.bits),
+            claim: Claim::from(&record.header),
             parent: parent.unwrap_or_default(),
             height: UNLINKED,
             place: record.place,
@@ -122,12 +129,12 @@ impl Index {
                 let parent = &self.blocks[parent as usize];
                 (parent.height + 1, parent.work)
             }
-            None => (0, 0),
+            None => (0, Work::default()),
         };
         let mut linked = vec![first];
         let entry = &mut self.blocks[first as usize];
         entry.height = height;
-        entry.work = before.saturating_add(entry.work);
+        entry.work = before.plus(entry.work);
         let mut next = 0;
         while let Some(&parent) = linked.get(next) {
             next += 1;
@@ -136,7 +143,7 @@ impl Index {
                 let entry = &mut self.blocks[child as usize];
                 entry.parent = parent;
                 entry.height = height + 1;
-                entry.work = work.saturating_add(entry.work);
+                entry.work = work.plus(entry.work);
                 self.unlinked -= 1;
                 linked.push(child);
             }
@@ -178,14 +185,60 @@ impl Index {
         self.best.get(height.0 as usize).map(|at| self.at(*at).hash)
     }
 
-    pub(super) fn after(&self, from: Option<BlockRef>, max: usize) -> Headers {
+    /// The blocks of the best chain after one of it, at most `max` of them.
+    ///
+    /// # Errors
+    /// The first of them that has not the difficulty it must have.
+    pub(super) fn after(&self, from: Option<BlockRef>, max: usize) -> Result<Headers, Wrong> {
         let first = match from {
             None => 0,
             Some(from) if self.hash_at(from.height) == Some(from.hash) => from.height.0 as usize + 1,
-            Some(_) => return Headers::NotInChain,
+            Some(_) => return Ok(Headers::NotInChain),
         };
-        let next = self.best.iter().skip(first).take(max);
-        Headers::Next(next.map(|at| self.at(*at)).collect())
+        let Some(mut difficulty) = self.difficulty(first.saturating_sub(1))? else {
+            return Ok(Headers::Next(Vec::new()));
+        };
+        let next = self.best.iter().enumerate().skip(first).take(max);
+        let links = next.map(|(height, at)| {
+            // The genesis block is not judged.
+            if height > 0 {
+                self.accept(&mut difficulty, *at)?;
+            }
+            Ok(Link {
+                at: self.at(*at),
+                work: Work::of(self.blocks[*at as usize].claim.bits),
+            })
+        });
+        links.collect::<Result<_, _>>().map(Headers::Next)
+    }
+
+    /// The difficulty of the best chain up to a height; none above its tip.
+    fn difficulty(&self, height: usize) -> Result<Option<Difficulty>, Wrong> {
+        let Some(last) = self.best.get(height) else {
+            return Ok(None);
+        };
+        let start = self.rules.needed_from(self.at(*last).height);
+        let period = self.best.get(start.0 as usize..=height);
+        let Some((first, rest)) = period.and_then(<[u32]>::split_first) else {
+            return Ok(None);
+        };
+        let mut difficulty = Difficulty::begin(self.rules, start, self.blocks[*first as usize].claim);
+        for at in rest {
+            self.accept(&mut difficulty, *at)?;
+        }
+        Ok(Some(difficulty))
+    }
+
+    fn accept(&self, difficulty: &mut Difficulty, at: u32) -> Result<(), Wrong> {
+        let Entry { hash, claim, .. } = self.blocks[at as usize];
+        difficulty.follow(claim).map_err(|required| {
+            let error = chain::Error::Difficulty {
+                hash,
+                found: claim.bits.to_consensus(),
+                required: required.to_consensus(),
+            };
+            (self.at(at), Box::new(error))
+        })
     }
 
     /// Where a block lies, in the best chain or not.
@@ -227,172 +280,5 @@ fn key(hash: BlockHash) -> u64 {
     u64::from_le_bytes([a, b, c, d, e, f, g, h])
 }
 
-/// The lower 128 bits; the upper ones only if a single block had them.
-fn work(work: Work) -> u128 {
-    let bytes = work.to_be_bytes();
-    let (high, low) = bytes.split_at(16);
-    match (high.iter().all(|byte| *byte == 0), <[u8; 16]>::try_from(low)) {
-        (true, Ok(low)) => u128::from_be_bytes(low),
-        _ => u128::MAX,
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use bitcoin::{CompactTarget, TxMerkleNode, block::Version};
-    use proptest::prelude::*;
-
-    use super::*;
-
-    /// A made-up block; `branch` makes it differ from others on the same previous one. The lower `bits`, the more work.
-    fn record(prev: BlockHash, branch: u32, bits: u32) -> Record {
-        let header = Header {
-            version: Version::ONE,
-            prev_blockhash: prev,
-            merkle_root: TxMerkleNode::all_zeros(),
-            time: branch,
-            bits: CompactTarget::from_consensus(bits),
-            nonce: 0,
-        };
-        let place = Place {
-            file: 0,
-            offset: branch,
-            size: 100,
-        };
-        Record {
-            hash: header.block_hash(),
-            header,
-            place,
-        }
-    }
-
-    const EASY: u32 = 0x207f_ffff;
-    const HARD: u32 = 0x1f7f_ffff;
-
-    fn chain(from: BlockHash, branch: u32, count: usize) -> Vec<Record> {
-        let mut prev = from;
-        let next = std::iter::repeat_with(|| {
-            let record = record(prev, branch, EASY);
-            prev = record.hash;
-            record
-        });
-        next.take(count).collect()
-    }
-
-    fn index(records: Vec<Record>) -> (Index, BlockHash) {
-        let genesis = record(BlockHash::all_zeros(), 0, EASY);
-        let mut index = Index::new(genesis.hash);
-        let hash = genesis.hash;
-        index.extend(vec![genesis]);
-        index.extend(records);
-        (index, hash)
-    }
-
-    fn genesis() -> BlockHash {
-        index(Vec::new()).1
-    }
-
-    fn tip(index: &Index) -> (u32, BlockHash) {
-        let tip = index.tip().unwrap();
-        (tip.height.0, tip.hash)
-    }
-
-    #[test]
-    fn the_chain_with_the_most_work_is_the_best_not_the_longest() {
-        let long = chain(genesis(), 1, 5);
-        let heavy = record(genesis(), 2, HARD);
-        let (first, last, heavy_hash) = (long[0].hash, long[4].hash, heavy.hash);
-        let (mut index, _) = index(long);
-        assert_eq!(tip(&index), (5, last));
-        index.extend(vec![heavy]);
-        assert_eq!(tip(&index), (1, heavy_hash));
-        assert_eq!(index.hash_at(Height(2)), None);
-        let gone = BlockRef {
-            height: Height(1),
-            hash: first,
-        };
-        assert_eq!(index.after(Some(gone), 10), Headers::NotInChain);
-        assert!(index.run(gone, 10, 1000).is_empty());
-        assert!(index.place(last).is_some(), "blocks beside the chain can be read");
-    }
-
-    #[test]
-    fn of_two_equal_branches_the_first_stays_until_the_other_is_longer() {
-        let (one, mut two) = (chain(genesis(), 1, 3), chain(genesis(), 2, 4));
-        let (first, last) = (one[2].hash, two[3].hash);
-        let longer = two.pop().unwrap();
-        let (mut index, _) = index(one);
-        index.extend(two);
-        assert_eq!(tip(&index), (3, first));
-        index.extend(vec![longer]);
-        assert_eq!(tip(&index), (4, last));
-    }
-
-    #[test]
-    fn a_block_found_again_lies_where_it_was_found_last() {
-        let (mut index, genesis) = index(Vec::new());
-        let moved = Place {
-            file: 7,
-            offset: 8,
-            size: 100,
-        };
-        index.extend(vec![Record {
-            place: moved,
-            ..record(BlockHash::all_zeros(), 0, EASY)
-        }]);
-        assert_eq!(index.place(genesis), Some(moved));
-        assert_eq!(tip(&index), (0, genesis));
-    }
-
-    #[test]
-    fn runs_are_bounded_in_blocks_and_in_bytes() {
-        let (index, hash) = index(chain(genesis(), 1, 20));
-        let from = BlockRef {
-            height: Height(0),
-            hash,
-        };
-        for (blocks, bytes, expected) in [(5, 10_000, 5), (50, 700, 7), (50, 10_000, 21), (50, 99, 0)] {
-            assert_eq!(index.run(from, blocks, bytes).len(), expected);
-        }
-    }
-
-    #[test]
-    fn blocks_that_do_not_go_back_to_genesis_are_counted() {
-        let mut records = chain(genesis(), 1, 10);
-        let missing = records.remove(4);
-        let last = records[8].hash;
-        let (mut index, _) = index(records);
-        assert_eq!((tip(&index).0, index.unlinked()), (4, 5));
-        index.extend(vec![missing]);
-        assert_eq!((tip(&index), index.unlinked()), ((10, last), 0));
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
-
-        // Files have blocks in the order in which they were downloaded, and a look may end anywhere among them.
-        #[test]
-        fn the_best_chain_does_not_depend_on_the_order_of_the_blocks(
-            order in Just((0..30).collect::<Vec<usize>>()).prop_shuffle(), cut in 0..30_usize
-        ) {
-            let main = chain(genesis(), 1, 20);
-            let branch = chain(main[9].hash, 2, 10);
-            let hashes: Vec<_> = main.iter().map(|record| record.hash).collect();
-            // One more, so that no order makes the two equal.
-            let last = record(hashes[19], 3, EASY);
-            let (mut rest, _) = (main.into_iter().chain(branch).map(Some).collect::<Vec<_>>(), ());
-            let mut shuffled: Vec<_> = order.into_iter().map(|at| rest[at].take().unwrap()).collect();
-            let later = shuffled.split_off(cut);
-            let expected = last.hash;
-            let (mut index, genesis) = index(shuffled);
-            index.extend(later);
-            index.extend(vec![last]);
-            prop_assert_eq!(tip(&index), (21, expected));
-            prop_assert_eq!(index.unlinked(), 0);
-            let Headers::Next(all) = index.after(None, 100) else { panic!() };
-            let all: Vec<_> = all.into_iter().map(|at| at.hash).collect();
-            prop_assert_eq!(&all[1..21], &hashes[..]);
-            prop_assert_eq!(all[0], genesis);
-        }
-    }
-}
+mod tests;

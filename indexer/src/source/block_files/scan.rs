@@ -4,8 +4,8 @@
 //!   magic of the network (4) ‖ size, little-endian (4) ‖ block (size)      one after the other, then perhaps zeros
 //! ```
 //!
-//! From Bitcoin Core 28 on every byte is xored with one of the 8 of `xor.dat`, by its position in the file; the zeros that
-//! the node reserves at the end of a file are not.
+//! From Bitcoin Core 28 on every byte is xored with one of the 8 of `xor.dat`, by its position in the file; the zeros
+//! that the node reserves at the end of a file are not.
 
 use std::{
     collections::BTreeMap,
@@ -19,7 +19,7 @@ use bitcoin::{Target, block::Header, consensus::deserialize};
 use crds::Network;
 
 use super::{
-    Error,
+    error::Error,
     index::{Place, Record},
 };
 use crate::chain::{self, BlockRef, Height};
@@ -51,7 +51,7 @@ pub(super) struct Scanner {
 struct Seen {
     /// Where the next record will begin.
     end: u64,
-    /// Nothing will come: the node goes on in another file, and this one was cut at its last record.
+    /// Nothing will come: the node continues in another file, and this one was cut at its last record.
     is_complete: bool,
 }
 

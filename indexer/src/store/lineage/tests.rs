@@ -1,4 +1,4 @@
-//! What may go on with what, as a table.
+//! Which module may continue the data of which, as a table.
 
 use crds::Network;
 

@@ -3,20 +3,21 @@
 //! Tables of the standard kind take three times the memory, for they can grow and forget. Here neither happens, and
 //! whether the table fits into a processor's cache decides what noting forty thousand keys a block costs.
 
-/// Bits of a slot that are the number; the others are bits of the hash, so that a look at the key itself is rarely in vain.
+/// Bits of a slot that are the number; the others are bits of the hash, so that a look at the key
+/// itself is rarely wasted.
 const NUMBER_BITS: u32 = 24;
 const NUMBER_MASK: u32 = (1 << NUMBER_BITS) - 1;
-/// No number ends in as many bits that are set, see [`Places::NUMBERS_MAX`].
+/// No number ends in as many bits that are set, see [`KeyTable::NUMBERS_MAX`].
 const EMPTY: u32 = u32::MAX;
 
 /// The numbers.
 #[derive(Clone, Debug)]
-pub(super) struct Places {
+pub(super) struct KeyTable {
     /// A power of two of them.
     slots: Vec<u32>,
 }
 
-impl Places {
+impl KeyTable {
     /// Numbers are below this.
     pub(super) const NUMBERS_MAX: u32 = NUMBER_MASK;
 
@@ -82,16 +83,16 @@ mod tests {
             // Few hashes, so that different keys share slots and tags, the last slot among them.
             keys in vec((0_u8..12, prop::sample::select(vec![0, 1, 7, 15, u64::MAX, u64::MAX << 8])), 0..40)
         ) {
-            let mut places = Places::with_room_for(keys.len());
+            let mut table = KeyTable::with_room_for(keys.len());
             let mut newest = HashMap::new();
-            prop_assert!(places.room() >= keys.len());
+            prop_assert!(table.room() >= keys.len());
             for (number, key) in (0..).zip(&keys) {
-                places.put(key.1, number, |other| keys[other as usize] == *key);
+                table.put(key.1, number, |other| keys[other as usize] == *key);
                 newest.insert(*key, number);
             }
             for name in 0..12 {
                 for hash in [0, 1, 7, 15, u64::MAX, u64::MAX << 8] {
-                    let found = places.get(hash, |other| keys[other as usize] == (name, hash));
+                    let found = table.get(hash, |other| keys[other as usize] == (name, hash));
                     prop_assert_eq!(found, newest.get(&(name, hash)).copied());
                 }
             }
@@ -100,9 +101,9 @@ mod tests {
 
     #[test]
     fn what_is_empty_is_no_number() {
-        let mut places = Places::with_room_for(1);
-        assert_eq!(places.get(u64::MAX, |_| true), None);
-        places.put(u64::MAX, Places::NUMBERS_MAX - 1, |_| false);
-        assert_eq!(places.get(u64::MAX, |_| true), Some(Places::NUMBERS_MAX - 1));
+        let mut table = KeyTable::with_room_for(1);
+        assert_eq!(table.get(u64::MAX, |_| true), None);
+        table.put(u64::MAX, KeyTable::NUMBERS_MAX - 1, |_| false);
+        assert_eq!(table.get(u64::MAX, |_| true), Some(KeyTable::NUMBERS_MAX - 1));
     }
 }
