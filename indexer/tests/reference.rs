@@ -1,9 +1,9 @@
-//! docs/reference.md against the code: what is there must be told.
+//! docs/src/reference.md against the code: what is there must be told.
 
 use clap::CommandFactory as _;
 use indexer::args::Cli;
 
-const REFERENCE: &str = include_str!("../../docs/reference.md");
+const REFERENCE: &str = include_str!("../../docs/src/reference.md");
 /// What pods report, with all its words.
 const POD: &str = include_str!("../../crds/src/pod.rs");
 
