@@ -100,5 +100,6 @@ gitops-up: ## installs Flux, a registry and a git server in that cluster
 images: build ## packs the images and loads them into the cluster
 	@scripts/images --tests
 
-chart: ## validates charts, examples and integrations against the cluster's API server
+chart: ## validates charts, examples and integrations against the cluster's API server; needs its CRD
 	@scripts/chart
+	@scripts/examples
