@@ -42,7 +42,8 @@ fn every_metric_is_documented() {
         .filter_map(|line| line.strip_prefix("# TYPE shrewd_operator_"));
     let names: Vec<&str> = names.filter_map(|line| line.split(' ').next()).collect();
     assert!(names.len() >= 6, "{names:?}");
-    let is_documented = |name: &str| REFERENCE.contains(&format!("`{name}`")) || REFERENCE.contains(&format!("`{name}{{"));
+    let is_documented =
+        |name: &str| REFERENCE.contains(&format!("`{name}`")) || REFERENCE.contains(&format!("`{name}{{"));
     let missing: Vec<&str> = names.into_iter().filter(|name| !is_documented(name)).collect();
     assert_eq!(missing, [""; 0]);
 }
