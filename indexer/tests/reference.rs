@@ -1,9 +1,9 @@
-//! docs/reference.md against the code: every flag, variable and reason must be documented.
+//! docs/src/reference.md against the code: every flag, variable and reason must be documented.
 
 use clap::CommandFactory as _;
 use indexer::cli::args::Cli;
 
-const REFERENCE: &str = include_str!("../../docs/reference.md");
+const REFERENCE: &str = include_str!("../../docs/src/reference.md");
 /// What pods report, with all its words.
 const POD: &str = concat!(
     include_str!("../../crds/src/pod/report.rs"),

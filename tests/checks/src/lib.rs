@@ -3,6 +3,9 @@
 //!
 //! - [`circles`]: files of a crate that import each other in a circle
 //! - [`prose`]: phrases and line lengths of what people read
+//! - [`links`]: links between Markdown files, and the pages of the book
 
 pub mod circles;
+mod fences;
+pub mod links;
 pub mod prose;

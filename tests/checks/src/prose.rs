@@ -1,21 +1,14 @@
 //! Phrases that read badly, and lines that are too long, in what people read: Markdown, comments, messages.
 
 mod phrases;
+mod problem;
 mod text;
 mod width;
 
 use std::path::Path;
 
 pub use phrases::{Malformed, Phrases};
-
-/// A place in a file that should read otherwise.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Problem {
-    /// The line, from 1.
-    pub line: usize,
-    /// What is wrong there, and what to write.
-    pub what: String,
-}
+pub use problem::Problem;
 
 /// The problems of a file, in order. The name decides what in it is prose.
 pub fn problems(phrases: &Phrases, path: &Path, content: &str) -> Vec<Problem> {

@@ -73,7 +73,7 @@ fn each_lack_has_a_line_with_its_cure() {
     lacks(
         "quick",
         &[("system", "Darwin"), ("machine", "arm64")],
-        "this is Darwin on arm64",
+        "Linux on x86-64, this is Darwin on arm64",
     );
     lacks("setup", &[("rust", ""), ("rustup", "no")], "Rust 1.95.0");
     lacks(

@@ -42,7 +42,7 @@ async fn a_candidate_that_fails_is_told_and_touches_nothing_and_a_revert_clears_
         }
 
         // The last one failed before its pod was placed. A set that is deleted before Kubernetes notes whose its volume is
-        // leaves the volume behind (docs/reference.md).
+        // leaves the volume behind (docs/src/reference.md).
         wait::until("every volume goes with its set", wait::PATIENCE, async || {
             let ownerless = index.claims_without_owner().await?;
             ensure!(ownerless.is_empty(), "{ownerless:?}");

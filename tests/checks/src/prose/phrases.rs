@@ -1,6 +1,6 @@
 //! The list of phrases, and where they occur.
 
-use super::{Problem, text::BREAK};
+use super::{problem::Problem, text::BREAK};
 
 /// What separates a phrase from what to write in its place.
 const SEPARATOR: &str = "->";

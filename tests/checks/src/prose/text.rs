@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use crate::fences::outside_fences;
+
 /// What a word stands for that is no prose: no phrase reaches across it.
 pub(super) const BREAK: &str = "|";
 
@@ -44,19 +46,6 @@ fn markdown(content: &str) -> Vec<String> {
     let lines = content.lines().zip(outside);
     lines
         .map(|(line, outside)| if outside { without_code(line) } else { String::new() })
-        .collect()
-}
-
-/// For each line whether it is outside of a block of code.
-pub(super) fn outside_fences(content: &str) -> Vec<bool> {
-    let mut inside = false;
-    content
-        .lines()
-        .map(|line| {
-            let is_fence = line.trim_start().starts_with("```");
-            inside ^= is_fence;
-            !inside && !is_fence
-        })
         .collect()
 }
 

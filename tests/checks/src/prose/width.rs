@@ -1,6 +1,7 @@
 //! How long lines of prose are.
 
-use super::{Problem, text::outside_fences};
+use super::problem::Problem;
+use crate::fences::outside_fences;
 
 /// As long as lines of code are (`rustfmt.toml`), so that a window for one shows the other.
 const COLUMNS_MAX: usize = 120;
