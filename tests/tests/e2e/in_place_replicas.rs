@@ -49,6 +49,7 @@ async fn take_over(about: &str, replicas: usize) -> Result<()> {
             .set("replicas", json!(replicas));
         let index = manifest.apply_with(namespace, &edition(1)?).await?;
         index.follows_to(HEIGHT).await?;
+        all_are_at_the_tip(&index, replicas).await?;
         let asker = Asker::start(&index, "get", b"height", ASKED, 900).await?;
         let statuses = Recording::start(namespace.api::<Indexer>(), ListParams::default()).await?;
         let pods = Recording::start(namespace.api::<Pod>(), index.selected()).await?;
@@ -75,6 +76,16 @@ async fn take_over(about: &str, replicas: usize) -> Result<()> {
     .await
 }
 
+/// Ready allows a pod to be some blocks behind; the take-over begins above the lowest of them.
+async fn all_are_at_the_tip(index: &Index, replicas: usize) -> Result<()> {
+    wait::until("all pods are at the tip", wait::PATIENCE, async || {
+        let heights: Vec<_> = index.reports().await?.iter().map(|report| report.height).collect();
+        ensure!(heights == vec![Some(HEIGHT); replicas], "{heights:?}");
+        Ok(())
+    })
+    .await
+}
+
 /// Mines while the first pod is being replaced, and waits until a pod of the first module has indexed these blocks.
 async fn blocks_come_meanwhile(index: &Index, node: &Node) -> Result<()> {
     wait::until("the first pod is replaced", wait::PATIENCE, async || {
@@ -94,21 +105,20 @@ async fn blocks_come_meanwhile(index: &Index, node: &Node) -> Result<()> {
     .await
 }
 
-/// Checks that all pods have the same lineage of two modules and the same digest.
+/// Waits until all pods have the same lineage of two modules and the same digest, and the resource says so.
 async fn all_have_taken_over(index: &Index, replicas: usize) -> Result<()> {
-    let reports = index.reports().await?;
-    ensure!(reports.len() == replicas, "{} pods", reports.len());
-    let first = reports.first().context("a pod")?;
-    ensure!(
-        first.lineage.len() == 2 && first.lineage[1].from_height == HEIGHT + 1 && first.digest.is_some(),
-        "{first:?}"
-    );
-    for report in &reports {
+    wait::until("one lineage and one digest", wait::PATIENCE, async || {
+        let reports = index.reports().await?;
+        let first = reports.first().context("no pod")?;
+        let is_continued = first.lineage.len() == 2 && first.lineage[1].from_height == HEIGHT + 1;
+        let is_same = |report: &crds::pod::Status| report.lineage == first.lineage && report.digest == first.digest;
         ensure!(
-            report.lineage == first.lineage && report.digest == first.digest,
-            "{report:?} is not {first:?}"
+            reports.len() == replicas && is_continued && first.digest.is_some() && reports.iter().all(is_same),
+            "{reports:?}"
         );
-    }
+        Ok(())
+    })
+    .await?;
     index
         .wait_until("their digests are compared and equal", |i| {
             i.condition(types::CONSISTENT)

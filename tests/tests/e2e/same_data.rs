@@ -12,6 +12,7 @@ use e2e::{
     node::Node,
     rollout::active,
     trial::in_namespace,
+    wait,
 };
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -199,16 +200,25 @@ async fn a_pod_added_later_to_continued_data_copies_it_from_the_others() -> Resu
                         .is_some_and(|c| c.status == "True" && c.reason == reasons::AS_EXPECTED)
             })
             .await?;
-        let reports = index.reports().await?;
-        let [first, second] = &reports[..] else {
-            bail!("{} pods", reports.len());
-        };
-        ensure!(
-            first.lineage == lineage && second.lineage == lineage && first.digest == second.digest,
-            "{reports:?}"
-        );
-        ensure!(first.digest.is_some(), "{first:?}");
-        Ok(())
+        wait::until(
+            "both pods have this lineage and one digest",
+            wait::PATIENCE,
+            async || {
+                let reports = index.reports().await?;
+                let [first, second] = &reports[..] else {
+                    bail!("{} pods", reports.len());
+                };
+                ensure!(
+                    first.lineage == lineage
+                        && second.lineage == lineage
+                        && first.digest.is_some()
+                        && first.digest == second.digest,
+                    "{reports:?}"
+                );
+                Ok(())
+            },
+        )
+        .await
     })
     .await
 }
