@@ -1,10 +1,10 @@
-//! What a client that asks the same question again and again was answered.
+//! The answers to one question that a client repeats.
 
 use serde::{Deserialize, Serialize};
 
-/// Failures of which the words are kept.
+/// Failures whose messages are kept.
 const ERRORS_MAX: usize = 5;
-/// Stretches that are kept. A test changes answers twice; one that flaps has been found out long before.
+/// Stretches that are kept. A test expects three at most, so this many already show an answer that flaps.
 const STRETCHES_MAX: usize = 20;
 
 /// The answers in their order.
@@ -16,18 +16,18 @@ pub struct Asked {
     pub failures: u64,
     /// The first of those failures.
     pub errors: Vec<String>,
-    /// Answers, one entry for each time the answer was not that to the question before.
+    /// One entry for each time the answer changed.
     pub stretches: Vec<Stretch>,
-    /// Stretches beyond those.
+    /// How many more changes there were.
     pub more_stretches: u64,
 }
 
-/// The same answer to one question after the other.
+/// The same answer to consecutive questions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stretch {
     /// The answer.
     pub answer: String,
-    /// How often it was given.
+    /// To how many questions.
     pub times: u64,
 }
 
@@ -55,14 +55,14 @@ impl Asked {
         }
     }
 
-    /// Whether every question was answered, by these answers in this order and by no others in between.
+    /// Whether every question was answered, with these answers in this order and no others.
     #[must_use]
     pub fn is_exactly(&self, answers: &[String]) -> bool {
         let seen = self.stretches.iter().map(|stretch| &stretch.answer);
         self.failures == 0 && self.more_stretches == 0 && seen.eq(answers)
     }
 
-    /// How often the newest answer was given in a row, if it is this one; else 0.
+    /// How many of the last questions had this answer; 0 if the last one had another.
     #[must_use]
     pub fn in_a_row(&self, answer: &str) -> u64 {
         let newest = self.stretches.last().filter(|newest| newest.answer == answer);

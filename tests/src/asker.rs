@@ -1,4 +1,4 @@
-//! A client inside the cluster that asks one view through the Service, a hundred times a second.
+//! A client inside the cluster that calls one view through the Service, a hundred times a second.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::{
     wait::{self, outlook::Hopeless},
 };
 
-/// So many more answers show that clients are answered by now: a second's worth.
+/// A second's worth of answers: enough to tell a lasting change from a single answer.
 const SEVERAL: u64 = 100;
 
 /// The client's pod.
@@ -25,10 +25,10 @@ pub struct Asker {
 }
 
 impl Asker {
-    /// Starts it, to ask for so many seconds, and waits until it has been answered.
+    /// Starts it for a number of seconds, and waits for the first answer.
     ///
     /// # Errors
-    /// If it never is.
+    /// If none arrives.
     pub async fn start(index: &Index, function: &str, request: &[u8], height: u32, seconds: u64) -> Result<Self> {
         let name = format!("asker-{}", index.name);
         let pod = asking_pod(
@@ -56,7 +56,7 @@ impl Asker {
         Ok(asker)
     }
 
-    /// What it was answered so far.
+    /// The answers so far.
     ///
     /// # Errors
     /// If it printed nothing yet.
@@ -67,10 +67,10 @@ impl Asker {
         serde_json::from_str(last).with_context(|| last.to_owned())
     }
 
-    /// Waits until an answer is the one that comes now, and no other between.
+    /// Waits until the last second's questions all had this answer.
     ///
     /// # Errors
-    /// If it does not come in time; with what came.
+    /// If that does not happen in time; with the answers so far.
     pub async fn receives(&self, answer: &[u8], within: Duration) -> Result<Asked> {
         let answer = as_answered(answer);
         let what = format!("clients are answered {answer}");
@@ -78,13 +78,13 @@ impl Asker {
             .await
     }
 
-    /// Waits until it has asked several times more, whatever comes.
+    /// Waits for another second's worth of questions, whatever the answers.
     ///
     /// # Errors
-    /// If it does not ask any more.
+    /// If the client has stopped.
     pub async fn asks_on(&self) -> Result<Asked> {
         let before = self.asked().await?.questions;
-        let what = "a client asks on";
+        let what = "a client continues";
         self.until(what, wait::PATIENCE, |asked| asked.questions > before + SEVERAL)
             .await
     }
@@ -92,7 +92,7 @@ impl Asker {
     async fn until(&self, what: &str, within: Duration, has: impl Fn(&Asked) -> bool) -> Result<Asked> {
         let pods = self.namespace.api::<Pod>();
         wait::until(what, within, async || {
-            // Looked at first: the log of a pod that has ended holds all that it will ever say.
+            // Before the log: that of a pod that has ended is complete.
             let pod = pods.get(&self.name).await?;
             let asked = match (self.asked().await, lost(&pod)) {
                 (Ok(asked), None) => asked,
@@ -113,7 +113,7 @@ impl Asker {
     }
 }
 
-/// Bytes as JSON-RPC has them.
+/// Bytes in the notation of JSON-RPC.
 #[must_use]
 pub fn as_answered(bytes: &[u8]) -> String {
     format!("0x{}", hex::encode(bytes))

@@ -1,4 +1,4 @@
-//! Pods that run one program once, as the restricted Pod Security Standard has it.
+//! Pods that run one program to its end, under the restricted Pod Security Standard.
 
 use anyhow::{Result, bail};
 use k8s_openapi::api::core::v1::Pod;
@@ -34,7 +34,7 @@ pub(crate) fn asking_pod(name: &str, image: &str, arguments: &[&str]) -> Value {
     })
 }
 
-/// Makes such a pod and waits for its end. Returns what it printed.
+/// Creates such a pod and waits until it has succeeded. Returns what it printed.
 ///
 /// # Errors
 /// If it fails or cannot be started; with what it printed.

@@ -1,8 +1,8 @@
 //! Makes regtest blocks full of valid transactions, without a wallet and without a signature.
 //!
 //! Coinbases pay a bare `OP_TRUE`. A hundred blocks later such coins are spent: to outputs of every common type, and to
-//! `OP_TRUE` again, bare or as a witness script, so that blocks have transactions with and without witnesses. A block is
-//! a function of the seed and of the chain below it, so one seed results in the same hashes every time, wherever the
+//! `OP_TRUE` again, bare or as a witness script, so that blocks have transactions with and without witnesses. A block
+//! is a function of the seed and of the chain below it, so one seed results in the same hashes every time, wherever the
 //! making of the chain was interrupted; another seed results in a branch.
 
 use std::collections::{HashSet, VecDeque};
@@ -26,7 +26,7 @@ use recipe::Recipe;
 use transactions::{Coin, coinbase, payment, witness_for};
 use witnesses::commit_to_witnesses;
 
-/// The next block of a chain, and what must be known of the chain to make it.
+/// Makes the next block of a chain, with what must be known of the chain for it.
 pub struct ChainMaker {
     recipe: Recipe,
     height: u32,

@@ -19,7 +19,7 @@ use crate::{
     wait,
 };
 
-/// The operator is found by this label in its namespace.
+/// The label of the operator's objects in its namespace.
 const OPERATOR: &str = "app.kubernetes.io/component=operator";
 const SCALES: Duration = Duration::from_secs(120);
 
@@ -42,10 +42,10 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Connects to the cluster that `make test` has made.
+    /// Connects to the cluster that `make test` has created.
     ///
     /// # Errors
-    /// If it was not made: the text says how to.
+    /// If there is none; the message says how to create it.
     pub async fn connect() -> Result<Self> {
         let kubeconfig = PathBuf::from(setting("SHREWD_E2E_KUBECONFIG")?);
         let read = Kubeconfig::read_from(&kubeconfig)?;
@@ -133,7 +133,7 @@ impl Cluster {
         Ok(text)
     }
 
-    /// Changes the number of operator pods, and waits until so many run.
+    /// Changes the number of operator pods, and waits until that many run.
     ///
     /// # Errors
     /// If that does not happen in two minutes.
@@ -141,7 +141,7 @@ impl Cluster {
         self.scale(&self.operator_namespace, OPERATOR, replicas).await
     }
 
-    /// Changes the number of pods of a Deployment that has the same label as its pods, and waits until so many run.
+    /// Changes the number of pods of a Deployment that has the same label as its pods, and waits until that many run.
     ///
     /// # Errors
     /// If that does not happen in two minutes.

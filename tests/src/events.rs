@@ -6,7 +6,7 @@ use kube::api::ListParams;
 
 use crate::namespace::Namespace;
 
-/// As whom the operator publishes them.
+/// The component under which the operator publishes them.
 const OPERATOR: &str = "shrewd-operator";
 
 /// All of them in a namespace.
@@ -19,7 +19,7 @@ pub async fn of_the_operator(namespace: &Namespace) -> Result<Vec<Event>> {
     Ok(events)
 }
 
-/// Whether an event is about something, or says its name.
+/// Whether an event is about an object of this name, or mentions it.
 #[must_use]
 pub fn names(event: &Event, name: &str) -> bool {
     let says = event.message.as_ref().is_some_and(|message| message.contains(name));

@@ -1,4 +1,4 @@
-//! A pod that is taken for one of an Indexer by its labels and by what it reports, and that no `StatefulSet` owns.
+//! A pod that looks like one of an Indexer's by its labels and its report, and that no `StatefulSet` owns.
 
 use anyhow::{Context, Result};
 use k8s_openapi::api::core::v1::Pod;
@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::{asking::asking_pod, index::Index};
 
-/// Makes a pod with the labels of another one, which reports what it is told to.
+/// Creates a pod with the labels of another one, which serves a given report.
 ///
 /// # Errors
 /// If the API server refuses it.
@@ -17,7 +17,7 @@ pub async fn forge(index: &Index, name: &str, like: &Pod, report: &crds::pod::St
     let arguments = ["pretend", &listen, &format!("--json={report}")];
     let mut pod = asking_pod(name, &index.namespace.cluster.asker_image, &arguments);
     pod["metadata"]["labels"] = json!(like.labels());
-    // The operator looks at the container of this name only.
+    // The operator considers only the container of this name.
     pod["spec"]["containers"][0]["name"] = json!("indexer");
     index.namespace.apply::<Pod>(&pod).await?;
     Ok(())

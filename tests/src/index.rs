@@ -1,4 +1,4 @@
-//! An applied Indexer: what its resource says, and what can be done to it.
+//! An applied Indexer: reading, awaiting and changing its resource.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ pub struct Index {
 }
 
 impl Index {
-    /// Names an Indexer; whether it exists shows on use.
+    /// Names an Indexer, which need not exist yet.
     #[must_use]
     pub fn new(namespace: &Namespace, name: &str) -> Self {
         Self {
@@ -43,10 +43,10 @@ impl Index {
             .with_context(|| format!("get Indexer {}", self.name))
     }
 
-    /// Waits, with patience, until the resource says something. Returns the resource that says it.
+    /// Waits up to [`wait::PATIENCE`] until the resource meets a condition. Returns the resource that does.
     ///
     /// # Errors
-    /// If it never does; with what it said last.
+    /// If it does not in time; with the last status.
     pub async fn wait_until(&self, what: &str, says: impl Fn(&Indexer) -> bool) -> Result<Indexer> {
         self.wait_within(wait::PATIENCE, what, says).await
     }
@@ -71,7 +71,7 @@ impl Index {
     /// Waits until it has indexed up to a height and is ready.
     ///
     /// # Errors
-    /// As [`Self::wait_until`], and at once if it is stalled: nothing moves then until somebody changes something.
+    /// As [`Self::wait_until`], and at once if it is stalled, since nothing changes then without intervention.
     pub async fn follows_to(&self, height: u32) -> Result<Indexer> {
         let what = format!("{}: Ready at height {height}", self.name);
         wait::until(&what, wait::PATIENCE, async || {
@@ -124,15 +124,15 @@ impl Index {
     }
 }
 
-/// What a status says, in the words of the tests.
+/// A status in the terms of the tests.
 pub trait Says {
-    /// A condition, once the operator has looked.
+    /// A condition, once the operator has judged the newest spec.
     fn condition(&self, kind: &str) -> Option<&Condition>;
     /// Height of the last block indexed.
     fn height(&self) -> Option<u32>;
     /// Digest of the index at that height.
     fn digest(&self) -> Option<&str>;
-    /// Memory as the pods report it; zeros before they do.
+    /// Memory as the pods report it; zeros before the first report.
     fn memory(&self) -> crds::MemoryStatus;
 
     /// Whether a condition is `True`.

@@ -3,16 +3,17 @@
 //! ```text
 //!   chain ─► mine ─► bitcoind ◄── node       blocks, handed to a node that runs as a pod
 //!                        │
-//!   manifest ─► index ─► query               an Indexer: applied, watched, asked
+//!   manifest ─► index ─► query               an Indexer: applied, watched, queried
 //!                        │
-//!                    expected                what it must answer, from the node's blocks alone
+//!                    expected                the right answers, from the node's blocks alone
 //!
 //!   manifest ─► gitops ─► index              the same, delivered by a commit
 //!   registry                                 where a module may come from
 //! ```
 //!
-//! A [`trial`] runs in a [`namespace`] of its own in the [`cluster`] that `make test` has made, and passes time in one
-//! way only: [`wait::until`] something is true. What cannot become true any more ends the wait at once ([`wait::outlook`]).
+//! A [`trial`] runs in a [`namespace`] of its own in the [`cluster`] that `make test` has created, and passes time in
+//! one way only: it waits for a condition ([`wait::until`]). An error that waiting cannot mend ends the wait at once
+//! ([`wait::outlook`]). What must never happen is looked for in every state an object was in ([`recording`]).
 
 pub mod asked;
 pub mod asker;

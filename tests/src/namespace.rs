@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::{cluster::Cluster, wait};
 
-/// The field manager of everything a test applies: what a person with kubectl would be.
+/// The field manager of everything a test applies.
 const MANAGER: &str = "e2e";
 
 /// A namespace that enforces the restricted Pod Security Standard.
@@ -26,7 +26,7 @@ pub struct Namespace {
 }
 
 impl Namespace {
-    /// Makes one whose name says what it is about.
+    /// Creates one whose name contains the test's subject.
     ///
     /// # Errors
     /// If the API server refuses.
@@ -70,7 +70,7 @@ impl Namespace {
         applied.with_context(|| format!("apply {} {name}", K::kind(&())))
     }
 
-    /// Deletes it and everything in it, without waiting for the end.
+    /// Deletes it and everything in it, without waiting until it is gone.
     ///
     /// # Errors
     /// If the API server refuses.
@@ -99,7 +99,7 @@ impl Namespace {
     }
 }
 
-/// A manifest with the two lines that say what it is.
+/// A manifest with `apiVersion` and `kind`.
 pub(crate) fn complete<K: kube::Resource<DynamicType = ()>>(manifest: &Value) -> Value {
     let mut manifest = manifest.clone();
     manifest["apiVersion"] = json!(K::api_version(&()));

@@ -1,12 +1,12 @@
-//! What Kubernetes says of a pod, and what can be done to it from outside.
+//! A pod's state in Kubernetes, and the end of its process from outside.
 
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::core::v1::{ContainerState, Pod};
 
-/// Reasons of a waiting container that cannot go away: every image was loaded into the cluster before, and no registry
-/// can be reached from there.
+/// Reasons of a waiting container that are final here: every image was loaded into the cluster before, and it reaches
+/// no registry to pull from.
 const NO_IMAGE: [&str; 4] = [
     "ErrImageNeverPull",
     "ErrImagePull",
@@ -28,7 +28,7 @@ pub fn restarts(pod: &Pod) -> i32 {
         .sum()
 }
 
-/// Whether a pod belongs into its Services.
+/// Whether a pod's Services may send clients to it.
 #[must_use]
 pub fn is_ready(pod: &Pod) -> bool {
     let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_ref());
@@ -85,7 +85,7 @@ pub fn is_running(pod: &Pod) -> bool {
     states(pod).any(|state| state.running.is_some())
 }
 
-/// Why a pod will never run, or never again; none for one that may.
+/// Why a pod will never run, or never again; none if it still may.
 #[must_use]
 pub fn lost(pod: &Pod) -> Option<String> {
     let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());

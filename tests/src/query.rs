@@ -1,4 +1,4 @@
-//! Questions to an index: to a pod directly, or through the Service as its clients ask.
+//! Queries of an index: of a pod directly, or through the Service like its clients.
 
 use anyhow::{Context, Result, ensure};
 use http::{Request, header, request::Builder};
@@ -10,7 +10,7 @@ use crate::{
     index::Index,
 };
 
-/// What a request may wait for, and what an answer says it was read at.
+/// Headers: the height a request waits for, and the block an answer was read at.
 const MIN_HEIGHT: &str = "x-shrewd-min-height";
 const HEIGHT: &str = "x-shrewd-height";
 const BLOCK_HASH: &str = "x-shrewd-block-hash";
@@ -18,11 +18,11 @@ const BLOCK_HASH: &str = "x-shrewd-block-hash";
 /// An answer of JSON-RPC with its headers.
 #[derive(Debug)]
 pub struct Answer {
-    /// The height it was read at, if it says so.
+    /// The height it was read at, if stated.
     pub height: Option<u32>,
     /// The block there, in display order.
     pub block_hash: Option<String>,
-    /// Its body.
+    /// Its body, a result or an error.
     pub body: Value,
 }
 
@@ -44,7 +44,7 @@ impl Answer {
 }
 
 impl Index {
-    /// Asks its only pod for a view at a height, past the Service.
+    /// Calls a view of its only pod at a height, past the Service.
     ///
     /// # Errors
     /// If the pod does not answer, or answers with an error.
@@ -57,11 +57,10 @@ impl Index {
             .with_context(|| format!("ask for {function} at {height}"))
     }
 
-    /// Asks for a view at the tip through the Service, from this machine, and waits for a height as long as the index
-    /// lets it.
+    /// Calls a view at the tip through the Service, from this machine, with a height to wait for.
     ///
     /// # Errors
-    /// If there is no answer. One that is an error is none here.
+    /// If there is no answer. An answer that reports an error is returned.
     pub async fn view_from_height(&self, function: &str, request: &[u8], min_height: u32) -> Result<Answer> {
         let post = self
             .post(&format!("services/{}", self.name))
@@ -69,10 +68,10 @@ impl Index {
         self.ask(post, view(function, request, None)?).await
     }
 
-    /// Asks for a view at the tip through the Service, from a pod made for this question.
+    /// Calls a view at the tip through the Service, from a pod created for this call.
     ///
     /// # Errors
-    /// If that pod does not end well; with what it printed.
+    /// If that pod fails; with what it printed.
     pub async fn view_through_service(&self, question: &str, function: &str, request: &[u8]) -> Result<Vec<u8>> {
         let name = format!("ask-{question}");
         let pod = asking_pod(
@@ -90,7 +89,7 @@ impl Index {
         bytes_of(printed.trim())
     }
 
-    /// A request to a pod or a Service, which the API server passes on.
+    /// A request to a pod or a Service through the API server's proxy.
     fn post(&self, to: &str) -> Builder {
         let (namespace, port) = (&self.namespace.name, crds::pod::RPC_PORT);
         let path = format!("/api/v1/namespaces/{namespace}/{to}:{port}/proxy/");

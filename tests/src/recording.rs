@@ -1,4 +1,4 @@
-//! Every state that objects were in, not only those that a probe happened to see: for what must never be.
+//! Every state that objects were in, not only those that a probe happened to see: for what must never happen.
 
 use std::{
     fmt::Debug,
@@ -16,10 +16,10 @@ use tokio::task::JoinHandle;
 
 use crate::wait;
 
-/// A test's objects change some hundred times at most; more would be a loop of writes.
+/// A test's objects change some hundred times at most; more would mean a loop of writes.
 const STATES_MAX: usize = 5_000;
 
-/// A watch that keeps what it is sent.
+/// A watch that keeps everything it receives.
 pub struct Recording<K> {
     api: Api<K>,
     which: ListParams,
@@ -31,7 +31,7 @@ impl<K> Recording<K>
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
 {
-    /// Records the objects that a list finds, from now on.
+    /// Records the selected objects from now on, beginning with their current state.
     ///
     /// # Errors
     /// If they cannot be listed.
@@ -48,12 +48,12 @@ where
         })
     }
 
-    /// Ends the recording. Returns all states, in their order; an object that was deleted comes once more as it was then.
+    /// Ends the recording. Returns all states in their order, the last one before a deletion twice.
     ///
     /// # Errors
     /// If something was missed.
     pub async fn end(self) -> Result<Vec<K>> {
-        // What has happened before this moment may still be on its way here.
+        // Events of the moment before may still be on their way.
         let now = self.api.list(&self.which).await?;
         wait::until("the recording is complete", wait::PATIENCE, async || {
             let states = locked(&self.states);
@@ -77,7 +77,7 @@ where
     }
 }
 
-/// Watches until it is aborted. An error is one that leaves a gap.
+/// Watches until it is aborted. Fails if states may have been missed.
 async fn record<K>(api: Api<K>, which: ListParams, mut version: String, states: Arc<Mutex<Vec<K>>>) -> Result<()>
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
@@ -88,7 +88,7 @@ where
         ..WatchParams::default()
     };
     loop {
-        // A watch ends after some minutes; the next one begins where it stopped.
+        // A watch ends after some minutes; the next one resumes at the last version.
         let events = api.watch(&params, &version).await?;
         pin_mut!(events);
         while let Some(event) = events.next().await {
@@ -102,7 +102,7 @@ where
                 Ok(WatchEvent::Bookmark(bookmark)) => version = bookmark.metadata.resource_version,
                 Ok(WatchEvent::Error(status)) => bail!("the watch has a gap: {status}"),
                 Err(error @ (kube::Error::Api(_) | kube::Error::SerdeError(_))) => return Err(error.into()),
-                // A connection that breaks off loses nothing.
+                // After a lost connection the next watch resumes at the last version, too.
                 Err(_) => break,
             }
         }
@@ -110,6 +110,6 @@ where
 }
 
 fn locked<K>(states: &Mutex<Vec<K>>) -> MutexGuard<'_, Vec<K>> {
-    // A push is whole or not there.
+    // A panic cannot leave a half-made push behind.
     states.lock().unwrap_or_else(PoisonError::into_inner)
 }

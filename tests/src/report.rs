@@ -14,7 +14,7 @@ impl Index {
     /// Selector of its pods, as the status publishes it.
     ///
     /// # Errors
-    /// Before the operator has looked.
+    /// Before the operator has written a status.
     pub async fn selector(&self) -> Result<String> {
         self.get()
             .await?
@@ -36,8 +36,8 @@ impl Index {
         }
     }
 
-    /// Waits until the container of its pod runs. Volume, scheduling and sandbox are the cluster's time: what an operator
-    /// promises begins here.
+    /// Waits until the container of its pod runs. Volume, scheduling and sandbox take the cluster's time; what
+    /// the operator promises is counted from here.
     ///
     /// # Errors
     /// If it never runs.
@@ -74,7 +74,7 @@ impl Index {
         Ok(reports)
     }
 
-    /// The same, of those pods that answer: others may be on their way.
+    /// The same, without the pods that do not answer, such as those that start or stop.
     ///
     /// # Errors
     /// If the cluster does not answer.

@@ -1,4 +1,4 @@
-//! What rollouts look like from outside: who serves, and what is kept.
+//! Rollouts seen from outside: which revision serves, and what is kept.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use crds::{CandidateRevision, Indexer, Revision, conditions::types};
 use k8s_openapi::api::{
     apps::v1::StatefulSet,
-    core::v1::{Endpoints, Event, PersistentVolumeClaim, Pod, Service},
+    core::v1::{Endpoints, PersistentVolumeClaim, Pod, Service},
 };
 use kube::{ResourceExt, api::ListParams};
 
@@ -57,8 +57,8 @@ impl Index {
         Ok(claims.filter_map(|claim| claim.metadata.name).collect())
     }
 
-    /// The names of its volume claims that go with nothing. A StatefulSet's controller makes claim and pod first, and
-    /// notes whose claim it is a moment later, or once more when the claim changed meanwhile.
+    /// The names of its volume claims that no owner's deletion deletes. The StatefulSet controller creates claim and
+    /// pod first and sets the owner a moment later, or in a second attempt if the claim has changed meanwhile.
     ///
     /// # Errors
     /// If the cluster does not answer.
@@ -92,7 +92,7 @@ impl Index {
         Ok(pods)
     }
 
-    /// Waits until a container of the newest spec's candidate runs, or until that one has failed before.
+    /// Waits until a container of the newest spec's candidate runs, or until the candidate has failed without one.
     ///
     /// # Errors
     /// If neither happens.
@@ -103,10 +103,10 @@ impl Index {
             if indexer.is_true(types::STALLED) {
                 return Ok(());
             }
-            // Of the newest spec: a candidate of the one before may still be named.
+            // Until then, the candidate of the previous spec may still be named.
             indexer
                 .condition(types::STALLED)
-                .context("the operator has not looked")?;
+                .context("the newest spec is not judged yet")?;
             let candidate = candidate(&indexer).context("no candidate")?;
             let pods = self.pods_of(candidate.revision.as_str()).await?;
             ensure!(pods.iter().any(is_running), "{} pods", pods.len());
@@ -128,7 +128,7 @@ impl Index {
         .await
     }
 
-    /// The names of the pods its Service sends clients to.
+    /// The names of the pods its Service sends clients to, in no order.
     ///
     /// # Errors
     /// If there is no Service yet.
@@ -140,23 +140,6 @@ impl Index {
             .into_iter()
             .flat_map(|subset| subset.addresses.unwrap_or_default());
         Ok(addresses.filter_map(|address| address.target_ref?.name).collect())
-    }
-
-    /// Events of the resource with this reason.
-    ///
-    /// # Errors
-    /// If the cluster does not answer.
-    pub async fn events(&self, reason: &str) -> Result<Vec<Event>> {
-        let fields = format!(
-            "involvedObject.name={},involvedObject.kind=Indexer,reason={reason}",
-            self.name
-        );
-        Ok(self
-            .namespace
-            .api::<Event>()
-            .list(&ListParams::default().fields(&fields))
-            .await?
-            .items)
     }
 
     /// Selects what belongs to it.

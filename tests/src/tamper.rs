@@ -1,4 +1,4 @@
-//! A store that is not what its pod wrote.
+//! A store changed behind its pod's back.
 
 use anyhow::{Context, Result};
 use serde_json::json;

@@ -1,4 +1,5 @@
-//! One test: a namespace that is gone when the test is over. A test that fails first shows what was in it.
+//! A test in a namespace of its own, which is deleted afterwards. If it fails, the namespace's contents are printed
+//! first.
 
 use std::panic::{AssertUnwindSafe, resume_unwind};
 
@@ -21,7 +22,7 @@ pub async fn in_namespace(about: &str, test: impl AsyncFnOnce(&Namespace) -> Res
     if std::env::var_os("SHREWD_E2E_KEEP").is_none()
         && let Err(error) = namespace.delete().await
     {
-        // The test's own failure is the one to report.
+        // Not returned: it would hide the test's own failure.
         eprintln!("{} could not be deleted: {error:#}", namespace.name);
     }
     outcome

@@ -11,7 +11,7 @@ mod sightings;
 use outlook::is_hopeless;
 use sightings::Sightings;
 
-/// What a slow machine with four tests at once needs for anything that is not itself promised to be fast.
+/// Enough on a slow machine with four tests at once, for whatever has no promised time of its own.
 pub const PATIENCE: Duration = Duration::from_secs(180);
 const PAUSE: Duration = Duration::from_millis(500);
 /// Every probe has at least this long, including the last one.
@@ -27,7 +27,7 @@ pub async fn until<T>(what: &str, within: Duration, mut probe: impl AsyncFnMut()
     let start = Instant::now();
     let mut seen = Sightings::default();
     loop {
-        // A question that hangs must not outlast the wait.
+        // A probe that hangs must not outlast the wait.
         let left = within.saturating_sub(start.elapsed()).max(PROBE_MIN);
         let outcome = timeout(left, probe())
             .await
@@ -40,7 +40,7 @@ pub async fn until<T>(what: &str, within: Duration, mut probe: impl AsyncFnMut()
                 return Err(error).with_context(|| format!("gave up after {waited} s: {what}{seen}"));
             }
             Err(error) if elapsed >= within => {
-                return Err(error).with_context(|| format!("waited {} s in vain: {what}{seen}", within.as_secs()));
+                return Err(error).with_context(|| format!("no success in {} s: {what}{seen}", within.as_secs()));
             }
             Err(error) => seen.note(elapsed, &format!("{error:#}")),
         }
@@ -48,10 +48,10 @@ pub async fn until<T>(what: &str, within: Duration, mut probe: impl AsyncFnMut()
     }
 }
 
-/// Probes for the whole of a time. An error means that something has happened which must not.
+/// Probes for a whole period. An error means that something has happened which must not.
 ///
 /// # Errors
-/// The first one of the probe.
+/// The probe's first error.
 pub async fn throughout(what: &str, time: Duration, mut probe: impl AsyncFnMut() -> Result<()>) -> Result<()> {
     let end = Instant::now() + time;
     loop {
@@ -89,7 +89,7 @@ mod tests {
         .await;
         assert_eq!(
             format!("{:#}", outcome.unwrap_err()),
-            "waited 0 s in vain: rain: the sun shines"
+            "no success in 0 s: rain: the sun shines"
         );
     }
 

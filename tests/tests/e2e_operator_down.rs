@@ -1,5 +1,5 @@
-//! The operator is not needed to get rid of things. It is switched off here, so this runs alone: cargo runs one file
-//! after the other, in the order of their names.
+//! Deletion does not need the operator. It is switched off here, so this runs alone: cargo runs test files one after
+//! the other.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The part of a test that must run inside the cluster: a client, or something that is taken for a pod of an index.
+//! The part of a test that must run inside the cluster: a client, or an impostor of an index's pod.
 #![allow(clippy::print_stdout)] // a command's result goes there
 
 use std::time::{Duration, Instant};
@@ -15,14 +15,14 @@ use tokio::{
 
 /// A request that takes longer is a failure.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// A request's head is read up to here, its body not at all.
+/// The longest request head that is read. Bodies are not read.
 const HEAD_BYTES_MAX: usize = 8 << 10;
 
-/// Which part.
+/// The part to play.
 #[derive(Parser)]
 enum Part {
-    /// Asks a view at a fixed pace, each time with a connection of its own, as clients of a Service do while it is moved.
-    /// Prints the count of answers as JSON, a line a second, until its time is over.
+    /// Calls a view at a fixed pace, each time over a new connection, so that every call follows the Service. Prints
+    /// the answers so far as JSON, a line a second, until its time is over.
     Ask(Question),
     /// Answers every request on every path with the same JSON.
     Pretend(Pretence),
@@ -69,7 +69,7 @@ async fn main() -> Result<()> {
 }
 
 async fn ask_again_and_again(question: Question) -> Result<()> {
-    // No connection is kept: each question goes where the Service points at that moment.
+    // No connection is reused: each question goes where the Service points at that moment.
     let client = reqwest::Client::builder()
         .no_proxy()
         .pool_max_idle_per_host(0)
@@ -111,7 +111,7 @@ async fn ask(client: &reqwest::Client, url: &str, call: &Value) -> Result<String
     }
 }
 
-/// One client after the other, which is enough for one that polls.
+/// Serves one client at a time, which is enough for a poller.
 async fn pretend(pretence: Pretence) -> Result<()> {
     let listener = TcpListener::bind(&pretence.listen)
         .await

@@ -7,9 +7,9 @@ pub struct Recipe {
     pub seed: u64,
     /// Transactions in a block besides the coinbase, once enough coins can be spent.
     pub txs_per_block: usize,
-    /// A transaction pays so many owners at most, one at least.
+    /// A transaction pays at least one owner and at most this many.
     pub payments_max: u64,
-    /// Scripts are paid from so many owners, each with six of them, so that most scripts occur more than once.
+    /// How many owners there are, with six scripts each, so that most scripts occur more than once.
     pub owners: u64,
 }
 

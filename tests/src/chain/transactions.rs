@@ -11,9 +11,10 @@ use bitcoin::{
 
 use super::{random::Random, recipe::Recipe};
 
-/// Regtest halves the subsidy so often.
+/// Blocks between two halvings of regtest's subsidy.
 const HALVING_BLOCKS: u32 = 150;
 
+/// An unspent output that needs no key.
 #[derive(Clone, Debug)]
 pub(crate) struct Coin {
     pub(crate) outpoint: OutPoint,

@@ -1,4 +1,4 @@
-//! Whether waiting can mend an error. What cannot heal fails a test at once instead of after minutes.
+//! Whether waiting can mend an error. One that it cannot mend fails a test at once instead of after minutes.
 
 use std::{error::Error, fmt};
 
@@ -17,7 +17,7 @@ impl fmt::Display for Hopeless {
 
 impl Error for Hopeless {}
 
-/// Whether a further probe would meet this error again. What is not known to be final counts as passing.
+/// Whether a further probe would meet this error again. An error of unknown kind counts as temporary.
 #[must_use]
 pub fn is_hopeless(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
@@ -27,18 +27,18 @@ pub fn is_hopeless(error: &anyhow::Error) -> bool {
     })
 }
 
-/// An answer of the API server that stays the same as long as the request does. A 400 is not one: it also answers for
+/// Whether the API server would refuse the same request again. 400 is not final: it is also the answer to a request for
 /// the log of a container that has not started.
 fn is_refusal(status: &Status) -> bool {
     match status.code {
         401 | 403 | 405 | 422 => true,
-        // One that names no object speaks of the kind: its CRD is missing.
+        // Without an object's name, it is the kind that is not found: its CRD is missing.
         404 => status.details.as_ref().is_none_or(|details| details.name.is_empty()),
         _ => false,
     }
 }
 
-/// What was read is whole, and not what it was taken for. One that breaks off may be complete the next time.
+/// Whether a complete text was not of the expected type. A truncated one may be complete the next time.
 fn is_another_type(error: &serde_json::Error) -> bool {
     matches!(error.classify(), Category::Data | Category::Syntax)
 }

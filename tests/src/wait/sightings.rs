@@ -1,10 +1,10 @@
-//! What was seen while something else was waited for, and when it changed.
+//! What was seen during a wait, and when it changed.
 
 use std::{collections::VecDeque, fmt, time::Duration};
 
-/// As many changes as fit on a screen; the last ones tell most.
+/// As many changes as fit on a screen; the last ones are the most telling.
 const KEPT_MAX: usize = 12;
-/// A whole status of an Indexer would hide the other lines. The last error is shown in full beside this list.
+/// A whole status of an Indexer would drown the other lines. The last error is printed in full next to this list.
 const CHARS_MAX: usize = 300;
 
 /// The last changes, oldest first.
@@ -42,7 +42,7 @@ impl Sightings {
     }
 }
 
-/// A continuation of the line that says what was waited for; empty if nothing was seen.
+/// A continuation of the line that names the awaited condition; empty if nothing was seen.
 impl fmt::Display for Sightings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.kept.is_empty() {

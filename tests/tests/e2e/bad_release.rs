@@ -1,4 +1,4 @@
-//! A candidate that fails never touches what serves, says why, and is gone with the revert.
+//! A failed candidate leaves the serving revision alone, is reported with its reason, and disappears on a revert.
 
 use std::time::Duration;
 
@@ -18,10 +18,10 @@ use k8s_openapi::api::core::v1::ResourceQuota;
 use serde_json::json;
 
 const HEIGHT: u32 = 160;
-/// From the start of the candidate's container on. Before that a busy cluster needs as long as it needs for the volume.
+/// Counted from the start of the candidate's container: how long a volume takes is up to the cluster.
 const PROMISED: Duration = Duration::from_secs(60);
 
-/// A bad release: what is applied, and the words that tell what is wrong with it.
+/// A bad release: what is applied, and the words that must describe the failure.
 struct Release {
     manifest: Manifest,
     module: Vec<u8>,
@@ -29,7 +29,7 @@ struct Release {
 }
 
 #[tokio::test]
-async fn a_candidate_that_fails_is_told_and_touches_nothing_and_a_revert_clears_it() -> Result<()> {
+async fn a_failed_candidate_is_reported_touches_nothing_and_is_cleared_by_a_revert() -> Result<()> {
     in_namespace("bad", async |namespace| {
         let _node = Node::start(namespace, HEIGHT).await?;
         let good = Manifest::of("plain").named("one").soaking("2s").delete_volumes();
@@ -41,8 +41,8 @@ async fn a_candidate_that_fails_is_told_and_touches_nothing_and_a_revert_clears_
             ensure!(index.served().await? == served, "clients were moved");
         }
 
-        // The last one failed before its pod was placed. A set that is deleted before Kubernetes notes whose its volume is
-        // leaves the volume behind (docs/src/reference.md).
+        // The last one failed before its pod was placed. A set that is deleted before Kubernetes sets its volume's
+        // owner leaves the volume behind (docs/src/reference.md).
         wait::until("every volume goes with its set", wait::PATIENCE, async || {
             let ownerless = index.claims_without_owner().await?;
             ensure!(ownerless.is_empty(), "{ownerless:?}");
@@ -102,7 +102,7 @@ fn bad_releases(cluster: &Cluster, good: &Manifest) -> Result<[Release; 5]> {
     ])
 }
 
-/// Applies a bad release, waits until it is called that, and finds what serves untouched.
+/// Applies a bad release, waits until its failure is reported, and checks that what serves is untouched.
 async fn fails(index: &Index, release: Release) -> Result<()> {
     let Release {
         manifest,
@@ -131,10 +131,10 @@ async fn fails(index: &Index, release: Release) -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_candidate_that_crashes_again_and_again_has_failed() -> Result<()> {
+async fn a_candidate_that_keeps_crashing_has_failed() -> Result<()> {
     in_namespace("crash", async |namespace| {
         let _node = Node::start(namespace, 5).await?;
-        // What serves needs little; the next module fills a gibibyte with its first block, and the kernel ends it.
+        // What serves needs little; the next module fills a gibibyte on its first block, and the kernel kills it.
         let manifest = Manifest::of("plain")
             .named("one")
             .with("memory", "limit", json!("1Gi"))
@@ -175,7 +175,7 @@ fn fills_memory() -> Result<Vec<u8>> {
 }
 
 #[tokio::test]
-async fn a_quota_that_leaves_no_room_for_a_candidate_is_told_and_waited_for() -> Result<()> {
+async fn a_quota_without_room_for_a_candidate_is_reported_and_waited_for() -> Result<()> {
     in_namespace("quota", async |namespace| {
         let _node = Node::start(namespace, 5).await?;
         let manifest = Manifest::of("plain").named("one").soaking("1s");

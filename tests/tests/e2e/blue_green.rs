@@ -1,4 +1,4 @@
-//! A new module builds its index beside the serving one, takes over without a lost query, and gives way again at once.
+//! A new module builds its index next to the serving one, takes over without a lost query, and can be reverted at once.
 
 use std::time::{Duration, Instant};
 
@@ -18,9 +18,9 @@ use e2e::{
 use serde_json::json;
 
 const HEIGHT: u32 = 120;
-/// At which clients ask.
+/// The height of the clients' queries.
 const ASKED: u32 = 100;
-/// From the change of the manifest until the Service points at the revision before.
+/// From the change of the manifest until the Service selects the previous revision.
 const WAY_BACK: Duration = Duration::from_secs(10);
 
 fn manifest() -> Manifest {
@@ -87,7 +87,7 @@ async fn takes_over(index: &Index, manifest: &Manifest, first: &str) -> Result<S
     Ok(second)
 }
 
-/// Waits until the resource says that the second revision serves and that the first one is kept.
+/// Waits until the resource reports that the second revision serves and that the first one is kept.
 async fn is_over(index: &Index, first: &str, second: &str) -> Result<()> {
     let done = index
         .wait_until("the rollout is over", |i| {
@@ -111,7 +111,7 @@ async fn goes_back(index: &Index, manifest: &Manifest, first: &str) -> Result<()
     manifest.apply_with(&index.namespace, &edition(1)?).await?;
     index.serves(first, WAY_BACK).await?;
     let back = index
-        .wait_until("the revision before is active", |i| {
+        .wait_until("the previous revision is active", |i| {
             active(i).is_some_and(|revision| revision.as_str() == first)
         })
         .await?;
@@ -124,7 +124,7 @@ async fn goes_back(index: &Index, manifest: &Manifest, first: &str) -> Result<()
 }
 
 #[tokio::test]
-async fn the_revision_before_goes_in_the_end_and_a_third_module_replaces_a_candidate() -> Result<()> {
+async fn a_third_module_replaces_a_candidate_and_the_previous_revision_is_removed_in_the_end() -> Result<()> {
     in_namespace("third", async |namespace| {
         let node = Node::start(namespace, HEIGHT).await?;
         let manifest = manifest().with("rollout", "keepPrevious", json!("10s"));
@@ -154,7 +154,7 @@ async fn the_revision_before_goes_in_the_end_and_a_third_module_replaces_a_candi
         let third = candidate_of(&index).await?;
         ensure!(third != second && index.served().await? == first, "{third}");
 
-        // The height comes, and with it the switch.
+        // Clients are moved at the height, and not before.
         index
             .wait_until("it is blocked", |i| {
                 i.condition(types::ROLLOUT_IN_PROGRESS)
@@ -171,7 +171,7 @@ async fn the_revision_before_goes_in_the_end_and_a_third_module_replaces_a_candi
         node.mine_to(HEIGHT + 5).await?;
         index.serves(&third, wait::PATIENCE).await?;
 
-        // What served before goes with its volumes, as `storage.retention` says.
+        // The previous revision is removed with its volumes, as set by `storage.retention`.
         wait::until("one revision is left", wait::PATIENCE, async || {
             let (revisions, claims) = (index.revisions().await?, index.claims().await?);
             ensure!(
@@ -211,7 +211,7 @@ async fn volumes_of_a_removed_revision_stay_when_they_are_to_be_retained() -> Re
         .await?;
         let claims = index.claims().await?;
         ensure!(claims.len() == 2 && claims.contains(&first[0]), "{claims:?}");
-        // One that still had an owner would go with it, only later.
+        // With an owner it would still be deleted, only later.
         let ownerless = index.claims_without_owner().await?;
         ensure!(ownerless.contains(&first[0]), "{ownerless:?}");
         Ok(())

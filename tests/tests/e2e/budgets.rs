@@ -1,4 +1,4 @@
-//! A disruption budget of somebody else over an Indexer's pods.
+//! A foreign disruption budget over an Indexer's pods.
 
 use anyhow::{Result, ensure};
 use crds::conditions::types;
@@ -20,9 +20,9 @@ const CHANGED: &str = "96Mi";
 const CHANGED_BYTES: u64 = 96 << 20;
 const BUDGET: &str = "of-the-platform-team";
 
-/// Kubernetes evicts no pod that two budgets select, whatever they allow.
+/// Kubernetes evicts no pod that two budgets select, even if both allow it.
 #[tokio::test]
-async fn a_second_budget_over_the_pods_is_told_and_no_pod_is_deleted_against_it() -> Result<()> {
+async fn a_second_budget_over_the_pods_is_reported_and_no_pod_is_deleted_against_it() -> Result<()> {
     in_namespace("budgets", async |namespace| {
         let _node = Node::start(namespace, HEIGHT).await?;
         let index = Manifest::of("plain").named("one").apply(namespace).await?;
@@ -33,7 +33,7 @@ async fn a_second_budget_over_the_pods_is_told_and_no_pod_is_deleted_against_it(
         let old = index.pod().await?.metadata.uid;
 
         let pods = Recording::start(namespace.api::<Pod>(), index.selected()).await?;
-        // A change that needs another pod.
+        // A change that requires a new pod.
         index.change(json!({"memory": {"threshold": CHANGED}})).await?;
         wait::until("the operator says why the pod stays", wait::PATIENCE, async || {
             let words = words(&index).await?;
@@ -65,7 +65,7 @@ async fn a_second_budget_over_the_pods_is_told_and_no_pod_is_deleted_against_it(
     .await
 }
 
-/// What the operator says in conditions and events.
+/// The messages of the operator's conditions and events.
 async fn words(index: &Index) -> Result<Vec<String>> {
     let status = index.get().await?.status.unwrap_or_default();
     let conditions = status.conditions.into_iter().map(|condition| condition.message);

@@ -1,4 +1,4 @@
-//! Views that two revisions are asked before clients are moved.
+//! Views of two revisions that are compared before clients are moved.
 
 use anyhow::{Context, Result, ensure};
 use crds::conditions::{reasons, types};
@@ -17,7 +17,7 @@ use serde_json::json;
 const HEIGHT: u32 = 60;
 
 #[tokio::test]
-async fn different_answers_are_listed_and_block_the_switch_if_asked_to() -> Result<()> {
+async fn different_answers_are_listed_and_block_the_switch_if_configured() -> Result<()> {
     in_namespace("compare", async |namespace| {
         let _node = Node::start(namespace, HEIGHT).await?;
         let input = format!("0x{}", hex::encode("height"));
@@ -37,7 +37,7 @@ async fn different_answers_are_listed_and_block_the_switch_if_asked_to() -> Resu
         lists_the_differences(&index).await?;
         ensure!(index.served().await? == first, "clients were moved");
 
-        // Another module that answers the same passes the gate.
+        // Another module with the same answers passes.
         manifest.apply_with(namespace, &twin_of_plain()?).await?;
         let same = index
             .wait_until("the twin serves", |i| {
@@ -47,7 +47,7 @@ async fn different_answers_are_listed_and_block_the_switch_if_asked_to() -> Resu
         let comparison = same.status.and_then(|s| s.comparison).context("a comparison")?;
         ensure!((comparison.asked, comparison.different) == (3, 0), "{comparison:?}");
 
-        // And where differences are only reported, clients are moved.
+        // Where differences are only reported, clients are moved.
         let reporting = manifest.with("rollout", "onDifference", json!("Report"));
         let before = index.served().await?;
         reporting.apply_with(namespace, &edition(2)?).await?;
@@ -73,7 +73,7 @@ async fn different_answers_are_listed_and_block_the_switch_if_asked_to() -> Resu
     .await
 }
 
-/// Waits until the switch is blocked by the answers, and finds them in the status.
+/// Waits until different answers block the switch, and checks that the status lists them.
 async fn lists_the_differences(index: &Index) -> Result<()> {
     let blocked = index
         .wait_until("the answers differ", |i| {

@@ -1,4 +1,4 @@
-//! Replicas whose databases are not the same are found out.
+//! Replicas with different databases are detected.
 
 use anyhow::{Context, Result, ensure};
 use crds::conditions::{reasons, types};
@@ -62,7 +62,7 @@ async fn a_pod_with_a_tampered_database_is_named_leaves_the_service_and_blocks_a
 
         is_named_and_leaves(&index, &format!("one-{serving}-1")).await?;
 
-        // The candidate's height comes, but one of its pods is wrong too.
+        // At the candidate's height: one of its pods is wrong, too.
         node.mine_to(HEIGHT + 3).await?;
         let blocked = index
             .wait_until("the switch is blocked at the height", |i| {
@@ -78,7 +78,7 @@ async fn a_pod_with_a_tampered_database_is_named_leaves_the_service_and_blocks_a
     .await
 }
 
-/// Waits until the resource names the pod that is wrong, and until no client reaches it.
+/// Waits until the resource names the wrong pod and the Service sends no client to it.
 async fn is_named_and_leaves(index: &Index, wrong: &str) -> Result<()> {
     let found = index
         .wait_until("the difference", |i| {

@@ -22,7 +22,7 @@ const HEIGHT: u32 = 30;
 const FORGED: &str = "forged";
 
 #[tokio::test]
-async fn a_pod_that_no_stateful_set_of_the_indexer_owns_is_named_and_neither_shown_nor_heard() -> Result<()> {
+async fn a_forged_pod_is_named_in_an_event_and_neither_listed_nor_compared() -> Result<()> {
     in_namespace("forged", async |namespace| {
         let node = Node::start(namespace, HEIGHT).await?;
         let index = Manifest::of("plain").named("one").apply(namespace).await?;
@@ -30,7 +30,7 @@ async fn a_pod_that_no_stateful_set_of_the_indexer_owns_is_named_and_neither_sho
         let (real, mut report) = (index.pod().await?, index.report().await?);
         let statuses = Recording::start(namespace.api::<Indexer>(), ListParams::default()).await?;
 
-        // One vote against one: with it, no digest would be that of most pods.
+        // If its digest counted, the two pods would differ.
         report.digest = Some("00".repeat(32));
         forge(&index, FORGED, &real, &report).await?;
         wait::until("an event names it", wait::PATIENCE, async || {
@@ -40,7 +40,7 @@ async fn a_pod_that_no_stateful_set_of_the_indexer_owns_is_named_and_neither_sho
             Ok(())
         })
         .await?;
-        can_be_heard(&index).await?;
+        could_be_queried(&index).await?;
         node.mine_to(HEIGHT + 1).await?;
         index.follows_to(HEIGHT + 1).await?;
 
@@ -52,12 +52,12 @@ async fn a_pod_that_no_stateful_set_of_the_indexer_owns_is_named_and_neither_sho
     .await
 }
 
-/// It runs and is Ready, so that the operator could ask it.
-async fn can_be_heard(index: &Index) -> Result<()> {
+/// It must be ready, so that the operator could query it.
+async fn could_be_queried(index: &Index) -> Result<()> {
     wait::until("the forged pod is ready", wait::PATIENCE, async || {
         let pod = index.namespace.api::<Pod>().get(FORGED).await?;
         ensure!(e2e::pod::is_ready(&pod), "{:?}", pod.status);
-        ensure!(pod.owner_references().is_empty(), "somebody has adopted it");
+        ensure!(pod.owner_references().is_empty(), "it was adopted");
         Ok(())
     })
     .await
@@ -70,7 +70,7 @@ fn is_untouched(state: &Indexer) -> Result<()> {
     }
     ensure!(
         !state.is_false(types::CONSISTENT, reasons::DIGESTS_DIFFER) && !state.is_true(types::STALLED),
-        "it was heard: {:?}",
+        "its digest was compared: {:?}",
         state.status
     );
     Ok(())

@@ -1,7 +1,7 @@
-//! Another module on the data of several pods, which take it over one after the other.
+//! A new module that takes over the data of several pods, one after the other.
 //!
-//! From the take-over on, pods of both modules index the same blocks and rightly have different digests. None of them is
-//! wrong for that: no condition may say so, and no pod may leave the Service.
+//! Until all have changed, pods of both modules index the same blocks, with different digests. That is not an error: no
+//! condition may report it, and no pod may be taken out of the Service.
 
 use anyhow::{Context, Result, ensure};
 use crds::{
@@ -27,7 +27,7 @@ const HEIGHT: u32 = 60;
 const ASKED: u32 = 40;
 /// More than `rollout.maxBehind`, so that a pod must have indexed one of these blocks to count as ready.
 const BLOCKS_MEANWHILE: u32 = 3;
-/// A pod has this label, and another value keeps it out of the Service.
+/// The label of a pod with the value that the Service selects.
 const SERVES: (&str, &str) = ("shrewd.dev/serves", "clients");
 
 #[tokio::test]
@@ -49,6 +49,7 @@ async fn take_over(about: &str, replicas: usize) -> Result<()> {
             .set("replicas", json!(replicas));
         let index = manifest.apply_with(namespace, &edition(1)?).await?;
         index.follows_to(HEIGHT).await?;
+        all_are_at_the_tip(&index, replicas).await?;
         let asker = Asker::start(&index, "get", b"height", ASKED, 900).await?;
         let statuses = Recording::start(namespace.api::<Indexer>(), ListParams::default()).await?;
         let pods = Recording::start(namespace.api::<Pod>(), index.selected()).await?;
@@ -75,17 +76,27 @@ async fn take_over(about: &str, replicas: usize) -> Result<()> {
     .await
 }
 
-/// Mines once the first pod is on its way to the next module, and finds a pod of the module before at the new tip.
+/// Ready allows a pod to be some blocks behind; the take-over begins above the lowest of them.
+async fn all_are_at_the_tip(index: &Index, replicas: usize) -> Result<()> {
+    wait::until("all pods are at the tip", wait::PATIENCE, async || {
+        let heights: Vec<_> = index.reports().await?.iter().map(|report| report.height).collect();
+        ensure!(heights == vec![Some(HEIGHT); replicas], "{heights:?}");
+        Ok(())
+    })
+    .await
+}
+
+/// Mines while the first pod is being replaced, and waits until a pod of the first module has indexed these blocks.
 async fn blocks_come_meanwhile(index: &Index, node: &Node) -> Result<()> {
     wait::until("the first pod is replaced", wait::PATIENCE, async || {
         let pods = index.pods().await?;
         let goes = pods.iter().any(|pod| pod.metadata.deletion_timestamp.is_some());
-        ensure!(goes, "none is on its way out");
+        ensure!(goes, "no pod is terminating");
         Ok(())
     })
     .await?;
     let tip = node.mine_to(HEIGHT + BLOCKS_MEANWHILE).await?;
-    wait::until("the module before goes on meanwhile", wait::PATIENCE, async || {
+    wait::until("the first module indexes the new blocks", wait::PATIENCE, async || {
         let reports = index.reports_of_those_that_answer().await?;
         let before = |report: &crds::pod::Status| report.lineage.len() < 2 && report.height == Some(tip.height);
         ensure!(reports.iter().any(before), "{reports:?}");
@@ -94,21 +105,20 @@ async fn blocks_come_meanwhile(index: &Index, node: &Node) -> Result<()> {
     .await
 }
 
-/// Every pod has the same lineage, and the digest of the others.
+/// Waits until all pods have the same lineage of two modules and the same digest, and the resource says so.
 async fn all_have_taken_over(index: &Index, replicas: usize) -> Result<()> {
-    let reports = index.reports().await?;
-    ensure!(reports.len() == replicas, "{} pods", reports.len());
-    let first = reports.first().context("a pod")?;
-    ensure!(
-        first.lineage.len() == 2 && first.lineage[1].from_height == HEIGHT + 1 && first.digest.is_some(),
-        "{first:?}"
-    );
-    for report in &reports {
+    wait::until("one lineage and one digest", wait::PATIENCE, async || {
+        let reports = index.reports().await?;
+        let first = reports.first().context("no pod")?;
+        let is_continued = first.lineage.len() == 2 && first.lineage[1].from_height == HEIGHT + 1;
+        let is_same = |report: &crds::pod::Status| report.lineage == first.lineage && report.digest == first.digest;
         ensure!(
-            report.lineage == first.lineage && report.digest == first.digest,
-            "{report:?} is not {first:?}"
+            reports.len() == replicas && is_continued && first.digest.is_some() && reports.iter().all(is_same),
+            "{reports:?}"
         );
-    }
+        Ok(())
+    })
+    .await?;
     index
         .wait_until("their digests are compared and equal", |i| {
             i.condition(types::CONSISTENT)

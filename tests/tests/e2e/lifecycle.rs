@@ -1,4 +1,4 @@
-//! Deletion, and what it leaves.
+//! Deletion, and what remains.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use kube::api::ListParams;
 const PODS_GONE: Duration = Duration::from_secs(60);
 
 #[tokio::test]
-async fn deletion_removes_the_pods_and_treats_volumes_as_the_spec_says() -> Result<()> {
+async fn deletion_removes_the_pods_and_retains_or_deletes_volumes_as_specified() -> Result<()> {
     in_namespace("deletion", async |namespace| {
         let _node = Node::start(namespace, 20).await?;
         let kept = Manifest::of("plain").named("kept").apply(namespace).await?;
@@ -38,11 +38,11 @@ async fn deletion_removes_the_pods_and_treats_volumes_as_the_spec_says() -> Resu
         )
         .await?;
         let left = claims.get(&kept_claim).await?;
-        // One that still had an owner would go with it, only later.
+        // With an owner it would still be deleted, only later.
         ensure!(
             left.metadata.deletion_timestamp.is_none()
                 && left.metadata.owner_references.is_none_or(|all| all.is_empty()),
-            "{kept_claim} is on its way out"
+            "{kept_claim} is to be deleted"
         );
         Ok(())
     })
@@ -64,7 +64,7 @@ async fn delete(index: &Index) -> Result<()> {
     .await
 }
 
-/// Name of the claim its pod has mounted.
+/// The name of the claim that its pod mounts.
 async fn claim(index: &Index) -> Result<String> {
     let volumes = index
         .pod()

@@ -1,4 +1,4 @@
-//! Nothing happens where there is nothing to do.
+//! An idle Indexer causes no writes.
 
 use std::{collections::BTreeMap, fmt::Debug, time::Duration};
 
@@ -18,9 +18,9 @@ use kube::api::ListParams;
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
-/// As long as this, nothing may be written.
+/// For how long nothing may be written.
 const SILENCE: Duration = Duration::from_secs(180);
-/// The last numbers of a synchronisation may come this late.
+/// How late the last figures of a synchronisation may be written.
 const SETTLING: Duration = Duration::from_secs(120);
 
 #[tokio::test]
@@ -50,8 +50,8 @@ async fn a_synced_and_idle_indexer_is_left_alone_for_three_minutes() -> Result<(
     .await
 }
 
-/// The state of everything the operator writes in the namespace. What others write on their own, such as the kubelet
-/// after a slow probe on a busy machine, is left out.
+/// The versions of everything the operator writes in the namespace. What others write, such as the kubelet after a slow
+/// probe on a busy machine, is left out.
 async fn versions(namespace: &Namespace) -> Result<BTreeMap<String, String>> {
     let mut all = BTreeMap::new();
     let version = |meta: &ObjectMeta| meta.resource_version.clone();

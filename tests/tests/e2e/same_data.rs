@@ -12,6 +12,7 @@ use e2e::{
     node::Node,
     rollout::active,
     trial::in_namespace,
+    wait,
 };
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -23,8 +24,8 @@ fn digest_of(number: u32) -> Result<String> {
     Ok(hex::encode(Sha256::digest(edition(number)?)))
 }
 
-/// Waits until two modules have built the data and all is well; gives them.
-async fn goes_on(index: &Index) -> Result<Vec<LineageStep>> {
+/// Waits until the index is ready with the data of two modules. Returns its lineage.
+async fn is_continued(index: &Index) -> Result<Vec<LineageStep>> {
     let lineage = |i: &Indexer| {
         i.status
             .as_ref()
@@ -32,18 +33,20 @@ async fn goes_on(index: &Index) -> Result<Vec<LineageStep>> {
     };
     let is_two = |i: &Indexer| lineage(i).is_some_and(|lineage| lineage.len() == 2);
     let done = index
-        .wait_until("the second module goes on", |i| i.is_true(types::READY) && is_two(i))
+        .wait_until("the second module has taken over", |i| {
+            i.is_true(types::READY) && is_two(i)
+        })
         .await?;
     lineage(&done).context("a lineage")
 }
 
-/// What the only pod answers for "height" as of a height.
+/// The value of "height" as of a height, read from the only pod.
 async fn stored_at(index: &Index, height: u32) -> Result<Vec<u8>> {
     index.view_of_pod("get", b"height", height).await
 }
 
 #[tokio::test]
-async fn in_place_a_module_goes_on_at_the_next_height_and_a_revert_goes_back_there() -> Result<()> {
+async fn in_place_a_module_continues_at_the_next_height_and_a_revert_returns_there() -> Result<()> {
     in_namespace("inplace", async |namespace| {
         let node = Node::start(namespace, HEIGHT).await?;
         let manifest = Manifest::of("plain")
@@ -54,7 +57,7 @@ async fn in_place_a_module_goes_on_at_the_next_height_and_a_revert_goes_back_the
         let revision = index.served().await?;
 
         manifest.apply_with(namespace, &edition(2)?).await?;
-        let lineage = goes_on(&index).await?;
+        let lineage = is_continued(&index).await?;
         let [first, second] = [digest_of(1)?, digest_of(2)?];
         let modules: Vec<&String> = lineage.iter().map(|step| &step.module_sha256).collect();
         ensure!(
@@ -69,11 +72,11 @@ async fn in_place_a_module_goes_on_at_the_next_height_and_a_revert_goes_back_the
         );
         ensure!(
             stored_at(&index, HEIGHT).await? == stored(1, HEIGHT),
-            "what the first module wrote stays"
+            "not what the first module wrote"
         );
         ensure!(
             stored_at(&index, HEIGHT + 3).await? == stored(2, HEIGHT + 3),
-            "the second one goes on"
+            "not built by the second module"
         );
 
         another_limit_is_refused(&index, &manifest).await?;
@@ -90,10 +93,10 @@ async fn in_place_a_module_goes_on_at_the_next_height_and_a_revert_goes_back_the
             .await?;
         ensure!(
             stored_at(&index, HEIGHT + 3).await? == stored(1, HEIGHT + 3),
-            "the second module's blocks are undone"
+            "the second module's blocks were not undone"
         );
 
-        // As if the second one had never been there.
+        // The data is the same as without the second module.
         let fresh = Manifest::of("plain")
             .named("fresh")
             .apply_with(namespace, &edition(1)?)
@@ -109,7 +112,7 @@ async fn in_place_a_module_goes_on_at_the_next_height_and_a_revert_goes_back_the
     .await
 }
 
-/// Another limit is another index, so nothing is touched.
+/// With another limit it is another index, so the change is refused and nothing is touched.
 async fn another_limit_is_refused(index: &Index, manifest: &Manifest) -> Result<()> {
     let pod = index.pod().await?.metadata.uid;
     let smaller = manifest.clone().with("memory", "limit", json!("192Mi"));
@@ -128,7 +131,7 @@ async fn another_limit_is_refused(index: &Index, manifest: &Manifest) -> Result<
 }
 
 #[tokio::test]
-async fn a_seeded_candidate_begins_with_a_copy_of_what_serves() -> Result<()> {
+async fn a_seeded_candidate_begins_with_a_copy_of_the_serving_data() -> Result<()> {
     const AT: u32 = 40;
     in_namespace("seeded", async |namespace| {
         let node = Node::start(namespace, HEIGHT).await?;
@@ -146,10 +149,10 @@ async fn a_seeded_candidate_begins_with_a_copy_of_what_serves() -> Result<()> {
             .await?;
         let lineage = moved.status.and_then(|s| s.active).context("active")?.lineage;
         ensure!(lineage.len() == 2 && lineage[1].from_height == AT + 1, "{lineage:?}");
-        ensure!(stored_at(&index, AT).await? == stored(1, AT), "what was copied");
+        ensure!(stored_at(&index, AT).await? == stored(1, AT), "not what was copied");
         ensure!(
             stored_at(&index, AT + 1).await? == stored(2, AT + 1),
-            "what the candidate built"
+            "not what the candidate built"
         );
         node.mine_to(HEIGHT + 2).await?;
         index.follows_to(HEIGHT + 2).await?;
@@ -174,7 +177,7 @@ async fn a_seeded_candidate_begins_with_a_copy_of_what_serves() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_pod_that_comes_later_to_continued_data_gets_it_from_the_others() -> Result<()> {
+async fn a_pod_added_later_to_continued_data_copies_it_from_the_others() -> Result<()> {
     in_namespace("sibling", async |namespace| {
         let node = Node::start(namespace, HEIGHT).await?;
         let manifest = Manifest::of("plain")
@@ -183,7 +186,7 @@ async fn a_pod_that_comes_later_to_continued_data_gets_it_from_the_others() -> R
         let index = manifest.apply_with(namespace, &edition(1)?).await?;
         index.follows_to(HEIGHT).await?;
         manifest.apply_with(namespace, &edition(2)?).await?;
-        let lineage = goes_on(&index).await?;
+        let lineage = is_continued(&index).await?;
         node.mine_to(HEIGHT + 2).await?;
         index.follows_to(HEIGHT + 2).await?;
 
@@ -197,16 +200,25 @@ async fn a_pod_that_comes_later_to_continued_data_gets_it_from_the_others() -> R
                         .is_some_and(|c| c.status == "True" && c.reason == reasons::AS_EXPECTED)
             })
             .await?;
-        let reports = index.reports().await?;
-        let [first, second] = &reports[..] else {
-            bail!("{} pods", reports.len());
-        };
-        ensure!(
-            first.lineage == lineage && second.lineage == lineage && first.digest == second.digest,
-            "{reports:?}"
-        );
-        ensure!(first.digest.is_some(), "{first:?}");
-        Ok(())
+        wait::until(
+            "both pods have this lineage and one digest",
+            wait::PATIENCE,
+            async || {
+                let reports = index.reports().await?;
+                let [first, second] = &reports[..] else {
+                    bail!("{} pods", reports.len());
+                };
+                ensure!(
+                    first.lineage == lineage
+                        && second.lineage == lineage
+                        && first.digest.is_some()
+                        && first.digest == second.digest,
+                    "{reports:?}"
+                );
+                Ok(())
+            },
+        )
+        .await
     })
     .await
 }

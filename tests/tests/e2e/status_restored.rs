@@ -1,4 +1,4 @@
-//! A status that somebody else has written: a mistake with kubectl, or a backup that is played back.
+//! A status overwritten by someone else, by mistake or from a backup.
 
 use std::time::Duration;
 
@@ -14,11 +14,11 @@ use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
 const HEIGHT: u32 = 30;
-/// Nothing else changes meanwhile, so this is the time until somebody notices.
+/// Nothing else changes meanwhile, so only the write itself can be noticed.
 const PROMISED: Duration = Duration::from_secs(15);
 
 #[tokio::test]
-async fn a_status_that_is_erased_or_played_back_is_written_again_within_seconds() -> Result<()> {
+async fn a_status_that_is_erased_or_restored_from_a_backup_is_corrected_within_seconds() -> Result<()> {
     in_namespace("erased", async |namespace| {
         let node = Node::start(namespace, HEIGHT).await?;
         let index = Manifest::of("plain").named("one").apply(namespace).await?;
@@ -28,16 +28,16 @@ async fn a_status_that_is_erased_or_played_back_is_written_again_within_seconds(
 
         let erased = write_status(&index, Value::Null).await?;
         ensure!(erased.height().is_none(), "it was not erased: {:?}", erased.status);
-        tells_again(&index, &newest).await?;
+        is_corrected(&index, &newest).await?;
 
-        let played_back = write_status(&index, json!(old.status)).await?;
-        ensure!(played_back.height() == Some(HEIGHT), "{:?}", played_back.status);
-        tells_again(&index, &newest).await
+        let restored = write_status(&index, json!(old.status)).await?;
+        ensure!(restored.height() == Some(HEIGHT), "{:?}", restored.status);
+        is_corrected(&index, &newest).await
     })
     .await
 }
 
-/// What `kubectl patch --subresource=status` does. Returns the resource as it was then.
+/// Overwrites the status as `kubectl patch --subresource=status` does. Returns the resource as written.
 async fn write_status(index: &Index, status: Value) -> Result<Indexer> {
     let patch = Patch::Merge(json!({"status": status}));
     let api = index.namespace.api::<Indexer>();
@@ -45,16 +45,16 @@ async fn write_status(index: &Index, status: Value) -> Result<Indexer> {
     written.context("write the status")
 }
 
-/// Waits until the status says again what it said.
-async fn tells_again(index: &Index, before: &Indexer) -> Result<()> {
-    let told = |indexer: &Indexer| {
+/// Waits until the status is as it was before.
+async fn is_corrected(index: &Index, before: &Indexer) -> Result<()> {
+    let substance = |indexer: &Indexer| {
         let status = indexer.status.clone().unwrap_or_default();
         let conditions = status.conditions.into_iter().map(|c| (c.type_, c.status, c.reason));
         (status.active, status.selector, conditions.collect::<Vec<_>>())
     };
     ensure!(before.is_true(types::READY), "{:?}", before.status);
     index
-        .wait_within(PROMISED, "the status as it was", |i| told(i) == told(before))
+        .wait_within(PROMISED, "the status as it was", |i| substance(i) == substance(before))
         .await?;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Which block an answer was read at, and answers that wait for a block.
+//! The block an answer was read at, and requests that wait for a block.
 
 use anyhow::{Result, ensure};
 use e2e::{
@@ -10,11 +10,11 @@ use e2e::{
 use futures::try_join;
 
 const HEIGHT: u32 = 30;
-/// JSON-RPC's code for what is not there, or not yet.
+/// The error code for what is not available, or not yet.
 const NOT_AVAILABLE: i64 = -32_001;
 
 #[tokio::test]
-async fn an_answer_names_its_block_and_waits_for_the_height_it_is_asked_to() -> Result<()> {
+async fn an_answer_names_its_block_and_waits_for_a_height_on_request() -> Result<()> {
     in_namespace("heights", async |namespace| {
         let node = Node::start(namespace, HEIGHT).await?;
         let manifest = Manifest::of("plain").named("one");
@@ -29,7 +29,7 @@ async fn an_answer_names_its_block_and_waits_for_the_height_it_is_asked_to() -> 
             "{at_once:?}"
         );
 
-        // Asked before the block is there.
+        // Requested before the block exists.
         let (waited, tip) = try_join!(
             index.view_from_height("get", b"height", HEIGHT + 1),
             node.mine_to(HEIGHT + 1),
@@ -41,10 +41,10 @@ async fn an_answer_names_its_block_and_waits_for_the_height_it_is_asked_to() -> 
         );
 
         // It waits for `views.timeout` and no longer.
-        let in_vain = index.view_from_height("get", b"height", HEIGHT + 2).await?;
+        let refused = index.view_from_height("get", b"height", HEIGHT + 2).await?;
         ensure!(
-            in_vain.code() == Some(NOT_AVAILABLE) && in_vain.height.is_none(),
-            "{in_vain:?}"
+            refused.code() == Some(NOT_AVAILABLE) && refused.height.is_none(),
+            "{refused:?}"
         );
         Ok(())
     })

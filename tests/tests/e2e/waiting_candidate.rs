@@ -1,4 +1,4 @@
-//! A candidate that is caught up and waits for its height.
+//! A candidate that has caught up and waits for its height.
 
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ async fn a_candidate_that_waits_for_its_height_is_not_failed_by_a_restart_of_its
         let waiting = manifest.with("rollout", "activateAt", json!(HEIGHT + 1));
         waiting.apply_with(namespace, &edition(2)?).await?;
         let revision = waits_for_its_height(&index).await?;
-        // Only now: making a pod and its volume may take longer than this on a busy machine.
+        // Only now: creating a pod and its volume may take longer than this on a busy machine.
         index.change(json!({"rollout": {"progressDeadline": DEADLINE}})).await?;
         waits_for_its_height(&index).await?;
 
@@ -57,7 +57,7 @@ async fn a_candidate_that_waits_for_its_height_is_not_failed_by_a_restart_of_its
     .await
 }
 
-/// Waits until the candidate is caught up and `activateAt` is all it waits for. Returns its revision.
+/// Waits until `activateAt` is all that the candidate waits for. Returns its revision.
 async fn waits_for_its_height(index: &Index) -> Result<String> {
     let seen = index
         .wait_until("a candidate waits for its height", |i| {

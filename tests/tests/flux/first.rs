@@ -8,7 +8,7 @@ use e2e::{index::Says, manifest::Manifest, node::Node, trial::in_namespace, wait
 
 use crate::team::{Team, documents};
 
-/// Flux looks at the health of what it has applied every five seconds.
+/// Flux checks the health of what it has applied every five seconds.
 const SEVERAL_LOOKS: Duration = Duration::from_secs(20);
 
 #[tokio::test]
