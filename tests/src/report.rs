@@ -88,10 +88,11 @@ impl Index {
 
     async fn report_of(&self, pod: &Pod) -> Result<crds::pod::Status> {
         let path = format!(
-            "/api/v1/namespaces/{}/pods/{}:{}/proxy/status",
+            "/api/v1/namespaces/{}/pods/{}:{}/proxy{}",
             self.namespace.name,
             pod.name_any(),
-            crds::pod::OPS_PORT
+            crds::pod::OPS_PORT,
+            crds::pod::STATUS_PATH
         );
         let request = http::Request::get(path).body(Vec::new())?;
         let report = self.namespace.cluster.client.request(request).await;
