@@ -163,6 +163,7 @@ pub(crate) fn stateful_set(template: &str) -> StatefulSet {
 pub(crate) fn pod(name: &str, status: &Value) -> Pod {
     let mut labels = names::pod_labels("one", &valid().revision);
     labels.insert("controller-revision-hash".into(), "new".into());
+    labels.insert(names::LABEL_SERVES.into(), names::SERVES.into());
     serde_json::from_value(json!({
         "metadata": {"name": name, "namespace": "ns", "uid": format!("uid-of-{name}"), "labels": labels},
         "status": status,

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crds::conditions::reasons;
+use crds::{MAX_BEHIND, conditions::reasons};
 use k8s_openapi::jiff::Timestamp;
 use kube::{Resource, runtime::controller::Action};
 
@@ -16,10 +16,12 @@ mod history;
 mod inquire;
 mod progress;
 mod publish;
+mod watched;
 
-pub use context::{Context, Watched};
+pub use context::Context;
 pub use error::Error;
 pub use history::History;
+pub use watched::Watched;
 
 use crate::{
     apply::{self, Class, Done},
@@ -78,7 +80,11 @@ async fn pass(watched: &Watched, context: &Context) -> Result<Action, Error> {
     let key = Key::of(meta);
     context.stores.wait_until_ready().await.map_err(Error::Observe)?; // [I/O]
     let uid = meta.uid.clone().unwrap_or_default();
-    let observed = observe(&context.stores, &context.sampler, &context.pods, &key, &uid).await; // [I/O]
+    let max_behind = watched
+        .0
+        .as_ref()
+        .map_or(MAX_BEHIND, |indexer| indexer.spec.rollout.max_behind);
+    let observed = observe(&context.stores, &context.sampler, &context.pods, &key, &uid, max_behind).await; // [I/O]
     let last = last_status(watched, &key, &uid, context).await?; // [I/O] only for a resource that cannot be read
     let outcome = match &watched.0 {
         Ok(indexer) => validate(indexer, &context.defaults), // [pure]
@@ -128,7 +134,6 @@ fn applied_as(applied: &Result<Done, apply::Error>) -> Applied {
     match applied {
         Ok(done) => Applied {
             failure: None,
-            has_leftovers: done.has_leftovers,
             changed: done.changed,
             sets_changed: done.sets_changed.clone(),
         },

@@ -6,7 +6,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -39,6 +42,8 @@ const FAILURES_UNTIL_SILENT: u32 = 2;
 pub struct Sampler {
     pods: PodClient,
     groups: Mutex<HashMap<Key, Group>>,
+    /// The pods of all groups, as the metric has them.
+    counted: AtomicUsize,
     wake: mpsc::Sender<Key>,
     metrics: Metrics,
 }
@@ -47,6 +52,7 @@ pub struct Sampler {
 struct Group {
     pods: HashMap<Target, Polled>,
     shown_at: Instant,
+    max_behind: u32,
 }
 
 struct Polled {
@@ -63,6 +69,7 @@ impl Sampler {
         Self {
             pods,
             groups: Mutex::default(),
+            counted: AtomicUsize::new(0),
             wake,
             metrics,
         }
@@ -82,7 +89,7 @@ impl Sampler {
 
     /// From now on asks these targets, and no others, for this Indexer, and returns the latest answers. Targets that
     /// were not asked before are asked first, which takes up to the timeout of a request.
-    pub async fn observe(&self, key: &Key, targets: &[Target]) -> HashMap<Target, Sample> {
+    pub async fn observe(&self, key: &Key, targets: &[Target], max_behind: u32) -> HashMap<Target, Sample> {
         let new = self.not_asked_yet(key, targets);
         let asked: HashMap<Target, Sample> = stream::iter(new)
             .map(|target| async move {
@@ -100,7 +107,9 @@ impl Sampler {
             let group = groups.entry(key.clone()).or_insert_with(|| Group {
                 pods: HashMap::new(),
                 shown_at: now,
+                max_behind,
             });
+            group.max_behind = max_behind;
             group.pods.retain(|target, _| targets.contains(target));
             group.pods.extend(
                 asked
@@ -112,7 +121,7 @@ impl Sampler {
                 polled.shown = polled.latest.clone();
             }
         }
-        self.metrics.sampled_pods(groups.values().map(|g| g.pods.len()).sum());
+        self.count(&groups);
         groups
             .get(key)
             .map(|g| g.pods.iter().map(|(t, p)| (t.clone(), p.latest.clone())).collect())
@@ -121,7 +130,17 @@ impl Sampler {
 
     /// Drops what is known of an Indexer that is gone.
     pub fn forget(&self, key: &Key) {
-        self.groups().remove(key);
+        let mut groups = self.groups();
+        groups.remove(key);
+        self.count(&groups);
+    }
+
+    /// Adds to the metric what the pods of this scope have become more, or fewer: all scopes share it.
+    fn count(&self, groups: &HashMap<Key, Group>) {
+        let pods = groups.values().map(|group| group.pods.len()).sum();
+        // Called with the lock on the groups held, so no count is lost between two.
+        let before = self.counted.swap(pods, Ordering::Relaxed);
+        self.metrics.sampled_pods_changed(before, pods);
     }
 
     fn not_asked_yet(&self, key: &Key, targets: &[Target]) -> Vec<Target> {
@@ -164,7 +183,7 @@ impl Sampler {
         let news = group
             .pods
             .values()
-            .map(|p| change(&p.shown, &p.latest))
+            .map(|p| change(&p.shown, &p.latest, group.max_behind))
             .max()
             .unwrap_or(Change::Nothing);
         news.is_due(now.duration_since(group.shown_at))
@@ -221,6 +240,8 @@ fn interval(latest: &Sample, failures: u32) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use crds::MAX_BEHIND;
+
     use super::*;
     use crate::fixtures::{following, target};
 
@@ -252,7 +273,14 @@ mod tests {
         };
         let start = Instant::now();
         let pods = HashMap::from([(target("one-0"), Polled::new(answer(100), start))]);
-        sampler.groups().insert(key.clone(), Group { pods, shown_at: start });
+        sampler.groups().insert(
+            key.clone(),
+            Group {
+                pods,
+                shown_at: start,
+                max_behind: MAX_BEHIND,
+            },
+        );
         let at = |seconds| start + Duration::from_secs(seconds);
         assert!(!sampler.note(&key, &target("one-0"), Ok(answer(100)), at(600)));
         assert!(!sampler.note(&key, &target("one-0"), Ok(answer(101)), at(29)));
@@ -271,9 +299,32 @@ mod tests {
             namespace: "ns".into(),
             name: "one".into(),
         };
-        let found = sampler.observe(&key, &[target("one-0")]).await;
+        let found = sampler.observe(&key, &[target("one-0")], MAX_BEHIND).await;
         assert_eq!(found[&target("one-0")], Sample::Silent("no connection".into()));
-        assert!(sampler.observe(&key, &[]).await.is_empty());
+        assert!(sampler.observe(&key, &[], MAX_BEHIND).await.is_empty());
         assert!(sampler.groups().is_empty(), "an Indexer without pods is not remembered");
+    }
+
+    #[tokio::test]
+    async fn pods_of_all_scopes_are_counted_together() {
+        let metrics = Metrics::new().unwrap();
+        let (wake, _woken) = mpsc::channel(1);
+        let sampler = || Sampler::new(PodClient::new().unwrap(), wake.clone(), metrics.clone());
+        let (one, two) = (sampler(), sampler());
+        let key = crate::fixtures::key();
+        let gauge = || {
+            let text = String::from_utf8(metrics.text().unwrap()).unwrap();
+            let line = text
+                .lines()
+                .find_map(|l| l.strip_prefix("shrewd_operator_sampled_pods "));
+            line.unwrap().to_owned()
+        };
+        one.observe(&key, &[target("one-0"), target("one-1")], MAX_BEHIND).await;
+        two.observe(&key, &[target("two-0")], MAX_BEHIND).await;
+        assert_eq!(gauge(), "3");
+        one.observe(&key, &[target("one-0")], MAX_BEHIND).await;
+        assert_eq!(gauge(), "2");
+        two.forget(&key);
+        assert_eq!(gauge(), "1");
     }
 }

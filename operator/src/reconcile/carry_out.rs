@@ -23,12 +23,9 @@ pub(super) async fn carry_out(
     context: &Context,
 ) -> Result<Done, apply::Error> {
     let decision = &decided.decision;
-    if observed.has_leftovers {
+    if !observed.leftovers.is_empty() {
         // Kubernetes is deleting them, and each one that goes wakes another pass. The pods may be theirs.
-        return Ok(Done {
-            has_leftovers: true,
-            ..Done::default()
-        });
+        return Ok(Done::default());
     }
     let plan = plan(valid, decision); // [pure]
     let mut done = apply::apply(&context.client, key, &plan, observed).await?; // [I/O]
