@@ -100,6 +100,7 @@ fn each_lack_has_a_line_with_its_cure() {
     lacks("test", &[("go", "1.19.8")], "Go 1.24, this is 1.19.8");
     lacks("test", &[("go", ""), ("engine", "other"), ("tools_missing", "")], "Go");
     lacks("demo", &[("go", "")], "Go");
+    lacks("quick", &[("go", "")], "Go");
     lacks("test", &[("cache_gib", "20")], "30 GiB of disk at /c, 20 are free");
     lacks(
         "test",
@@ -116,7 +117,12 @@ fn each_lack_has_a_line_with_its_cure() {
 fn what_can_be_done_without_is_no_lack() {
     works(
         "quick",
-        &[("go", ""), ("engine", "none"), ("cache_gib", "1"), ("root", "no")],
+        &[
+            ("packages_missing", "clang"),
+            ("engine", "none"),
+            ("cache_gib", "1"),
+            ("root", "no"),
+        ],
     );
     works("setup", &[("packages_missing", "clang jq")]);
     works("setup", &[("rust", "")]);
