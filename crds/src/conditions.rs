@@ -41,6 +41,14 @@ pub mod types {
     ];
 }
 
+/// Reasons of events that go with no condition.
+pub mod events {
+    /// A pod carries the labels of this Indexer and is not its: the Service may send clients to it.
+    pub const FOREIGN_POD: &str = "ForeignPod";
+    /// The operator failed by a defect of its own; the note has its words.
+    pub const INTERNAL_ERROR: &str = "InternalError";
+}
+
 /// Reasons, by what they say.
 pub mod reasons {
     /// The condition is as one would wish and there is nothing to explain.

@@ -5,12 +5,14 @@
 pub mod change;
 mod consistency;
 mod observed;
+mod ownership;
 mod pod;
 mod sample;
 mod template;
 
 pub use consistency::{Consistency, Difference, compare};
-pub use observed::Observed;
+pub use observed::{Observed, Stranger};
+pub use ownership::{Claim, Ownership};
 pub use pod::ObservedPod;
 pub use sample::{Sample, Target};
 pub use template::{is_outdated, is_template_unknown, newest_template};

@@ -10,15 +10,18 @@ use k8s_openapi::jiff::Timestamp;
 use kube::{Resource, runtime::controller::Action};
 
 mod carry_out;
+mod contained;
 mod context;
 mod error;
 mod history;
 mod inquire;
+mod notices;
 mod publish;
 
 pub use context::{Context, Watched};
 pub use error::Error;
 pub use history::History;
+pub use notices::Notices;
 
 use crate::{
     apply::{self, Class, Done},
@@ -29,8 +32,10 @@ use crate::{
     validate::{Invalid, refresh_request, validate},
 };
 use carry_out::carry_out;
+use contained::contained;
 use inquire::decide;
-use publish::{last_status, write_status};
+use notices::{defect, notices};
+use publish::{last_status, tell, write_status};
 
 /// A request to refresh is repeated this often until every pod has echoed it.
 const REFRESH_AGAIN: Duration = Duration::from_secs(5);
@@ -47,7 +52,10 @@ const REFUSED_AGAIN: Duration = Duration::from_mins(5);
 /// If a step failed.
 pub async fn reconcile(watched: Arc<Watched>, context: Arc<Context>) -> Result<Action, Error> {
     let started = Instant::now();
-    let done = pass(&watched, &context).await;
+    let done = contained(pass(&watched, &context)).await;
+    if let Err(Error::Panicked(words)) = &done {
+        tell(&watched, &[defect(words)], &context).await;
+    }
     context.metrics.reconciled(started.elapsed(), done.is_ok());
     match &done {
         Ok(_) => context.history.note_success(&Key::of(watched.meta())),
@@ -77,8 +85,9 @@ async fn pass(watched: &Watched, context: &Context) -> Result<Action, Error> {
     let key = Key::of(meta);
     context.stores.wait_until_ready().await.map_err(Error::Observe)?; // [I/O]
     let uid = meta.uid.clone().unwrap_or_default();
-    let observed = observe(&context.stores, &context.sampler, &context.pods, &key, &uid).await; // [I/O]
     let last = last_status(watched, &key, &uid, context).await?; // [I/O] only for a resource that cannot be read
+    let (stores, sampler, pods) = (&context.stores, &context.sampler, &context.pods);
+    let observed = observe(stores, sampler, pods, &key, &uid, last.as_ref()).await; // [I/O]
     let outcome = match &watched.0 {
         Ok(indexer) => validate(indexer, &context.defaults), // [pure]
         Err(broken) => Err(Invalid {
@@ -114,6 +123,7 @@ async fn pass(watched: &Watched, context: &Context) -> Result<Action, Error> {
     };
     let next = status::status(&inputs); // [pure]
     write_status(watched, last.as_ref(), &next, &key, context).await?; // [I/O]
+    tell(watched, &notices(&observed), context).await; // [I/O]
     applied.map_err(Error::Apply)?;
     let is_pending = outcome.is_ok_and(|valid| refresh::pending(&valid, Some(&next)).is_some() && valid.replicas > 0);
     let refresh_again = is_pending.then_some(REFRESH_AGAIN);

@@ -140,7 +140,10 @@ fn check_memory(memory: &Memory) -> Result<(), BadStatus> {
     }
     height("memory.guestPeakHeight", *guest_peak_height)?;
     height("memory.lastCrossingHeight", *last_crossing_height)?;
-    height("memory.lastRefresh.height", last_refresh.as_ref().map(|last| last.height))?;
+    height(
+        "memory.lastRefresh.height",
+        last_refresh.as_ref().map(|last| last.height),
+    )?;
     for (field, value) in [
         ("memory.refreshes.block", refreshes.block),
         ("memory.refreshes.threshold", refreshes.threshold),
@@ -237,9 +240,18 @@ mod tests {
             let error = report(pointer, json!(max + 1)).expect_err(pointer).to_string();
             assert!(error.contains("is possible"), "{pointer}: {error}");
         }
-        for pointer in ["/blockHash", "/digest", "/moduleSha256", "/halt/blockHash", "/lineage/0/moduleSha256"] {
+        for pointer in [
+            "/blockHash",
+            "/digest",
+            "/moduleSha256",
+            "/halt/blockHash",
+            "/lineage/0/moduleSha256",
+        ] {
             for bad in ["ab", &"AB".repeat(32), &"zz".repeat(32), &"ab".repeat(33)] {
-                assert!(matches!(report(pointer, json!(bad)), Err(BadStatus::Hash { .. })), "{pointer}: {bad}");
+                assert!(
+                    matches!(report(pointer, json!(bad)), Err(BadStatus::Hash { .. })),
+                    "{pointer}: {bad}"
+                );
             }
         }
         let id = "x".repeat(REFRESH_ID_BYTES_MAX);
@@ -256,13 +268,25 @@ mod tests {
         assert_eq!(chars(&read("/module/reason").module.reason), REASON_CHARS_MAX);
         assert_eq!(chars(&read("/module/message").module.message), MESSAGE_CHARS_MAX);
         assert_eq!(chars(&read("/halt/message").halt.unwrap().message), MESSAGE_CHARS_MAX);
-        assert_eq!(chars(&read("/trouble/message").trouble.unwrap().message), MESSAGE_CHARS_MAX);
-        let steps: Vec<Value> =
-            (0..40).map(|height| json!({"fromHeight": height, "moduleSha256": "ab".repeat(32)})).collect();
+        assert_eq!(
+            chars(&read("/trouble/message").trouble.unwrap().message),
+            MESSAGE_CHARS_MAX
+        );
+        let steps: Vec<Value> = (0..40)
+            .map(|height| json!({"fromHeight": height, "moduleSha256": "ab".repeat(32)}))
+            .collect();
         let lineage = report("/lineage", json!(steps)).unwrap().lineage;
-        assert_eq!((lineage.len(), lineage[15].from_height), (LINEAGE_MAX, 39), "the newest stay");
+        assert_eq!(
+            (lineage.len(), lineage[15].from_height),
+            (LINEAGE_MAX, 39),
+            "the newest stay"
+        );
         let error = report("/phase", long.clone()).unwrap_err().to_string();
-        assert!(chars(&error) < 1_100, "a value that is quoted is cut: {}", chars(&error));
+        assert!(
+            chars(&error) < 1_100,
+            "a value that is quoted is cut: {}",
+            chars(&error)
+        );
     }
 
     #[test]

@@ -88,6 +88,7 @@ fn context(client: Client, caches: &Caches) -> Arc<Context> {
         metrics,
         defaults: fixtures::defaults(),
         history: History::default(),
+        notices: Notices::default(),
     })
 }
 
@@ -98,6 +99,32 @@ fn watched() -> Arc<Watched> {
 fn planned() -> Plan {
     let valid = fixtures::valid();
     plan(&valid, &fixtures::settled(&valid))
+}
+
+/// The name of a pod of the one set there is.
+fn pod_name(ordinal: u32) -> String {
+    format!("{}-{ordinal}", names::of_revision("one", &fixtures::valid().revision))
+}
+
+/// The last status written.
+fn last_status(calls: &Mutex<Vec<Call>>) -> Value {
+    let calls = calls.lock().unwrap();
+    let written = calls
+        .iter()
+        .rev()
+        .find(|(call, _)| call.ends_with("/indexers/one/status"));
+    written.unwrap().1["status"].clone()
+}
+
+/// The notes of events with this reason.
+fn notes(calls: &Mutex<Vec<Call>>, reason: &str) -> Vec<String> {
+    let calls = calls.lock().unwrap();
+    let events = calls
+        .iter()
+        .filter(|(call, body)| call.starts_with("POST ") && body["reason"] == reason);
+    events
+        .map(|(_, body)| body["note"].as_str().unwrap().to_owned())
+        .collect()
 }
 
 /// The writes among the calls.
@@ -292,7 +319,8 @@ async fn a_resource_that_cannot_be_read_is_stalled_and_nothing_of_it_is_touched(
 async fn an_outdated_pod_is_deleted_by_its_id() {
     let (client, calls) = api_server(|_| None);
     let plan = planned();
-    let mut stuck = fixtures::pod("one-0", &json!({"phase": "Pending"}));
+    let name = pod_name(0);
+    let mut stuck = fixtures::pod(&name, &json!({"phase": "Pending"}));
     stuck
         .metadata
         .labels
@@ -309,8 +337,8 @@ async fn an_outdated_pod_is_deleted_by_its_id() {
     reconcile(watched(), context(client, &filled)).await.unwrap();
     let calls = calls.lock().unwrap();
     let (call, body) = &calls[0];
-    assert_eq!(call, "DELETE /api/v1/namespaces/ns/pods/one-0");
-    assert_eq!(body["preconditions"]["uid"], "uid-of-one-0");
+    assert_eq!(*call, format!("DELETE /api/v1/namespaces/ns/pods/{name}"));
+    assert_eq!(body["preconditions"]["uid"], format!("uid-of-{name}"));
 }
 
 #[tokio::test]
@@ -328,4 +356,57 @@ async fn what_an_earlier_indexer_of_the_name_owns_is_waited_for() {
     );
     assert_eq!(last_condition(&calls, "Reconciling")["status"], "True");
     assert_eq!(last_condition(&calls, "Stalled")["status"], "False");
+}
+
+#[tokio::test]
+async fn a_pod_that_only_carries_our_labels_is_named_and_otherwise_ignored() {
+    let (client, calls) = api_server(|_| None);
+    let mut forged = fixtures::pod("forged", &fixtures::running_status());
+    forged.metadata.owner_references = None;
+    let labels = forged.metadata.labels.as_mut().unwrap();
+    labels.insert("controller-revision-hash".into(), "old".into());
+    let ours = fixtures::pod(&pod_name(0), &json!({"phase": "Pending"}));
+    let caches = caches(Some(&planned()), vec![forged, ours]);
+    let context = context(client, &caches);
+    for _ in 0..2 {
+        reconcile(watched(), Arc::clone(&context)).await.unwrap();
+    }
+    let rows = last_status(&calls)["pods"].clone();
+    assert_eq!(rows.as_array().unwrap().len(), 1);
+    assert_eq!(rows[0]["name"], pod_name(0));
+    assert_eq!(rows[0]["uid"], format!("uid-of-{}", pod_name(0)));
+    let touched = names_of(&calls).into_iter().find(|call| call.contains("/pods/"));
+    assert_eq!(touched, None);
+    let notes = notes(&calls, "ForeignPod");
+    assert_eq!(notes.len(), 1, "it is named once: {notes:?}");
+    assert!(
+        notes[0].starts_with("pod forged carries labels of this Indexer"),
+        "{notes:?}"
+    );
+    let available = last_condition(&calls, "Available")["message"].to_string();
+    assert!(available.contains("clients may also be sent to forged"), "{available}");
+}
+
+#[tokio::test]
+async fn a_panic_is_the_error_of_one_indexer() {
+    let events = Arc::new(Mutex::new(0));
+    let seen = Arc::clone(&events);
+    let service = tower::service_fn(move |request: axum::http::Request<kube::client::Body>| {
+        let is_event = request.uri().path().ends_with("/events");
+        *seen.lock().unwrap() += u32::from(is_event);
+        async move {
+            assert!(is_event, "a defect");
+            Ok::<_, std::convert::Infallible>(axum::http::Response::new(kube::client::Body::from(b"{}".to_vec())))
+        }
+    });
+    let context = context(Client::new(service, "default"), &caches(None, vec![]));
+    for pause in [1, 2] {
+        let error = reconcile(watched(), Arc::clone(&context)).await.unwrap_err();
+        assert!(error.to_string().ends_with("a defect"), "{error}");
+        let action = error_policy(watched(), &error, Arc::clone(&context));
+        assert_eq!(action, Action::requeue(Duration::from_secs(pause)));
+    }
+    let text = String::from_utf8(context.metrics.text().unwrap()).unwrap();
+    assert!(text.contains("reconcile_errors_total{step=\"panic\"} 2"), "{text}");
+    assert_eq!(*events.lock().unwrap(), 1, "it is announced once");
 }

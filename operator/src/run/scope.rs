@@ -18,7 +18,7 @@ use crate::{
     metrics::Metrics,
     objects::{CALL_TIMEOUT, Key},
     pod_client::PodClient,
-    reconcile::{self, Context, History, Watched},
+    reconcile::{self, Context, History, Notices, Watched},
     sampler::Sampler,
     validate::Defaults,
 };
@@ -69,6 +69,7 @@ pub(super) async fn run_scope(scope: Option<String>, shared: Shared) {
         metrics: shared.metrics.clone(),
         defaults: shared.defaults.clone(),
         history: History::default(),
+        notices: Notices::default(),
     });
     let first_lists = announce_ready(Arc::clone(&context), shared.readiness.clone());
     let passes = controller
@@ -124,6 +125,7 @@ fn log<T>(done: Result<T, ControllerError<reconcile::Error, watcher::Error>>, co
             };
             context.sampler.forget(&key);
             context.history.forget(&key);
+            context.notices.forget(&key);
         }
         Err(ControllerError::ReconcilerFailed(error, of)) => {
             let indexer = format!("{}/{}", of.namespace.unwrap_or_default(), of.name);

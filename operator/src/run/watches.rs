@@ -44,7 +44,7 @@ pub(super) fn controller(
     let (services, on_services) = owned::<Service>(client, scope);
     let (service_accounts, on_accounts) = owned::<ServiceAccount>(client, scope);
     let (budgets, on_budgets) = owned::<PodDisruptionBudget>(client, scope);
-    let (pods, on_pods) = owned::<Pod>(client, scope);
+    let (pods, on_pods) = labelled::<Pod>(client, scope, names::LABEL_INDEXER);
     let controller = Controller::for_stream(main, indexers)
         .owns_stream(on_sets)
         .owns_stream(on_maps)
@@ -75,9 +75,22 @@ where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
     K: Clone + DeserializeOwned + std::fmt::Debug + Send + Sync + 'static,
 {
+    let managed = format!("{}={}", names::LABEL_MANAGED_BY, names::MANAGER);
+    labelled(client, scope, &managed)
+}
+
+/// A cache of the objects that a label selector matches, and their changes.
+fn labelled<K>(
+    client: &Client,
+    scope: Option<&str>,
+    labels: &str,
+) -> (Store<K>, impl Stream<Item = watcher::Result<K>> + use<K>)
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+    K: Clone + DeserializeOwned + std::fmt::Debug + Send + Sync + 'static,
+{
     let (store, writer) = reflector::store();
-    let managed = watcher::Config::default().labels(&format!("{}={}", names::LABEL_MANAGED_BY, names::MANAGER));
-    let changes = watcher(api::<K>(client, scope), managed)
+    let changes = watcher(api::<K>(client, scope), watcher::Config::default().labels(labels))
         .default_backoff()
         // Half of an object in bytes, and nobody reads it.
         .modify(|object: &mut K| object.meta_mut().managed_fields = None)

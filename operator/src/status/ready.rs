@@ -6,7 +6,10 @@ use super::{
     case::{Case, ROLLING},
     verdict::Verdict,
 };
-use crate::facts::Sample;
+use crate::facts::{Sample, Stranger};
+
+/// So many foreign pods are named in a condition; each has an event of its own.
+const STRANGERS_NAMED: usize = 3;
 
 impl Case<'_> {
     pub(super) fn ready(
@@ -80,6 +83,14 @@ impl Case<'_> {
     }
 
     pub(super) fn available(&self) -> Verdict {
+        let mut verdict = self.answers_clients();
+        if let Some(words) = strangers(&self.inputs.observed.strangers) {
+            verdict.message = format!("{}; {words}", verdict.message);
+        }
+        verdict
+    }
+
+    fn answers_clients(&self) -> Verdict {
         if self.pods.iter().any(|pod| pod.ready && !pod.terminating) {
             Verdict::yes(reasons::AS_EXPECTED, "the Service has a ready pod")
         } else if self.suspended {
@@ -88,4 +99,17 @@ impl Case<'_> {
             Verdict::no(reasons::NO_READY_PODS, "the Service has no ready pod")
         }
     }
+}
+
+/// Names pods that are not the Indexer's and that its Services may send clients to.
+fn strangers(strangers: &[Stranger]) -> Option<String> {
+    let (named, rest) = strangers.split_at(strangers.len().min(STRANGERS_NAMED));
+    let names: Vec<&str> = named.iter().map(|stranger| stranger.name.as_str()).collect();
+    let more = if rest.is_empty() { "" } else { " and others" };
+    (!names.is_empty()).then(|| {
+        format!(
+            "clients may also be sent to {}{more}, which the labels of this Indexer are on and which it did not make",
+            names.join(", ")
+        )
+    })
 }
