@@ -11,7 +11,7 @@ pub mod seed_reasons;
 pub mod source_reasons;
 
 pub use bounds::BadStatus;
-pub use config::{Config, Module, Seed, Source, Views};
+pub use config::{Config, Module, Seed, Source, VIEWS_TIMEOUT_MS_MAX, Views};
 pub use refresh::{REFRESH_ID_BYTES_MAX, RefreshRequest};
 pub use report::{Check, FaultClass, Halt, Memory, Status, Trouble};
 

@@ -127,6 +127,8 @@ pub(crate) fn observed_pod(name: &str) -> ObservedPod {
     ObservedPod {
         name: name.into(),
         uid: format!("uid-of-{name}"),
+        version: Some("1".into()),
+        labels: names::pod_labels("one", &valid().revision),
         revision: valid().revision,
         template: Some("new".into()),
         ready: true,
@@ -181,7 +183,8 @@ pub(crate) fn pod(name: &str, status: &Value) -> Pod {
     let owner = json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "name": set, "uid": format!("uid-of-{set}"),
                        "controller": true});
     serde_json::from_value(json!({
-        "metadata": {"name": name, "namespace": "ns", "uid": format!("uid-of-{name}"), "labels": labels,
+        "metadata": {"name": name, "namespace": "ns", "uid": format!("uid-of-{name}"), "resourceVersion": "1",
+                     "labels": labels,
                      "ownerReferences": [owner]},
         "status": status,
     }))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crds::Indexer;
 use kube::{Client, core::DeserializeGuard, runtime::events::Recorder};
 
-use super::{history::History, notices::Notices};
+use super::{history::History, ledger::Ledger};
 use crate::{metrics::Metrics, observe::Stores, pod_client::PodClient, sampler::Sampler, validate::Defaults};
 
 /// An Indexer as it is watched: one that cannot be read must not stop the others.
@@ -29,6 +29,6 @@ pub struct Context {
     pub defaults: Defaults,
     /// What earlier passes left.
     pub history: History,
-    /// What was announced by events that go with no condition.
-    pub notices: Notices,
+    /// What else this process remembers.
+    pub ledger: Ledger,
 }

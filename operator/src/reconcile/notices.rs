@@ -9,6 +9,7 @@ use crds::conditions::events;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::runtime::events::{Event, EventType};
 
+use super::evictions::HeldBack;
 use crate::{
     facts::{Observed, Stranger},
     names,
@@ -28,8 +29,15 @@ pub(super) struct Notice {
 }
 
 /// What holds of an Indexer.
-pub(super) fn notices(observed: &Observed) -> Vec<Notice> {
-    observed.strangers.iter().map(foreign_pod).collect()
+pub(super) fn notices(observed: &Observed, held_back: Option<&HeldBack>) -> Vec<Notice> {
+    let held_back = held_back.and_then(|held| {
+        Some(Notice {
+            reason: held.event?,
+            note: held.words.clone(),
+            about: None,
+        })
+    });
+    observed.strangers.iter().map(foreign_pod).chain(held_back).collect()
 }
 
 /// A pass that ended by a defect of the operator's own.
@@ -62,7 +70,7 @@ fn foreign_pod(stranger: &Stranger) -> Notice {
 
 /// What was announced and still holds, by Indexer.
 #[derive(Debug, Default)]
-pub struct Notices(Mutex<HashMap<Key, BTreeSet<String>>>);
+pub(super) struct Notices(Mutex<HashMap<Key, BTreeSet<String>>>);
 
 impl Notices {
     /// Of what holds now, the events that were not published yet. What no longer holds is forgotten, so that it is news
@@ -78,7 +86,7 @@ impl Notices {
     }
 
     /// Drops what is known of an Indexer that is gone.
-    pub fn forget(&self, key: &Key) {
+    pub(super) fn forget(&self, key: &Key) {
         self.announced().remove(key);
     }
 

@@ -39,7 +39,7 @@ pub(super) async fn write_status(
 /// Tells of what holds now and was not told of before.
 pub(super) async fn tell(watched: &Watched, notices: &[Notice], context: &Context) {
     let key = Key::of(watched.meta());
-    let mut events = context.notices.news(&key, notices);
+    let mut events = context.ledger.notices.news(&key, notices);
     for event in &mut events {
         // What an Indexer is about is in its own namespace.
         if let Some(about) = &mut event.secondary {

@@ -1,3 +1,5 @@
+mod deciding;
+
 use std::sync::Mutex;
 
 use crds::IndexerStatus;
@@ -88,7 +90,7 @@ fn context(client: Client, caches: &Caches) -> Arc<Context> {
         metrics,
         defaults: fixtures::defaults(),
         history: History::default(),
-        notices: Notices::default(),
+        ledger: Ledger::default(),
     })
 }
 
@@ -104,6 +106,14 @@ fn planned() -> Plan {
 /// The name of a pod of the one set there is.
 fn pod_name(ordinal: u32) -> String {
     format!("{}-{ordinal}", names::of_revision("one", &fixtures::valid().revision))
+}
+
+/// The body of a call, which must have been made once.
+fn body_of(calls: &Mutex<Vec<Call>>, call: &str) -> Value {
+    let calls = calls.lock().unwrap();
+    let found: Vec<&Call> = calls.iter().filter(|(made, _)| made == call).collect();
+    assert_eq!(found.len(), 1, "{calls:?}");
+    found[0].1.clone()
 }
 
 /// The last status written.
@@ -268,8 +278,10 @@ async fn a_refused_call_is_told_in_the_servers_words_and_tried_again() {
 #[tokio::test]
 async fn a_status_of_a_resource_that_is_gone_is_no_reason_to_try_again() {
     let (client, _) = api_server(|call| {
-        call.ends_with("/status")
-            .then(|| json!({"status": "Failure", "code": 404, "reason": "NotFound", "message": "no"}))
+        let details = json!({"group": "shrewd.dev", "kind": "indexers", "name": "one"});
+        call.ends_with("/status").then(
+            || json!({"status": "Failure", "code": 404, "reason": "NotFound", "message": "no", "details": details}),
+        )
     });
     let caches = caches(Some(&planned()), vec![]);
     let context = context(client, &caches);
@@ -313,32 +325,6 @@ async fn a_resource_that_cannot_be_read_is_stalled_and_nothing_of_it_is_touched(
         ["PATCH /apis/shrewd.dev/v1alpha1/namespaces/ns/indexers/one/status"]
     );
     assert_eq!(last_condition(&calls, "Stalled")["reason"], "InvalidSpec");
-}
-
-#[tokio::test]
-async fn an_outdated_pod_is_deleted_by_its_id() {
-    let (client, calls) = api_server(|_| None);
-    let plan = planned();
-    let name = pod_name(0);
-    let mut stuck = fixtures::pod(&name, &json!({"phase": "Pending"}));
-    stuck
-        .metadata
-        .labels
-        .as_mut()
-        .unwrap()
-        .insert("controller-revision-hash".into(), "old".into());
-    let mut filled = caches(Some(&plan), vec![stuck]);
-    let mut set: k8s_openapi::api::apps::v1::StatefulSet = (*filled.stores.stateful_sets.state()[0]).clone();
-    set.metadata.generation = Some(1);
-    set.status = fixtures::stateful_set("new").status;
-    let (stateful_sets, writer) = cache(vec![set]);
-    filled.stores.stateful_sets = stateful_sets;
-    filled._writers.push(writer);
-    reconcile(watched(), context(client, &filled)).await.unwrap();
-    let calls = calls.lock().unwrap();
-    let (call, body) = &calls[0];
-    assert_eq!(*call, format!("DELETE /api/v1/namespaces/ns/pods/{name}"));
-    assert_eq!(body["preconditions"]["uid"], format!("uid-of-{name}"));
 }
 
 #[tokio::test]

@@ -21,7 +21,12 @@ use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::{names, objects::Key, observe::Stores, reconcile::Watched};
+use crate::{
+    names,
+    objects::{Key, WATCH_SECONDS},
+    observe::Stores,
+    reconcile::Watched,
+};
 
 /// The controller of one scope and the caches it fills.
 pub(super) fn controller(
@@ -34,7 +39,7 @@ pub(super) fn controller(
     // Writing a status changes neither generation nor annotations, so it wakes nobody.
     let changes = predicates::generation.combine(predicates::annotations);
     let (indexers, writer) = reflector::store();
-    let main = watcher(api::<Watched>(client, scope), watcher::Config::default())
+    let main = watcher(api::<Watched>(client, scope), lively())
         .default_backoff()
         .reflect(writer)
         .applied_objects()
@@ -69,6 +74,11 @@ pub(super) fn controller(
     )
 }
 
+/// A watch that went silent is noticed within [`WATCH_SILENT_MAX`](crate::objects::WATCH_SILENT_MAX).
+fn lively() -> watcher::Config {
+    watcher::Config::default().timeout(WATCH_SECONDS)
+}
+
 /// A cache of the objects this operator manages, and their changes.
 fn owned<K>(client: &Client, scope: Option<&str>) -> (Store<K>, impl Stream<Item = watcher::Result<K>> + use<K>)
 where
@@ -90,7 +100,7 @@ where
     K: Clone + DeserializeOwned + std::fmt::Debug + Send + Sync + 'static,
 {
     let (store, writer) = reflector::store();
-    let changes = watcher(api::<K>(client, scope), watcher::Config::default().labels(labels))
+    let changes = watcher(api::<K>(client, scope), lively().labels(labels))
         .default_backoff()
         // Half of an object in bytes, and nobody reads it.
         .modify(|object: &mut K| object.meta_mut().managed_fields = None)

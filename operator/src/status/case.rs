@@ -11,7 +11,7 @@ use super::{
 };
 use crate::facts::{ObservedPod, Sample, is_outdated};
 
-pub(super) const ROLLING: &str = "pods are being created or replaced";
+const ROLLING: &str = "pods are being created or replaced";
 
 /// What the judgements have in common.
 pub(super) struct Case<'a> {
@@ -39,6 +39,12 @@ impl<'a> Case<'a> {
                 .unwrap_or(pods.len()),
             suspended: valid.is_some_and(|v| v.suspended),
         }
+    }
+
+    /// What is going on while pods come and go, and what holds it up.
+    pub(super) fn rolling(&self) -> String {
+        let held_back = self.inputs.applied.held_back.as_ref();
+        held_back.map_or_else(|| ROLLING.to_owned(), |why| format!("{ROLLING}; {why}"))
     }
 
     /// The refused call, unless it was for a candidate: that one does not touch what serves.

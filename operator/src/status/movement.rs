@@ -6,7 +6,7 @@ use crds::{
 };
 
 use super::{
-    case::{Case, ROLLING, halt_reason},
+    case::{Case, halt_reason},
     verdict::Verdict,
 };
 use crate::facts::{ObservedPod, is_template_unknown};
@@ -57,7 +57,7 @@ impl Case<'_> {
         let is_count_wrong = self.pods.len() != self.wanted || observed.pods.iter().any(|pod| goes(&pod));
         let applied = self.inputs.applied;
         if applied.changed || applied.has_leftovers || is_set_unseen || is_count_wrong {
-            return Verdict::yes(reasons::ROLLING, ROLLING);
+            return Verdict::yes(reasons::ROLLING, self.rolling());
         }
         Verdict::no(reasons::AS_EXPECTED, "")
     }

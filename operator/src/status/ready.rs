@@ -2,10 +2,7 @@
 
 use crds::conditions::reasons;
 
-use super::{
-    case::{Case, ROLLING},
-    verdict::Verdict,
-};
+use super::{case::Case, verdict::Verdict};
 use crate::facts::{Sample, Stranger};
 
 /// So many foreign pods are named in a condition; each has an event of its own.
@@ -33,7 +30,7 @@ impl Case<'_> {
             return Verdict::no(reasons::POD_NOT_RUNNING, format!("{}: {trouble}", pod.name));
         }
         if self.is_rolling() || self.pods.iter().any(|p| p.sample == Sample::NotRunning) {
-            return Verdict::no(reasons::ROLLING, ROLLING);
+            return Verdict::no(reasons::ROLLING, self.rolling());
         }
         if let Some(verdict) = self.unreachable() {
             return verdict;
