@@ -41,6 +41,18 @@ pub mod types {
     ];
 }
 
+/// Reasons of events that go with no condition.
+pub mod events {
+    /// A pod carries the labels of this Indexer and is not its: the Service may send clients to it.
+    pub const FOREIGN_POD: &str = "ForeignPod";
+    /// A `PodDisruptionBudget` has kept a pod that is to be replaced from being evicted for a minute.
+    pub const EVICTION_REFUSED: &str = "EvictionRefused";
+    /// More than one `PodDisruptionBudget` selects a pod that is to be replaced, so that it cannot be evicted.
+    pub const BUDGETS_OVERLAP: &str = "BudgetsOverlap";
+    /// The operator failed by a defect of its own; the note has its words.
+    pub const INTERNAL_ERROR: &str = "InternalError";
+}
+
 /// Reasons, by what they say.
 pub mod reasons {
     /// The condition is as one would wish and there is nothing to explain.

@@ -12,7 +12,7 @@ pub mod source_reasons;
 mod under_way;
 
 pub use bounds::BadStatus;
-pub use config::{Config, Module, Seed, Source, Views};
+pub use config::{Config, Module, Seed, Source, VIEWS_TIMEOUT_MS_MAX, Views};
 pub use refresh::{REFRESH_ID_BYTES_MAX, RefreshRequest};
 pub use report::{Check, FaultClass, Halt, Memory, Status, Trouble};
 pub use under_way::{BlockRun, BlockUnderWay};

@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use crate::{
     identity::{Identity, STORE_FORMAT},
-    pod::Views,
+    pod::{VIEWS_TIMEOUT_MS_MAX, Views},
     quantity::ParseError,
     spec::{IndexerSpec, ModuleSpec, SourceSpec},
 };
@@ -106,6 +106,12 @@ pub fn resolve(spec: &IndexerSpec) -> Result<Resolved, Vec<Problem>> {
         problems.push(Problem {
             field: "memory.limit",
             message: "a 32-bit guest cannot address more than 4Gi".into(),
+        });
+    }
+    if views.timeout_ms > VIEWS_TIMEOUT_MS_MAX {
+        problems.push(Problem {
+            field: "views.timeout",
+            message: format!("{} exceeds 5m", spec.views.timeout.0),
         });
     }
     problems.extend(module_problems(&spec.module));

@@ -36,9 +36,9 @@ pub struct IndexerStatus {
     /// Memory of the pods, the highest where several report.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory: Option<MemoryStatus>,
-    /// One row for each pod, by name; at most 16.
+    /// One row for each pod, those of the serving revision first; at most 48, as many as three revisions have.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 16))]
+    #[schemars(length(max = 48))]
     pub pods: Vec<PodRow>,
     /// Conditions, by type.
     #[serde(default)]

@@ -208,3 +208,22 @@ fn volumes_cannot_change() {
         "cannot change",
     );
 }
+
+#[test]
+fn a_view_has_at_most_five_minutes() {
+    let views = |timeout: &str| indexer("x", |spec| spec["views"] = json!({ "timeout": timeout }));
+    for timeout in ["1ms", "300s", "5m"] {
+        accepted(&views(timeout));
+        assert!(crds::resolve(&views(timeout).spec).is_ok(), "{timeout}");
+    }
+    for timeout in ["300001ms", "6m", "1h", "2562047h"] {
+        refused(&views(timeout), "views.timeout must be at most 5m");
+        let problems = crds::resolve(&views(timeout).spec).unwrap_err();
+        assert_eq!(
+            problems[0].to_string(),
+            format!("spec.views.timeout: {timeout} exceeds 5m")
+        );
+    }
+    // Longer than the interpreter can hold, which it says in words of its own.
+    judged(&views("9999999999999h"), None).unwrap_err();
+}

@@ -1,7 +1,7 @@
-//! (I/O) Every write to the API server: objects, pods to be replaced, statuses.
+//! (I/O) Every write to the API server: objects, pods to be replaced, statuses. What exists is written on the condition
+//! that it still is what was decided on.
 
 use crds::{Indexer, IndexerStatus, Revision};
-use k8s_openapi::api::core::v1::Pod;
 use kube::{
     Api, Client, Resource, ResourceExt,
     api::{ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, Preconditions},
@@ -9,16 +9,21 @@ use kube::{
 use serde_json::json;
 
 mod changes;
+mod confirm;
 mod error;
+mod pods;
+mod quantity;
 
-pub use changes::{Changes, changes};
+pub use changes::{Changes, Pruned, changes};
+pub use confirm::confirm;
 pub use error::{Class, Error};
+pub use pods::{Removal, let_serve, remove};
 
 use crate::{
-    facts::{Observed, ObservedPod},
-    names::{LABEL_INDEXER, LABEL_SERVES, MANAGER, SERVES, SERVES_NOT},
-    objects::{ChildKind, Key, Owner, owner},
-    plan::{Child, Plan},
+    facts::Observed,
+    names::{LABEL_INDEXER, MANAGER},
+    objects::{ChildKind, Key, Owner, owner, version},
+    plan::Child,
 };
 use error::{Cause, bounded};
 
@@ -31,36 +36,51 @@ pub struct Done {
     pub sets_changed: Vec<Revision>,
 }
 
-/// Brings the objects in line with the plan.
+/// Brings the objects in line with the plan. An object that exists is written or deleted only if it still is what was
+/// observed.
 ///
 /// # Errors
-/// The first call that fails. The pass that follows goes on where this one stopped.
-pub async fn apply(client: &Client, key: &Key, plan: &Plan, observed: &Observed) -> Result<Done, Error> {
-    let changes = changes(plan, observed);
+/// The first call that fails, with [`Class::LookAgain`] if an object changed meanwhile. The pass that follows goes on
+/// where this one stopped.
+pub async fn apply(client: &Client, key: &Key, changes: &Changes<'_>, observed: &Observed) -> Result<Done, Error> {
     let mut done = Done::default();
-    for child in changes.apply {
+    for child in &changes.apply {
         let live = observed.children.get(&(child.kind, child.name.clone()));
         if live.is_none() {
             refuse_foreign(client, key, child).await?;
         }
+        let before = live.and_then(version);
+        let mut body = child.body.clone();
+        if let Some(version) = &before {
+            body["metadata"]["resourceVersion"] = json!(version);
+        }
         let params = PatchParams::apply(MANAGER).force();
         let api = api(client, key, child.kind);
-        let patched = bounded(api.patch(&child.name, &params, &Patch::Apply(&child.body))).await;
+        let patched = bounded(api.patch(&child.name, &params, &Patch::Apply(&body))).await;
         let patched = patched.map_err(|cause| Error::of_child("apply", child, cause))?;
-        // The server rewrites some values, `1000m` to `1` say. Applying those again changes nothing there.
-        let before = live.and_then(|live| live["metadata"]["resourceVersion"].as_str());
-        if patched.metadata.resource_version.as_deref() != before {
+        // What the server fills in or writes its own way may be the whole difference, and then nothing changed there.
+        if patched.metadata.resource_version != before {
             done.changed = true;
             if child.kind == ChildKind::StatefulSet {
                 done.sets_changed.extend(child.revision());
             }
         }
     }
-    for (kind, name, uid) in changes.prune {
-        match bounded(api(client, key, kind).delete(&name, &only(uid))).await {
+    for pruned in &changes.prune {
+        let Pruned {
+            kind,
+            name,
+            uid,
+            version,
+        } = pruned;
+        let params = DeleteParams::default().preconditions(Preconditions {
+            uid: Some(uid.clone()),
+            resource_version: version.clone(),
+        });
+        match bounded(api(client, key, *kind).delete(name, &params)).await {
             Ok(_) => done.changed = true,
-            Err(cause) => match Error::new("delete", kind, &name, cause) {
-                gone if gone.class() == Class::Gone => {}
+            Err(cause) => match Error::new("delete", *kind, name, cause) {
+                absent if absent.is_of_absent() => {}
                 error => return Err(error),
             },
         }
@@ -91,52 +111,6 @@ async fn refuse_foreign(client: &Client, key: &Key, child: &Child) -> Result<(),
         return Err(error(Cause::Foreign));
     }
     Ok(())
-}
-
-/// Deletes a pod so that its `StatefulSet` makes it anew. A pod that is gone already, or is another one by now, is fine.
-///
-/// # Errors
-/// If the call fails in another way.
-pub async fn replace(client: &Client, key: &Key, pod: &ObservedPod) -> Result<(), Error> {
-    let pods: Api<Pod> = Api::namespaced(client.clone(), &key.namespace);
-    let cause = match bounded(pods.delete(&pod.name, &only(pod.uid.clone()))).await {
-        Ok(_) => return Ok(()),
-        Err(cause) => cause,
-    };
-    if let Cause::Call(error) = &cause
-        && matches!(error.as_ref(), kube::Error::Api(status) if matches!(status.code, 404 | 409))
-    {
-        return Ok(());
-    }
-    Err(Error {
-        action: "replace",
-        object: format!("Pod {}", pod.name),
-        revision: Some(pod.revision.clone()),
-        cause,
-    })
-}
-
-/// Lets clients of the Service reach a pod, or keeps them away from it. One that is gone is fine.
-///
-/// # Errors
-/// If the call fails in another way.
-pub async fn let_serve(client: &Client, key: &Key, pod: &ObservedPod, serves: bool) -> Result<(), Error> {
-    let pods: Api<Pod> = Api::namespaced(client.clone(), &key.namespace);
-    let value = if serves { SERVES } else { SERVES_NOT };
-    let patch = json!({"metadata": {"uid": pod.uid, "labels": {LABEL_SERVES: value}}});
-    let patched = bounded(pods.patch(&pod.name, &PatchParams::default(), &Patch::Merge(&patch))).await;
-    match patched {
-        Ok(_) => Ok(()),
-        Err(Cause::Call(error)) if matches!(error.as_ref(), kube::Error::Api(status) if matches!(status.code, 404 | 409)) => {
-            Ok(())
-        }
-        Err(cause) => Err(Error {
-            action: "label",
-            object: format!("Pod {}", pod.name),
-            revision: Some(pod.revision.clone()),
-            cause,
-        }),
-    }
 }
 
 /// Writes a status to the resource with this unique id. Returns the resource version it has there.
@@ -170,14 +144,6 @@ pub async fn read_status(client: &Client, key: &Key) -> Result<Option<IndexerSta
         .get("status")
         .cloned()
         .and_then(|status| serde_json::from_value(status).ok()))
-}
-
-/// The object with this id and no other one of its name.
-fn only(uid: String) -> DeleteParams {
-    DeleteParams::default().preconditions(Preconditions {
-        uid: Some(uid),
-        resource_version: None,
-    })
 }
 
 fn api(client: &Client, key: &Key, kind: ChildKind) -> Api<DynamicObject> {

@@ -6,13 +6,15 @@ pub mod change;
 mod consistency;
 mod lineage;
 mod observed;
+mod ownership;
 mod pod;
 mod sample;
 mod template;
 
 pub use consistency::{Consistency, Difference, compare};
 pub use lineage::{Built, Comparable, comparable};
-pub use observed::Observed;
+pub use observed::{Observed, Stranger};
+pub use ownership::{Claim, Ownership};
 pub use pod::ObservedPod;
 pub use sample::{Sample, Target};
 pub use template::{is_outdated, is_template_unknown, newest_template};

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use axum::http::{Request, Response, StatusCode};
 use crds::{
-    Indexer, Phase,
+    Indexer, Phase, PodRow,
     pod::{self, Check, Memory},
 };
 use k8s_openapi::{
@@ -128,6 +128,8 @@ pub(crate) fn observed_pod(name: &str) -> ObservedPod {
     ObservedPod {
         name: name.into(),
         uid: format!("uid-of-{name}"),
+        version: Some("1".into()),
+        labels: names::pod_labels("one", &valid().revision),
         revision: valid().revision,
         template: Some("new".into()),
         ready: true,
@@ -159,13 +161,33 @@ pub(crate) fn stateful_set(template: &str) -> StatefulSet {
     .unwrap()
 }
 
-/// A pod of `ns/one` as the API server has it.
+/// The row of a pod in a status.
+pub(crate) fn row(name: &str) -> PodRow {
+    PodRow {
+        name: name.into(),
+        uid: Some(format!("uid-of-{name}")),
+        revision: valid().revision,
+        phase: Phase::Following,
+        height: Some(100),
+        guest_bytes: None,
+        resident_bytes: None,
+        restarts: 0,
+        message: None,
+    }
+}
+
+/// A pod of `ns/one`, owned by the set of its revision, as the API server has it.
 pub(crate) fn pod(name: &str, status: &Value) -> Pod {
     let mut labels = names::pod_labels("one", &valid().revision);
     labels.insert("controller-revision-hash".into(), "new".into());
     labels.insert(names::LABEL_SERVES.into(), names::SERVES.into());
+    let set = names::of_revision("one", &valid().revision);
+    let owner = json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "name": set, "uid": format!("uid-of-{set}"),
+                       "controller": true});
     serde_json::from_value(json!({
-        "metadata": {"name": name, "namespace": "ns", "uid": format!("uid-of-{name}"), "labels": labels},
+        "metadata": {"name": name, "namespace": "ns", "uid": format!("uid-of-{name}"), "resourceVersion": "1",
+                     "labels": labels,
+                     "ownerReferences": [owner]},
         "status": status,
     }))
     .unwrap()

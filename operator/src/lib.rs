@@ -46,3 +46,5 @@ pub mod validate;
 
 #[cfg(test)]
 mod fixtures;
+#[cfg(test)]
+mod report_fuzz;

@@ -11,6 +11,7 @@ pub struct Metrics {
     reconciles: IntCounterVec,
     duration: Histogram,
     errors: IntCounterVec,
+    looks_again: IntCounter,
     status_writes: IntCounter,
     samples: IntCounterVec,
     sampled_pods: IntGauge,
@@ -31,6 +32,10 @@ impl Metrics {
                     .buckets(prometheus::exponential_buckets(0.001, 4.0, 8)?),
             )?,
             errors: IntCounterVec::new(Opts::new("reconcile_errors_total", "Failed steps of passes"), &["step"])?,
+            looks_again: IntCounter::new(
+                "looks_again_total",
+                "Passes given up because what they had decided on had changed",
+            )?,
             status_writes: IntCounter::new("status_writes_total", "Statuses written")?,
             samples: IntCounterVec::new(Opts::new("samples_total", "Pods asked for their status"), &["outcome"])?,
             sampled_pods: IntGauge::new("sampled_pods", "Pods that are asked regularly")?,
@@ -39,6 +44,7 @@ impl Metrics {
         metrics.registry.register(Box::new(metrics.reconciles.clone()))?;
         metrics.registry.register(Box::new(metrics.duration.clone()))?;
         metrics.registry.register(Box::new(metrics.errors.clone()))?;
+        metrics.registry.register(Box::new(metrics.looks_again.clone()))?;
         metrics.registry.register(Box::new(metrics.status_writes.clone()))?;
         metrics.registry.register(Box::new(metrics.samples.clone()))?;
         metrics.registry.register(Box::new(metrics.sampled_pods.clone()))?;
@@ -54,6 +60,11 @@ impl Metrics {
     /// Counts a failed step. `step` is one of a few fixed words.
     pub fn step_failed(&self, step: &'static str) {
         self.errors.with_label_values(&[step]).inc();
+    }
+
+    /// Counts a pass that was given up because what it had decided on had changed.
+    pub fn looked_again(&self) {
+        self.looks_again.inc();
     }
 
     /// Counts a written status.

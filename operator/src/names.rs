@@ -12,7 +12,8 @@ pub const CONTAINER: &str = "indexer";
 pub const LABEL_INDEXER: &str = "shrewd.dev/indexer";
 /// Label: the revision an object belongs to; absent where it serves all of them.
 pub const LABEL_REVISION: &str = "shrewd.dev/revision";
-/// Label: who keeps the object up to date. All watches select by it.
+/// Label: who keeps the object up to date. The watches of objects select by it; that of pods by [`LABEL_INDEXER`], as the
+/// Services do, so that no pod they send clients to goes unseen.
 pub const LABEL_MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// Annotation of an applied object: hash of what was applied, so that a field that left the plan leaves the object.
 pub const ANNOTATION_APPLIED: &str = "shrewd.dev/applied-hash";
@@ -50,6 +51,13 @@ pub fn headless(indexer: &str) -> String {
 #[must_use]
 pub fn of_revision(indexer: &str, revision: &Revision) -> String {
     format!("{indexer}-{revision}")
+}
+
+/// Whether a pod has the name of one of a `StatefulSet`'s pods: that of the set and a number.
+#[must_use]
+pub fn is_pod_of(set: &str, pod: &str) -> bool {
+    let number = pod.strip_prefix(set).and_then(|rest| rest.strip_prefix('-'));
+    number.is_some_and(|text| text.parse::<u32>().is_ok_and(|number| number.to_string() == text))
 }
 
 /// Labels by which pods and volumes are selected. They never change: selectors and volume templates are immutable.

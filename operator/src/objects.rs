@@ -17,6 +17,12 @@ use crate::names;
 /// by default). A call that hangs must not occupy one of the few slots for passes.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(35);
 
+/// A watch is begun anew after this many seconds. The client takes it for dead 5 s later.
+pub const WATCH_SECONDS: u32 = 20;
+
+/// The longest a watch can be silent unnoticed, whatever the network does to its connection.
+pub const WATCH_SILENT_MAX: Duration = Duration::from_secs(25);
+
 /// Namespace and name of an Indexer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Key {
@@ -144,6 +150,12 @@ pub fn is_older(version: Option<&str>, than: Option<&str>) -> bool {
         (Some(version), Some(than)) => number(version).zip(number(than)).is_some_and(|(a, b)| a < b),
         (_, None) => false,
     }
+}
+
+/// The version of an object, which every write of it changes.
+#[must_use]
+pub fn version(object: &Value) -> Option<String> {
+    object["metadata"]["resourceVersion"].as_str().map(str::to_owned)
 }
 
 /// The unique id of an object.

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use crds::IndexerStatus;
 use k8s_openapi::api::{
     apps::v1::StatefulSet,
     core::v1::{ConfigMap, Pod, Service, ServiceAccount},
@@ -17,7 +18,7 @@ mod obstacles;
 pub use obstacles::obstacle;
 
 use crate::{
-    facts::{Observed, ObservedPod},
+    facts::{Claim, Observed, ObservedPod, Ownership, Stranger},
     names,
     objects::{ChildKind, Key, Owner, Served, owner},
     pod_client::PodClient,
@@ -58,7 +59,7 @@ impl Stores {
 }
 
 /// Gathers what there is of one Indexer. `uid` is that of the resource: what an earlier one of the same name left
-/// behind is not its own.
+/// behind is not its own. `last_status` names the pods that were.
 pub async fn observe(
     stores: &Stores,
     sampler: &Sampler,
@@ -66,6 +67,7 @@ pub async fn observe(
     key: &Key,
     uid: &str,
     max_behind: u32,
+    last_status: Option<&IndexerStatus>,
 ) -> Observed {
     let stateful_sets = of(&stores.stateful_sets, key);
     let mut owned = Owned::new(key, uid);
@@ -77,11 +79,8 @@ pub async fn observe(
     let Owned {
         children, leftovers, ..
     } = owned;
-    let mut pods: Vec<ObservedPod> = of(&stores.pods, key)
-        .iter()
-        .filter_map(|pod| ObservedPod::read(pod, key))
-        .collect();
-    pods.sort_by(|a, b| a.name.cmp(&b.name));
+    let ownership = Ownership::new(stateful_sets.iter().map(|set| &**set), key, uid, last_status);
+    let (mut pods, strangers) = sort_out(&of(&stores.pods, key), &ownership, key);
     let targets: Vec<_> = pods.iter().filter_map(|pod| pod.target.clone()).collect();
     let mut samples = sampler.observe(key, &targets, max_behind).await;
     for pod in &mut pods {
@@ -103,8 +102,27 @@ pub async fn observe(
         leftovers,
         stateful_sets: stateful_sets.collect(),
         pods,
+        strangers,
         consistency,
     }
+}
+
+/// The Indexer's pods and those that only carry its labels, each by name.
+fn sort_out(found: &[Arc<Pod>], ownership: &Ownership, key: &Key) -> (Vec<ObservedPod>, Vec<Stranger>) {
+    let (mut pods, mut strangers) = (Vec::new(), Vec::new());
+    for pod in found {
+        match ownership.claim(pod, &key.name) {
+            Claim::Ours => pods.extend(ObservedPod::read(pod, key)),
+            Claim::Undecided => {}
+            Claim::Stranger => strangers.push(Stranger {
+                name: pod.name_any(),
+                uid: pod.uid().unwrap_or_default(),
+            }),
+        }
+    }
+    pods.sort_by(|a, b| a.name.cmp(&b.name));
+    strangers.sort_by(|a, b| a.name.cmp(&b.name));
+    (pods, strangers)
 }
 
 fn of<K>(store: &Store<K>, key: &Key) -> Vec<Arc<K>>

@@ -10,30 +10,39 @@ use k8s_openapi::jiff::Timestamp;
 use kube::{Resource, runtime::controller::Action};
 
 mod carry_out;
+mod contained;
 mod context;
 mod error;
+mod evictions;
 mod history;
 mod inquire;
+mod ledger;
+mod notices;
 mod progress;
 mod publish;
+mod staleness;
 mod watched;
 
 pub use context::Context;
 pub use error::Error;
 pub use history::History;
+pub use ledger::Ledger;
 pub use watched::Watched;
 
 use crate::{
-    apply::{self, Class, Done},
+    apply::{self, Class},
     objects::Key,
     observe::observe,
     refresh,
     status::{self, Applied, Failure, Inputs},
     validate::{Invalid, refresh_request, validate},
 };
-use carry_out::carry_out;
+use carry_out::{Carried, carry_out};
+use contained::contained;
 use inquire::decide;
-use publish::{last_status, write_status};
+use notices::{defect, notices};
+use publish::{last_status, tell, write_status};
+use staleness::LOOK_AGAIN;
 
 /// A request to refresh is repeated this often until every pod has echoed it.
 const REFRESH_AGAIN: Duration = Duration::from_secs(5);
@@ -50,11 +59,24 @@ const REFUSED_AGAIN: Duration = Duration::from_mins(5);
 /// If a step failed.
 pub async fn reconcile(watched: Arc<Watched>, context: Arc<Context>) -> Result<Action, Error> {
     let started = Instant::now();
-    let done = pass(&watched, &context).await;
-    context.metrics.reconciled(started.elapsed(), done.is_ok());
+    let done = contained(pass(&watched, &context)).await;
+    if let Err(Error::Panicked(words)) = &done {
+        tell(&watched, &[defect(words)], &context).await;
+    }
+    let key = Key::of(watched.meta());
     match &done {
-        Ok(_) => context.history.note_success(&Key::of(watched.meta())),
-        Err(error) => context.metrics.step_failed(error.step()),
+        Err(error) if error.class() == Class::LookAgain && context.ledger.staleness.note(&key) => {
+            context.metrics.looked_again();
+        }
+        Err(error) => {
+            context.metrics.reconciled(started.elapsed(), false);
+            context.metrics.step_failed(error.step());
+        }
+        Ok(_) => {
+            context.metrics.reconciled(started.elapsed(), true);
+            context.history.note_success(&key);
+            context.ledger.staleness.forget(&key);
+        }
     }
     done
 }
@@ -63,8 +85,10 @@ pub async fn reconcile(watched: Arc<Watched>, context: Arc<Context>) -> Result<A
 #[must_use]
 #[allow(clippy::needless_pass_by_value)] // the controller's signature
 pub fn error_policy(watched: Arc<Watched>, error: &Error, context: Arc<Context>) -> Action {
+    let key = Key::of(watched.meta());
     match error.class() {
-        Class::RetryLater => Action::requeue(context.history.note_failure(&Key::of(watched.meta()))),
+        Class::LookAgain if context.ledger.staleness.is_passing(&key) => Action::requeue(LOOK_AGAIN),
+        Class::LookAgain | Class::RetryLater => Action::requeue(context.history.note_failure(&key)),
         Class::AwaitChange => Action::requeue(REFUSED_AGAIN),
         Class::Gone => Action::await_change(),
     }
@@ -84,8 +108,9 @@ async fn pass(watched: &Watched, context: &Context) -> Result<Action, Error> {
         .0
         .as_ref()
         .map_or(MAX_BEHIND, |indexer| indexer.spec.rollout.max_behind);
-    let observed = observe(&context.stores, &context.sampler, &context.pods, &key, &uid, max_behind).await; // [I/O]
     let last = last_status(watched, &key, &uid, context).await?; // [I/O] only for a resource that cannot be read
+    let (stores, sampler, pods) = (&context.stores, &context.sampler, &context.pods);
+    let observed = observe(stores, sampler, pods, &key, &uid, max_behind, last.as_ref()).await; // [I/O]
     let outcome = match &watched.0 {
         Ok(indexer) => validate(indexer, &context.defaults), // [pure]
         Err(broken) => Err(Invalid {
@@ -101,12 +126,19 @@ async fn pass(watched: &Watched, context: &Context) -> Result<Action, Error> {
         Ok(valid) => Some(decide(valid, &observed, last.as_ref(), &key, context).await), // [I/O] where it must ask
         Err(_) => None,
     };
-    let applied = match (&outcome, &decided) {
+    let carried = match (&outcome, &decided) {
         (Ok(valid), Some(decided)) => {
-            carry_out(valid, decided, &observed, last.as_ref(), &key, context).await // [I/O]
+            carry_out(valid, decided, &observed, last.as_ref(), meta, context).await // [I/O]
         }
-        _ => Ok(Done::default()),
+        _ => Ok(Carried::default()),
     };
+    if let Err(error) = &carried
+        && error.class() == Class::LookAgain
+        && context.ledger.staleness.is_passing(&key)
+    {
+        // Nothing failed, so there is nothing to show: the next pass is due at once.
+        return carried.map(|_| Action::await_change()).map_err(Error::Apply);
+    }
     let inputs = Inputs {
         namespace: &key.namespace,
         name: &key.name,
@@ -115,27 +147,34 @@ async fn pass(watched: &Watched, context: &Context) -> Result<Action, Error> {
         observed: &observed,
         decision: decided.as_ref().map(|decided| &decided.decision),
         comparison: decided.as_ref().and_then(|decided| decided.comparison.as_ref()),
-        applied: &applied_as(&applied),
+        applied: &applied_as(&carried),
         last_status: last.as_ref(),
         now: Timestamp::now(),
     };
     let next = status::status(&inputs); // [pure]
     write_status(watched, last.as_ref(), &next, &key, context).await?; // [I/O]
-    applied.map_err(Error::Apply)?;
+    let held_back = carried.as_ref().ok().and_then(|carried| carried.held_back.as_ref());
+    tell(watched, &notices(&observed, held_back), context).await; // [I/O]
+    let eviction_again = carried.map_err(Error::Apply)?.held_back.map(|held| held.again_after);
     let is_pending = outcome.is_ok_and(|valid| refresh::pending(&valid, Some(&next)).is_some() && valid.replicas > 0);
     let refresh_again = is_pending.then_some(REFRESH_AGAIN);
     let rollout_again = decided.and_then(|decided| decided.decision.again_after);
-    let again = refresh_again.into_iter().chain(rollout_again).min();
+    let again = refresh_again
+        .into_iter()
+        .chain(rollout_again)
+        .chain(eviction_again)
+        .min();
     Ok(again.map_or_else(Action::await_change, |after| Action::requeue(after.max(AGAIN_MIN))))
 }
 
 /// How applying went, as the status shows it.
-fn applied_as(applied: &Result<Done, apply::Error>) -> Applied {
-    match applied {
-        Ok(done) => Applied {
+fn applied_as(carried: &Result<Carried, apply::Error>) -> Applied {
+    match carried {
+        Ok(Carried { done, held_back }) => Applied {
             failure: None,
             changed: done.changed,
             sets_changed: done.sets_changed.clone(),
+            held_back: held_back.as_ref().map(|held| held.words.clone()),
         },
         Err(error) => Applied {
             failure: Some(Failure {

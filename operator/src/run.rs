@@ -1,5 +1,7 @@
 //! (I/O) Wiring: client, scopes, admin server, and the order in which they end.
 
+use std::time::Duration;
+
 use anyhow::Context as _;
 use futures::future::join_all;
 use kube::{
@@ -17,11 +19,16 @@ use crate::{
     args::RunArgs,
     metrics::Metrics,
     names,
+    objects::CALL_TIMEOUT,
     pod_client::PodClient,
     telemetry,
     validate::Defaults,
 };
 use scope::{Shared, run_scope};
+
+/// So long passes may go on after a signal: a little longer than the longest call of one. The chart's grace period is
+/// longer still. What is cut off is done by the next process: an operator may be killed at any point.
+pub const DRAIN_MAX: Duration = CALL_TIMEOUT.saturating_add(Duration::from_secs(5));
 
 /// Runs until SIGTERM or SIGINT.
 ///
@@ -75,9 +82,26 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
         concurrency,
         stop,
     };
-    join_all(scopes.into_iter().map(|scope| run_scope(scope, shared.clone()))).await;
+    let stop = shared.stop.clone();
+    let all = join_all(scopes.into_iter().map(|scope| run_scope(scope, shared.clone())));
+    if within_drain(all, &stop).await.is_none() {
+        tracing::warn!("a pass did not end in time; the next process does what is left");
+    }
     admin.await.context("serve the admin port")??;
     stop_on_signal.await.context("wait for a signal")?
+}
+
+/// Waits for an end that is to come [`DRAIN_MAX`] after the signal to stop at the latest. None: it did not.
+async fn within_drain<T>(ends: impl Future<Output = T>, stop: &CancellationToken) -> Option<T> {
+    let overdue = async {
+        stop.cancelled().await;
+        tokio::time::sleep(DRAIN_MAX).await;
+    };
+    tokio::select! {
+        biased;
+        ended = ends => Some(ended),
+        () = overdue => None,
+    }
 }
 
 async fn signalled(stop: CancellationToken) -> anyhow::Result<()> {
@@ -89,4 +113,31 @@ async fn signalled(stop: CancellationToken) -> anyhow::Result<()> {
     tracing::info!("stopping: running passes end first");
     stop.cancel();
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pass_that_hangs_does_not_outlast_the_drain() {
+        let (start, stop) = (Instant::now(), CancellationToken::new());
+        assert_eq!(within_drain(async { 7 }, &stop).await, Some(7));
+        stop.cancel();
+        assert_eq!(within_drain(std::future::pending::<()>(), &stop).await, None);
+        assert_eq!(start.elapsed(), DRAIN_MAX);
+    }
+
+    #[test]
+    fn the_grace_period_of_the_chart_covers_the_drain_and_the_drain_one_call() {
+        let chart = include_str!("../../charts/shrewd/templates/deployment.yaml");
+        let grace = chart
+            .lines()
+            .find_map(|line| line.trim().strip_prefix("terminationGracePeriodSeconds: "));
+        let grace: u64 = grace.unwrap().parse().unwrap();
+        assert!(DRAIN_MAX > CALL_TIMEOUT);
+        assert!(Duration::from_secs(grace) > DRAIN_MAX, "{grace} s");
+    }
 }

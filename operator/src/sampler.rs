@@ -6,6 +6,7 @@
 
 use std::{
     collections::HashMap,
+    panic::AssertUnwindSafe,
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -13,9 +14,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures::{StreamExt, stream};
+use futures::{FutureExt, StreamExt, stream, stream::FuturesUnordered};
 use tokio::{sync::mpsc, time::MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
+
+mod polled;
+mod steadiness;
 
 use crate::{
     facts::{
@@ -26,17 +30,18 @@ use crate::{
     objects::Key,
     pod_client::PodClient,
 };
+use polled::Polled;
 
-/// Between two samples of a pod that starts, syncs, waits or fails.
-const UNSETTLED_INTERVAL: Duration = Duration::from_secs(2);
-/// Between two samples of a pod that sits at the tip. A third of the 15 s in which a crossing must be shown.
-const SETTLED_INTERVAL: Duration = Duration::from_secs(5);
 /// How often the list of pods is looked through.
 const TICK: Duration = Duration::from_millis(500);
-/// Requests in flight. Sixteen pods that time out together delay the others by one timeout.
-const CONCURRENCY: usize = 16;
-/// One failed request of a pod that answered before is no fact yet: a busy node loses one now and then.
-const FAILURES_UNTIL_SILENT: u32 = 2;
+/// Requests in flight to pods that answered last time, in a millisecond as a rule.
+const ANSWERING_IN_FLIGHT: usize = 64;
+/// Requests in flight to pods that did not: each takes its whole timeout, so they wait for each other and for nobody
+/// else.
+const SILENT_IN_FLIGHT: usize = 32;
+/// Requests in flight of one pass to pods that are new: as many as three revisions of sixteen pods have, so that a pass
+/// waits for one timeout at most.
+const NEW_IN_FLIGHT: usize = 48;
 
 /// See the module.
 pub struct Sampler {
@@ -55,11 +60,18 @@ struct Group {
     max_behind: u32,
 }
 
-struct Polled {
-    latest: Sample,
-    shown: Sample,
-    failures: u32,
-    due: Instant,
+/// How many more requests may be sent to pods of each kind.
+#[derive(Clone, Copy)]
+struct Room {
+    answering: usize,
+    silent: usize,
+}
+
+/// A pod that is due.
+struct Due {
+    key: Key,
+    target: Target,
+    is_silent: bool,
 }
 
 impl Sampler {
@@ -79,11 +91,23 @@ impl Sampler {
     pub async fn run(&self, stop: CancellationToken) {
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        while stop.run_until_cancelled(ticks.tick()).await.is_some() {
-            let due = self.due(Instant::now());
-            stream::iter(due)
-                .for_each_concurrent(CONCURRENCY, |(key, target)| self.poll(key, target))
-                .await;
+        let (mut answering, mut silent) = (FuturesUnordered::new(), FuturesUnordered::new());
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                Some(()) = answering.next() => {}
+                Some(()) = silent.next() => {}
+                _ = ticks.tick() => {
+                    let room = Room {
+                        answering: ANSWERING_IN_FLIGHT.saturating_sub(answering.len()),
+                        silent: SILENT_IN_FLIGHT.saturating_sub(silent.len()),
+                    };
+                    for due in self.take_due(room, Instant::now()) {
+                        let lane = if due.is_silent { &silent } else { &answering };
+                        lane.push(self.poll(due.key, due.target));
+                    }
+                }
+            }
         }
     }
 
@@ -96,7 +120,7 @@ impl Sampler {
                 let sample = self.ask(&target).await.unwrap_or_else(Sample::Silent);
                 (target, sample)
             })
-            .buffer_unordered(CONCURRENCY)
+            .buffer_unordered(NEW_IN_FLIGHT)
             .collect()
             .await;
         let mut groups = self.groups();
@@ -118,13 +142,13 @@ impl Sampler {
             );
             group.shown_at = now;
             for polled in group.pods.values_mut() {
-                polled.shown = polled.latest.clone();
+                polled.show();
             }
         }
         self.count(&groups);
         groups
             .get(key)
-            .map(|g| g.pods.iter().map(|(t, p)| (t.clone(), p.latest.clone())).collect())
+            .map(|g| g.pods.iter().map(|(t, p)| (t.clone(), p.latest().clone())).collect())
             .unwrap_or_default()
     }
 
@@ -153,22 +177,57 @@ impl Sampler {
             .collect()
     }
 
-    fn due(&self, now: Instant) -> Vec<(Key, Target)> {
-        let groups = self.groups();
-        let pods = groups
-            .iter()
-            .flat_map(|(key, group)| group.pods.iter().map(move |(t, p)| (key, t, p)));
-        pods.filter(|(_, _, p)| p.due <= now)
-            .map(|(key, target, _)| (key.clone(), target.clone()))
-            .collect()
+    /// The pods to ask now, those that waited longest first. Each is asked again at its time even if this request is lost.
+    fn take_due(&self, room: Room, now: Instant) -> Vec<Due> {
+        let mut groups = self.groups();
+        let mut waiting: Vec<(&Key, &Target, &mut Polled)> = groups
+            .iter_mut()
+            .flat_map(|(key, group)| group.pods.iter_mut().map(move |(target, polled)| (key, target, polled)))
+            .filter(|(_, _, polled)| polled.is_due(now))
+            .collect();
+        waiting.sort_by_key(|(_, _, polled)| polled.due());
+        let (mut taken, mut room) = (Vec::new(), room);
+        for (key, target, polled) in waiting {
+            let is_silent = polled.is_silent();
+            let left = if is_silent {
+                &mut room.silent
+            } else {
+                &mut room.answering
+            };
+            if *left == 0 {
+                continue;
+            }
+            *left -= 1;
+            polled.note_request(now);
+            taken.push(Due {
+                key: key.clone(),
+                target: target.clone(),
+                is_silent,
+            });
+        }
+        taken
     }
 
+    /// A defect that one pod's answer brings to light is that pod's: it counts as no answer, and is logged.
     async fn poll(&self, key: Key, target: Target) {
-        let asked = self.ask(&target).await;
-        if self.note(&key, &target, asked, Instant::now()) {
-            // A full channel means that the reconciler is behind; the next sample tries again.
-            let _ = self.wake.try_send(key);
+        let polled = AssertUnwindSafe(self.ask_and_note(&key, &target)).catch_unwind().await;
+        if polled.is_err() {
+            self.metrics.sampled(false);
+            tracing::error!(indexer = %key, pod = target.pod, "a defect of the operator: the pod's answer made it panic");
         }
+    }
+
+    async fn ask_and_note(&self, key: &Key, target: &Target) {
+        let asked = self.ask(target).await;
+        if self.note(key, target, asked, Instant::now()) {
+            self.wake(key);
+        }
+    }
+
+    /// Calls for a pass.
+    pub fn wake(&self, key: &Key) {
+        // A full channel means that the reconciler is behind; the next sample tries again.
+        let _ = self.wake.try_send(key.clone());
     }
 
     /// Keeps an answer. Returns whether it is time for a pass.
@@ -183,7 +242,7 @@ impl Sampler {
         let news = group
             .pods
             .values()
-            .map(|p| change(&p.shown, &p.latest, group.max_behind))
+            .map(|p| change(p.shown(), p.latest(), group.max_behind))
             .max()
             .unwrap_or(Change::Nothing);
         news.is_due(now.duration_since(group.shown_at))
@@ -201,130 +260,5 @@ impl Sampler {
     }
 }
 
-impl Polled {
-    fn new(sample: Sample, now: Instant) -> Self {
-        let failures = if sample.answer().is_some() {
-            0
-        } else {
-            FAILURES_UNTIL_SILENT
-        };
-        Self {
-            due: now + interval(&sample, failures),
-            shown: sample.clone(),
-            latest: sample,
-            failures,
-        }
-    }
-
-    fn note(&mut self, asked: Result<Sample, String>, now: Instant) {
-        match asked {
-            Ok(sample) => (self.latest, self.failures) = (sample, 0),
-            Err(why) => {
-                self.failures = self.failures.saturating_add(1);
-                if self.failures >= FAILURES_UNTIL_SILENT {
-                    self.latest = Sample::Silent(why);
-                }
-            }
-        }
-        self.due = now + interval(&self.latest, self.failures);
-    }
-}
-
-fn interval(latest: &Sample, failures: u32) -> Duration {
-    if failures == 0 && latest.is_settled() {
-        SETTLED_INTERVAL
-    } else {
-        UNSETTLED_INTERVAL
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use crds::MAX_BEHIND;
-
-    use super::*;
-    use crate::fixtures::{following, target};
-
-    fn answer(height: u32) -> Sample {
-        Sample::Answer(Box::new(following(height)))
-    }
-
-    #[test]
-    fn one_failed_request_is_no_fact_and_two_are() {
-        let now = Instant::now();
-        let mut polled = Polled::new(answer(100), now);
-        assert_eq!(polled.due, now + SETTLED_INTERVAL);
-        polled.note(Err("no answer in time".into()), now);
-        assert_eq!(polled.latest, answer(100));
-        assert_eq!(polled.due, now + UNSETTLED_INTERVAL);
-        polled.note(Err("no answer in time".into()), now);
-        assert_eq!(polled.latest, Sample::Silent("no answer in time".into()));
-        polled.note(Ok(answer(101)), now);
-        assert_eq!(polled.latest, answer(101));
-    }
-
-    #[tokio::test]
-    async fn numbers_wake_once_per_interval_and_rest_never() {
-        let (wake, _woken) = mpsc::channel(1);
-        let sampler = Sampler::new(PodClient::new().unwrap(), wake, Metrics::new().unwrap());
-        let key = Key {
-            namespace: "ns".into(),
-            name: "one".into(),
-        };
-        let start = Instant::now();
-        let pods = HashMap::from([(target("one-0"), Polled::new(answer(100), start))]);
-        sampler.groups().insert(
-            key.clone(),
-            Group {
-                pods,
-                shown_at: start,
-                max_behind: MAX_BEHIND,
-            },
-        );
-        let at = |seconds| start + Duration::from_secs(seconds);
-        assert!(!sampler.note(&key, &target("one-0"), Ok(answer(100)), at(600)));
-        assert!(!sampler.note(&key, &target("one-0"), Ok(answer(101)), at(29)));
-        assert!(sampler.note(&key, &target("one-0"), Ok(answer(101)), at(30)));
-        assert!(
-            !sampler.note(&key, &target("another"), Ok(answer(9)), at(60)),
-            "nobody asked for this pod"
-        );
-    }
-
-    #[tokio::test]
-    async fn a_pod_that_does_not_answer_is_silent_from_the_start() {
-        let (wake, _woken) = mpsc::channel(1);
-        let sampler = Sampler::new(PodClient::new().unwrap(), wake, Metrics::new().unwrap());
-        let key = Key {
-            namespace: "ns".into(),
-            name: "one".into(),
-        };
-        let found = sampler.observe(&key, &[target("one-0")], MAX_BEHIND).await;
-        assert_eq!(found[&target("one-0")], Sample::Silent("no connection".into()));
-        assert!(sampler.observe(&key, &[], MAX_BEHIND).await.is_empty());
-        assert!(sampler.groups().is_empty(), "an Indexer without pods is not remembered");
-    }
-
-    #[tokio::test]
-    async fn pods_of_all_scopes_are_counted_together() {
-        let metrics = Metrics::new().unwrap();
-        let (wake, _woken) = mpsc::channel(1);
-        let sampler = || Sampler::new(PodClient::new().unwrap(), wake.clone(), metrics.clone());
-        let (one, two) = (sampler(), sampler());
-        let key = crate::fixtures::key();
-        let gauge = || {
-            let text = String::from_utf8(metrics.text().unwrap()).unwrap();
-            let line = text
-                .lines()
-                .find_map(|l| l.strip_prefix("shrewd_operator_sampled_pods "));
-            line.unwrap().to_owned()
-        };
-        one.observe(&key, &[target("one-0"), target("one-1")], MAX_BEHIND).await;
-        two.observe(&key, &[target("two-0")], MAX_BEHIND).await;
-        assert_eq!(gauge(), "3");
-        one.observe(&key, &[target("one-0")], MAX_BEHIND).await;
-        assert_eq!(gauge(), "2");
-        two.forget(&key);
-        assert_eq!(gauge(), "1");
-    }
-}
+mod tests;

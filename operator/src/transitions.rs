@@ -47,7 +47,9 @@ fn event(condition: &Condition, is_bad: bool) -> Event {
     }
 }
 
-fn shortened(note: &str) -> String {
+/// A note, or as much of its start as the API takes.
+#[must_use]
+pub fn shortened(note: &str) -> String {
     if note.len() <= NOTE_BYTES_MAX {
         return note.to_owned();
     }

@@ -1,6 +1,7 @@
 {{- /* What the operator may do. No wildcard, and nothing at all with secrets: pods mount them by name. */ -}}
 {{- define "shrewd.rules" -}}
-# The main watch, and reading the status of a resource whose spec cannot be read.
+# The main watch, reading the status of a resource whose spec cannot be read, and reading the spec anew before something
+# that exists is changed.
 - apiGroups: [shrewd.dev]
   resources: [indexers]
   verbs: [get, list, watch]
@@ -33,11 +34,15 @@
 - apiGroups: [policy]
   resources: [poddisruptionbudgets]
   verbs: [list, watch, create, patch, delete]
-# Addresses and states of pods, deleting one that was made from an outdated template, and the label that keeps one with
-# another digest than its siblings out of the Service.
+# Addresses and states of pods, deleting one that is not ready and was made from an outdated template, and the label that
+# keeps one with another digest than its siblings out of the Service.
 - apiGroups: [""]
   resources: [pods]
   verbs: [list, watch, patch, delete]
+# Replacing a ready pod that was made from an outdated template, as far as disruption budgets allow.
+- apiGroups: [""]
+  resources: [pods/eviction]
+  verbs: [create]
 # Why pods of a candidate are not made: a quota, an admission webhook. Only events tell.
 - apiGroups: [""]
   resources: [events]

@@ -123,6 +123,10 @@ pub struct Source {
     pub block_files: Option<PathBuf>,
 }
 
+/// The longest [`Views::timeout_ms`]: 5 minutes. A pod that ends lets its views end first, and a node that is drained
+/// waits for the pod.
+pub const VIEWS_TIMEOUT_MS_MAX: u64 = 300_000;
+
 /// Bounds on queries, each as in the spec.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -13,7 +13,9 @@ pub struct ViewsSpec {
     #[schemars(range(min = 1, max = 256))]
     #[serde(default = "ViewsSpec::default_max_concurrent")]
     pub max_concurrent: u32,
-    /// Wall time of one view, the wait for a place included.
+    /// Wall time of one view, the wait for a place included; at most 5 minutes, because a pod that ends lets its views
+    /// end first, and a node that is drained waits for the pod.
+    #[x_kube(validation = Rule::new("duration(self) <= duration('5m')").message("views.timeout must be at most 5m"))]
     #[serde(default = "ViewsSpec::default_timeout")]
     pub timeout: TimeSpan,
     /// Linear memory of one view's instance.

@@ -132,3 +132,18 @@ impl RefreshReason {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_of_a_pod_add_up_to_at_most_the_highest_number() {
+        let (mut few, mut many) = (Refreshes::default(), Refreshes::default());
+        for reason in RefreshReason::ALL {
+            *few.of(reason) = 2;
+            *many.of(reason) = u64::MAX - 1;
+        }
+        assert_eq!((few.total(), many.total()), (10, u64::MAX));
+    }
+}

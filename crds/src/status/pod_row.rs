@@ -13,6 +13,9 @@ use crate::identity::Revision;
 pub struct PodRow {
     /// Its name.
     pub name: String,
+    /// Its unique id: a pod is known by it while no `StatefulSet` owns it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uid: Option<String>,
     /// The revision it runs.
     pub revision: Revision,
     /// What it does, as it says itself; `Unknown` when it does not answer.

@@ -2,22 +2,27 @@
 
 use std::future::Future;
 
-use crds::Revision;
+use crds::{Indexer, Revision};
+use kube::{Resource, core::response::Status};
 
 use crate::{
+    facts::ObservedPod,
     objects::{CALL_TIMEOUT, ChildKind, Key},
     plan::Child,
 };
 
 /// A refused or lost API call.
 #[derive(Debug, thiserror::Error)]
-#[error("{action} {object}")]
+#[error("{action} {kind} {name}")]
 pub struct Error {
-    pub(super) action: &'static str,
-    pub(super) object: String,
-    pub(super) revision: Option<Revision>,
+    action: &'static str,
+    kind: String,
+    /// The kind as it stands in paths and in the details of a refusal.
+    plural: String,
+    name: String,
+    revision: Option<Revision>,
     #[source]
-    pub(super) cause: Cause,
+    cause: Cause,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +33,8 @@ pub(super) enum Cause {
     Timeout,
     #[error("it exists and is not this Indexer's")]
     Foreign,
+    #[error("it changed, and the watches have not shown it yet")]
+    Outdated,
 }
 
 /// What a failed pass waits for.
@@ -35,10 +42,25 @@ pub(super) enum Cause {
 pub enum Class {
     /// The server or the way to it may be well again soon.
     RetryLater,
+    /// What was decided on has changed meanwhile. That is no failure: the next pass decides on what there is now.
+    LookAgain,
     /// The same request would be refused again: the resource, or what is in its way, must change first.
     AwaitChange,
-    /// The object to be written is gone, so there is nothing left to do.
+    /// The Indexer is gone, so there is nothing left to do.
     Gone,
+}
+
+impl Cause {
+    /// The server's refusal, if it is one.
+    pub(super) fn status(&self) -> Option<&Status> {
+        match self {
+            Self::Call(error) => match error.as_ref() {
+                kube::Error::Api(status) => Some(status),
+                _ => None,
+            },
+            Self::Timeout | Self::Foreign | Self::Outdated => None,
+        }
+    }
 }
 
 impl Error {
@@ -47,17 +69,39 @@ impl Error {
     #[must_use]
     pub fn class(&self) -> Class {
         match &self.cause {
-            Cause::Call(error) => match error.as_ref() {
-                kube::Error::Api(status) => match status.code {
-                    400 | 422 => Class::AwaitChange,
-                    404 => Class::Gone,
-                    _ => Class::RetryLater,
-                },
+            Cause::Foreign => Class::AwaitChange,
+            Cause::Outdated => Class::LookAgain,
+            Cause::Timeout => Class::RetryLater,
+            Cause::Call(_) => match self.cause.status() {
+                Some(status) if matches!(status.code, 400 | 422) => Class::AwaitChange,
+                Some(status) if status.code == 409 => Class::LookAgain,
+                Some(status) if status.code == 404 => self.class_of_absence(status),
                 _ => Class::RetryLater,
             },
-            Cause::Timeout => Class::RetryLater,
-            Cause::Foreign => Class::AwaitChange,
         }
+    }
+
+    /// A 404 names what is absent. That may be the object, and then it was deleted meanwhile; or its namespace, or its
+    /// whole kind, and either may come back without a change that is watched.
+    fn class_of_absence(&self, status: &Status) -> Class {
+        if !self.is_absent(status) {
+            Class::RetryLater
+        } else if self.plural == Indexer::plural(&()) {
+            Class::Gone
+        } else {
+            Class::LookAgain
+        }
+    }
+
+    fn is_absent(&self, status: &Status) -> bool {
+        let details = status.details.as_ref();
+        details.is_some_and(|details| details.name == self.name && details.kind == self.plural)
+    }
+
+    /// Whether the object the call was for does not exist.
+    pub(super) fn is_of_absent(&self) -> bool {
+        let status = self.cause.status().filter(|status| status.code == 404);
+        status.is_some_and(|status| self.is_absent(status))
     }
 
     /// The revision whose object it was; none for what serves all of them.
@@ -70,21 +114,24 @@ impl Error {
     #[must_use]
     pub fn explanation(&self) -> String {
         match &self.cause {
-            Cause::Foreign => format!("{} exists and is not this Indexer's", self.object),
-            Cause::Call(error) => match error.as_ref() {
-                kube::Error::Api(status) => format!("{self}: {}", status.message),
-                other => format!("{self}: {other}"),
+            Cause::Foreign => format!("{} {} exists and is not this Indexer's", self.kind, self.name),
+            Cause::Call(error) => match self.cause.status() {
+                Some(status) => format!("{self}: {}", status.message),
+                None => format!("{self}: {error}"),
             },
-            Cause::Timeout => format!("{self}: {}", self.cause),
+            Cause::Timeout | Cause::Outdated => format!("{self}: {}", self.cause),
         }
     }
 }
 
 impl Error {
     pub(super) fn new(action: &'static str, kind: ChildKind, name: &str, cause: Cause) -> Self {
+        let resource = kind.api_resource();
         Self {
             action,
-            object: format!("{} {name}", kind.api_resource().kind),
+            kind: resource.kind,
+            plural: resource.plural,
+            name: name.to_owned(),
             revision: None,
             cause,
         }
@@ -97,10 +144,23 @@ impl Error {
         }
     }
 
+    pub(super) fn of_pod(action: &'static str, pod: &ObservedPod, cause: Cause) -> Self {
+        Self {
+            action,
+            kind: "Pod".to_owned(),
+            plural: "pods".to_owned(),
+            name: pod.name.clone(),
+            revision: Some(pod.revision.clone()),
+            cause,
+        }
+    }
+
     pub(super) fn of_indexer(action: &'static str, key: &Key, cause: Cause) -> Self {
         Self {
             action,
-            object: format!("Indexer {}", key.name),
+            kind: Indexer::kind(&()).into_owned(),
+            plural: Indexer::plural(&()).into_owned(),
+            name: key.name.clone(),
             revision: None,
             cause,
         }
@@ -112,5 +172,73 @@ pub(super) async fn bounded<T>(call: impl Future<Output = kube::Result<T>>) -> R
     match tokio::time::timeout(CALL_TIMEOUT, call).await {
         Ok(answered) => answered.map_err(|error| Cause::Call(Box::new(error))),
         Err(_) => Err(Cause::Timeout),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::fixtures::{key, observed_pod};
+
+    fn refusal(code: u16, details: &Value) -> Cause {
+        let status = json!({"status": "Failure", "code": code, "message": "no", "details": details});
+        Cause::Call(Box::new(kube::Error::Api(serde_json::from_value(status).unwrap())))
+    }
+
+    #[test]
+    fn a_refusal_tells_what_to_wait_for() {
+        let named = |kind: &str, name: &str| json!({"kind": kind, "name": name});
+        let set = |cause| Error::new("apply", ChildKind::StatefulSet, "one-r", cause).class();
+        let status = |cause| Error::of_indexer("write the status of", &key(), cause).class();
+        let pod = |cause| Error::of_pod("evict", &observed_pod("one-0"), cause).class();
+        let cases = [
+            ("conflict", set(refusal(409, &Value::Null)), Class::LookAgain),
+            (
+                "refused by the schema",
+                set(refusal(422, &Value::Null)),
+                Class::AwaitChange,
+            ),
+            ("no right", set(refusal(403, &Value::Null)), Class::RetryLater),
+            ("too many requests", set(refusal(429, &Value::Null)), Class::RetryLater),
+            (
+                "no namespace",
+                set(refusal(404, &named("namespaces", "ns"))),
+                Class::RetryLater,
+            ),
+            (
+                "the kind is not served",
+                set(refusal(404, &json!({}))),
+                Class::RetryLater,
+            ),
+            ("nothing is said", set(refusal(404, &Value::Null)), Class::RetryLater),
+            (
+                "the set is gone",
+                set(refusal(404, &named("statefulsets", "one-r"))),
+                Class::LookAgain,
+            ),
+            (
+                "the pod is gone",
+                pod(refusal(404, &named("pods", "one-0"))),
+                Class::LookAgain,
+            ),
+            (
+                "the Indexer is gone",
+                status(refusal(404, &named("indexers", "one"))),
+                Class::Gone,
+            ),
+            ("no definition", status(refusal(404, &json!({}))), Class::RetryLater),
+            (
+                "no namespace either",
+                status(refusal(404, &named("namespaces", "ns"))),
+                Class::RetryLater,
+            ),
+            ("no answer", status(Cause::Timeout), Class::RetryLater),
+            ("the caches lag behind", status(Cause::Outdated), Class::LookAgain),
+        ];
+        for (what, class, expected) in cases {
+            assert_eq!(class, expected, "{what}");
+        }
     }
 }

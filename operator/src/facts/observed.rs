@@ -23,12 +23,23 @@ pub struct Observed {
     pub stateful_sets: Vec<StatefulSet>,
     /// Its pods, by name.
     pub pods: Vec<ObservedPod>,
+    /// Pods that carry its labels and are not its own.
+    pub strangers: Vec<Stranger>,
     /// What its Service for clients says; none if there is none.
     pub served: Option<Served>,
     /// Every revision that has a stateful set, and its record if it can be read.
     pub records: BTreeMap<Revision, Option<Record>>,
     /// Whether the pods of a revision agree.
     pub consistency: BTreeMap<Revision, Consistency>,
+}
+
+/// A pod that a Service of an Indexer may send clients to, although the Indexer did not make it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stranger {
+    /// Its name.
+    pub name: String,
+    /// Its unique id.
+    pub uid: String,
 }
 
 impl Observed {

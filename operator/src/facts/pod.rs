@@ -1,5 +1,7 @@
 //! (pure) What matters of a pod, as Kubernetes has it.
 
+use std::collections::BTreeMap;
+
 use crds::Revision;
 use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, Pod};
 use kube::ResourceExt;
@@ -14,6 +16,10 @@ pub struct ObservedPod {
     pub name: String,
     /// Its unique id.
     pub uid: String,
+    /// Its version, which every change of it changes.
+    pub version: Option<String>,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
     /// The revision it runs.
     pub revision: Revision,
     /// The revision of the pod template it was made from, as the `StatefulSet` names it.
@@ -64,6 +70,8 @@ impl ObservedPod {
         Some(Self {
             name: pod.name_any(),
             uid,
+            version: pod.resource_version(),
+            labels: pod.labels().clone(),
             revision,
             template: pod.labels().get("controller-revision-hash").cloned(),
             ready,

@@ -1,8 +1,11 @@
 //! (I/O) Carrying out a decision: objects, labels of pods, replacements, requests to refresh.
 
-use crds::IndexerStatus;
+use std::time::Instant;
 
-use super::{context::Context, inquire::Decided};
+use crds::IndexerStatus;
+use kube::core::ObjectMeta;
+
+use super::{context::Context, evictions::HeldBack, inquire::Decided};
 use crate::{
     apply::{self, Done},
     facts::{Consistency, Observed, ObservedPod},
@@ -13,36 +16,53 @@ use crate::{
     validate::ValidIndexer,
 };
 
-/// Plans and applies.
+/// What carrying out a decision came to.
+#[derive(Debug, Default)]
+pub(super) struct Carried {
+    pub(super) done: Done,
+    /// The pod that is to go next and is held back.
+    pub(super) held_back: Option<HeldBack>,
+}
+
+/// Plans and applies. Whatever changes something that exists is decided on what the API server has at this moment.
+///
+/// # Errors
+/// The first call that fails, with [`apply::Class::LookAgain`] if what was decided on has changed.
 pub(super) async fn carry_out(
     valid: &ValidIndexer,
     decided: &Decided,
     observed: &Observed,
     last_status: Option<&IndexerStatus>,
-    key: &Key,
+    decided_on: &ObjectMeta,
     context: &Context,
-) -> Result<Done, apply::Error> {
-    let decision = &decided.decision;
+) -> Result<Carried, apply::Error> {
+    let (key, decision) = (&Key::of(decided_on), &decided.decision);
+    let mut carried = Carried::default();
     if !observed.leftovers.is_empty() {
         // Kubernetes is deleting them, and each one that goes wakes another pass. The pods may be theirs.
-        return Ok(Done::default());
+        return Ok(carried);
     }
     let plan = plan(valid, decision); // [pure]
-    let mut done = apply::apply(&context.client, key, &plan, observed).await?; // [I/O]
+    let changes = apply::changes(&plan, observed); // [pure]
+    let misplaced = misplaced(observed);
+    let outdated = next_replacement(valid, decision, observed); // [pure]
+    if changes.touch_what_exists(observed) || !misplaced.is_empty() || outdated.is_some() {
+        apply::confirm(&context.client, key, decided_on, observed).await?; // [I/O]
+    }
+    carried.done = apply::apply(&context.client, key, &changes, observed).await?; // [I/O]
     if decision.step == Step::Switching {
         context
             .history
             .note_moved(key, decided.served.clone(), decision.served());
     }
-    for (pod, serves) in misplaced(observed) {
+    for (pod, serves) in misplaced {
         apply::let_serve(&context.client, key, pod, serves).await?; // [I/O]
         tracing::warn!(indexer = %key, pod = pod.name, serves, "moved a pod in or out of the Service by its digest");
-        done.changed = true;
+        carried.done.changed = true;
     }
-    if let Some(pod) = next_replacement(valid, decision, observed) {
-        apply::replace(&context.client, key, pod).await?; // [I/O]
-        tracing::info!(indexer = %key, pod = pod.name, "replaced a pod with an outdated template");
-        done.changed = true;
+    match outdated {
+        Some(pod) => replace(pod, key, context, &mut carried).await?,
+        None => context.ledger.evictions.forget(key),
     }
     if let Some(request) = refresh::pending(valid, last_status) {
         for target in refresh::targets(&decision.serving, observed, request) {
@@ -51,7 +71,21 @@ pub(super) async fn carry_out(
             }
         }
     }
-    Ok(done)
+    Ok(carried)
+}
+
+/// Takes a pod with an outdated template away, if it may go now.
+async fn replace(pod: &ObservedPod, key: &Key, context: &Context, carried: &mut Carried) -> Result<(), apply::Error> {
+    let removal = apply::remove(&context.client, key, pod).await?; // [I/O]
+    carried.held_back = context.ledger.evictions.note(key, pod, removal, Instant::now());
+    match &carried.held_back {
+        None => {
+            tracing::info!(indexer = %key, pod = pod.name, "replaced a pod with an outdated template");
+            carried.done.changed = true;
+        }
+        Some(held) => tracing::debug!(indexer = %key, pod = pod.name, why = held.words, "a pod is held back"),
+    }
+    Ok(())
 }
 
 /// Pods that are in the Service and must not be, or the other way round. Where digests cannot be compared, nothing moves.

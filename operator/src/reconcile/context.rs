@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use kube::{Client, runtime::events::Recorder};
 
-use super::history::History;
+use super::{history::History, ledger::Ledger};
 use crate::{metrics::Metrics, observe::Stores, pod_client::PodClient, sampler::Sampler, validate::Defaults};
 
 /// What passes share.
@@ -25,4 +25,6 @@ pub struct Context {
     pub defaults: Defaults,
     /// What earlier passes left.
     pub history: Arc<History>,
+    /// What else this process remembers.
+    pub ledger: Ledger,
 }

@@ -11,6 +11,9 @@ pub enum Error {
     /// An object could not be written.
     #[error("apply the plan")]
     Apply(#[source] apply::Error),
+    /// The pass panicked; with the panic's words. A defect of the operator.
+    #[error("a defect of the operator: {0}")]
+    Panicked(String),
     /// The status could not be read or written.
     #[error("update the status")]
     Status(#[source] apply::Error),
@@ -21,7 +24,7 @@ impl Error {
     #[must_use]
     pub fn class(&self) -> Class {
         match self {
-            Self::Observe(_) => Class::RetryLater,
+            Self::Observe(_) | Self::Panicked(_) => Class::RetryLater,
             Self::Apply(error) | Self::Status(error) => error.class(),
         }
     }
@@ -31,6 +34,7 @@ impl Error {
         match self {
             Self::Observe(_) => "observe",
             Self::Apply(_) => "apply",
+            Self::Panicked(_) => "panic",
             Self::Status(_) => "status",
         }
     }

@@ -2,9 +2,9 @@
 
 use crds::IndexerStatus;
 use k8s_openapi::api::core::v1::ObjectReference;
-use kube::{Resource, ResourceExt};
+use kube::{Resource, ResourceExt, runtime::events::Event};
 
-use super::{context::Context, error::Error, watched::Watched};
+use super::{context::Context, error::Error, notices::Notice, watched::Watched};
 use crate::{
     apply,
     objects::{CALL_TIMEOUT, Key},
@@ -31,8 +31,26 @@ pub(super) async fn write_status(
     let version = written.map_err(Error::Status)?;
     context.metrics.status_written();
     context.history.note_written(key, &uid, version, next.clone());
+    publish(watched, transitions(reported.as_ref(), next), key, context).await;
+    Ok(())
+}
+
+/// Tells of what holds now and was not told of before.
+pub(super) async fn tell(watched: &Watched, notices: &[Notice], context: &Context) {
+    let key = Key::of(watched.meta());
+    let mut events = context.ledger.notices.news(&key, notices);
+    for event in &mut events {
+        // What an Indexer is about is in its own namespace.
+        if let Some(about) = &mut event.secondary {
+            about.namespace = Some(key.namespace.clone());
+        }
+    }
+    publish(watched, events, &key, context).await;
+}
+
+async fn publish(watched: &Watched, events: Vec<Event>, key: &Key, context: &Context) {
     let regarding: ObjectReference = watched.object_ref(&());
-    for event in transitions(reported.as_ref(), next) {
+    for event in events {
         // The condition is the truth; an event is a courtesy, so a lost one fails nothing.
         match tokio::time::timeout(CALL_TIMEOUT, context.recorder.publish(&event, &regarding)).await {
             Ok(Ok(())) => {}
@@ -42,7 +60,6 @@ pub(super) async fn write_status(
             Err(_) => tracing::warn!(indexer = %key, reason = event.reason, "no answer to an event"),
         }
     }
-    Ok(())
 }
 
 /// The status as it is. The caches keep none for a resource they cannot read.

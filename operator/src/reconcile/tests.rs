@@ -1,3 +1,5 @@
+mod deciding;
+
 use std::sync::Mutex;
 
 use crds::IndexerStatus;
@@ -88,6 +90,7 @@ fn context(client: Client, caches: &Caches) -> Arc<Context> {
         metrics,
         defaults: fixtures::defaults(),
         history: Arc::new(History::default()),
+        ledger: Ledger::default(),
     })
 }
 
@@ -98,6 +101,40 @@ fn watched() -> Arc<Watched> {
 fn planned() -> Plan {
     let valid = fixtures::valid();
     plan(&valid, &fixtures::settled(&valid))
+}
+
+/// The name of a pod of the one set there is.
+fn pod_name(ordinal: u32) -> String {
+    format!("{}-{ordinal}", names::of_revision("one", &fixtures::valid().revision))
+}
+
+/// The body of a call, which must have been made once.
+fn body_of(calls: &Mutex<Vec<Call>>, call: &str) -> Value {
+    let calls = calls.lock().unwrap();
+    let found: Vec<&Call> = calls.iter().filter(|(made, _)| made == call).collect();
+    assert_eq!(found.len(), 1, "{calls:?}");
+    found[0].1.clone()
+}
+
+/// The last status written.
+fn last_status(calls: &Mutex<Vec<Call>>) -> Value {
+    let calls = calls.lock().unwrap();
+    let written = calls
+        .iter()
+        .rev()
+        .find(|(call, _)| call.ends_with("/indexers/one/status"));
+    written.unwrap().1["status"].clone()
+}
+
+/// The notes of events with this reason.
+fn notes(calls: &Mutex<Vec<Call>>, reason: &str) -> Vec<String> {
+    let calls = calls.lock().unwrap();
+    let events = calls
+        .iter()
+        .filter(|(call, body)| call.starts_with("POST ") && body["reason"] == reason);
+    events
+        .map(|(_, body)| body["note"].as_str().unwrap().to_owned())
+        .collect()
 }
 
 /// The writes among the calls.
@@ -267,8 +304,10 @@ async fn a_refused_call_is_told_in_the_servers_words_and_tried_again() {
 #[tokio::test]
 async fn a_status_of_a_resource_that_is_gone_is_no_reason_to_try_again() {
     let (client, _) = api_server(|call| {
-        call.ends_with("/status")
-            .then(|| json!({"status": "Failure", "code": 404, "reason": "NotFound", "message": "no"}))
+        let details = json!({"group": "shrewd.dev", "kind": "indexers", "name": "one"});
+        call.ends_with("/status").then(
+            || json!({"status": "Failure", "code": 404, "reason": "NotFound", "message": "no", "details": details}),
+        )
     });
     let caches = caches(Some(&planned()), vec![]);
     let context = context(client, &caches);
@@ -312,31 +351,6 @@ async fn a_resource_that_cannot_be_read_is_stalled_and_nothing_of_it_is_touched(
         ["PATCH /apis/shrewd.dev/v1alpha1/namespaces/ns/indexers/one/status"]
     );
     assert_eq!(last_condition(&calls, "Stalled")["reason"], "InvalidSpec");
-}
-
-#[tokio::test]
-async fn an_outdated_pod_is_deleted_by_its_id() {
-    let (client, calls) = api_server(|_| None);
-    let plan = planned();
-    let mut stuck = fixtures::pod("one-0", &json!({"phase": "Pending"}));
-    stuck
-        .metadata
-        .labels
-        .as_mut()
-        .unwrap()
-        .insert("controller-revision-hash".into(), "old".into());
-    let mut filled = caches(Some(&plan), vec![stuck]);
-    let mut set: k8s_openapi::api::apps::v1::StatefulSet = (*filled.stores.stateful_sets.state()[0]).clone();
-    set.metadata.generation = Some(1);
-    set.status = fixtures::stateful_set("new").status;
-    let (stateful_sets, writer) = cache(vec![set]);
-    filled.stores.stateful_sets = stateful_sets;
-    filled._writers.push(writer);
-    reconcile(watched(), context(client, &filled)).await.unwrap();
-    let calls = calls.lock().unwrap();
-    let (call, body) = &calls[0];
-    assert_eq!(call, "DELETE /api/v1/namespaces/ns/pods/one-0");
-    assert_eq!(body["preconditions"]["uid"], "uid-of-one-0");
 }
 
 #[tokio::test]
@@ -386,4 +400,57 @@ async fn an_object_of_a_living_stranger_that_bears_our_labels_is_not_waited_for(
     );
     let writes = names_of(&calls);
     assert!(!writes.iter().any(|call| call.contains("theirs")), "{writes:?}");
+}
+
+#[tokio::test]
+async fn a_pod_that_only_carries_our_labels_is_named_and_otherwise_ignored() {
+    let (client, calls) = api_server(|_| None);
+    let mut forged = fixtures::pod("forged", &fixtures::running_status());
+    forged.metadata.owner_references = None;
+    let labels = forged.metadata.labels.as_mut().unwrap();
+    labels.insert("controller-revision-hash".into(), "old".into());
+    let ours = fixtures::pod(&pod_name(0), &json!({"phase": "Pending"}));
+    let caches = caches(Some(&planned()), vec![forged, ours]);
+    let context = context(client, &caches);
+    for _ in 0..2 {
+        reconcile(watched(), Arc::clone(&context)).await.unwrap();
+    }
+    let rows = last_status(&calls)["pods"].clone();
+    assert_eq!(rows.as_array().unwrap().len(), 1);
+    assert_eq!(rows[0]["name"], pod_name(0));
+    assert_eq!(rows[0]["uid"], format!("uid-of-{}", pod_name(0)));
+    let touched = names_of(&calls).into_iter().find(|call| call.contains("/pods/"));
+    assert_eq!(touched, None);
+    let notes = notes(&calls, "ForeignPod");
+    assert_eq!(notes.len(), 1, "it is named once: {notes:?}");
+    assert!(
+        notes[0].starts_with("pod forged carries labels of this Indexer"),
+        "{notes:?}"
+    );
+    let available = last_condition(&calls, "Available")["message"].to_string();
+    assert!(available.contains("clients may also be sent to forged"), "{available}");
+}
+
+#[tokio::test]
+async fn a_panic_is_the_error_of_one_indexer() {
+    let events = Arc::new(Mutex::new(0));
+    let seen = Arc::clone(&events);
+    let service = tower::service_fn(move |request: axum::http::Request<kube::client::Body>| {
+        let is_event = request.uri().path().ends_with("/events");
+        *seen.lock().unwrap() += u32::from(is_event);
+        async move {
+            assert!(is_event, "a defect");
+            Ok::<_, std::convert::Infallible>(axum::http::Response::new(kube::client::Body::from(b"{}".to_vec())))
+        }
+    });
+    let context = context(Client::new(service, "default"), &caches(None, vec![]));
+    for pause in [1, 2] {
+        let error = reconcile(watched(), Arc::clone(&context)).await.unwrap_err();
+        assert!(error.to_string().ends_with("a defect"), "{error}");
+        let action = error_policy(watched(), &error, Arc::clone(&context));
+        assert_eq!(action, Action::requeue(Duration::from_secs(pause)));
+    }
+    let text = String::from_utf8(context.metrics.text().unwrap()).unwrap();
+    assert!(text.contains("reconcile_errors_total{step=\"panic\"} 2"), "{text}");
+    assert_eq!(*events.lock().unwrap(), 1, "it is announced once");
 }

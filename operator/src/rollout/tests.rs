@@ -380,6 +380,14 @@ fn in_place_all_pods_begin_above_the_lowest_of_them_and_the_height_is_kept() {
 }
 
 #[test]
+fn in_place_the_highest_height_there_is_has_no_next_one() {
+    let (before, after) = declared(Change::ModuleInPlace, Gate::Open);
+    let mut world = world(&before, &after, None, Gate::Open, Before::None).unwrap();
+    world.sets.get_mut(&before.revision).unwrap().heights = Some((u32::MAX, u32::MAX));
+    assert_eq!(decide(&after, &world).sets[0].1.in_place_at, Some(u32::MAX));
+}
+
+#[test]
 fn in_place_waits_until_every_pod_tells_its_height() {
     let (before, after) = declared(Change::ModuleInPlace, Gate::Open);
     let mut world = world(&before, &after, None, Gate::Open, Before::None).unwrap();

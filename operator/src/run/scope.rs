@@ -15,10 +15,11 @@ use tokio_util::sync::CancellationToken;
 use super::watches::{api, controller};
 use crate::{
     admin::Readiness,
+    apply::Class,
     metrics::Metrics,
     objects::{CALL_TIMEOUT, Key},
     pod_client::PodClient,
-    reconcile::{self, Context, History, Watched},
+    reconcile::{self, Context, History, Ledger, Watched},
     sampler::Sampler,
     validate::Defaults,
 };
@@ -71,6 +72,7 @@ pub(super) async fn run_scope(scope: Option<String>, shared: Shared) {
         metrics: shared.metrics.clone(),
         defaults: shared.defaults.clone(),
         history,
+        ledger: Ledger::default(),
     });
     let first_lists = announce_ready(Arc::clone(&context), shared.readiness.clone());
     let passes = controller
@@ -126,6 +128,10 @@ fn log<T>(done: Result<T, ControllerError<reconcile::Error, watcher::Error>>, co
             };
             context.sampler.forget(&key);
             context.history.forget(&key);
+            context.ledger.forget(&key);
+        }
+        Err(ControllerError::ReconcilerFailed(error, of)) if error.class() == Class::LookAgain => {
+            tracing::debug!(indexer = of.name, %error, "what a pass had decided on has changed");
         }
         Err(ControllerError::ReconcilerFailed(error, of)) => {
             let indexer = format!("{}/{}", of.namespace.unwrap_or_default(), of.name);

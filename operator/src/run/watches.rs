@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     names,
-    objects::Key,
+    objects::{Key, WATCH_SECONDS},
     observe::Stores,
     reconcile::{History, Watched},
 };
@@ -40,7 +40,7 @@ pub(super) fn controller(
     stop: CancellationToken,
 ) -> (Controller<Watched>, Stores) {
     let (indexers, writer) = reflector::store();
-    let main = watcher(api::<Watched>(client, scope), watcher::Config::default())
+    let main = watcher(api::<Watched>(client, scope), lively())
         .default_backoff()
         .reflect(writer)
         .applied_objects()
@@ -51,7 +51,7 @@ pub(super) fn controller(
     let (services, on_services) = owned::<Service>(client, scope);
     let (service_accounts, on_accounts) = owned::<ServiceAccount>(client, scope);
     let (budgets, on_budgets) = owned::<PodDisruptionBudget>(client, scope);
-    let (pods, on_pods) = owned::<Pod>(client, scope);
+    let (pods, on_pods) = labelled::<Pod>(client, scope, names::LABEL_INDEXER);
     let controller = Controller::for_stream(main, indexers)
         .owns_stream(on_sets)
         .owns_stream(on_maps)
@@ -76,15 +76,33 @@ pub(super) fn controller(
     )
 }
 
+/// A watch that went silent is noticed within [`WATCH_SILENT_MAX`](crate::objects::WATCH_SILENT_MAX).
+fn lively() -> watcher::Config {
+    watcher::Config::default().timeout(WATCH_SECONDS)
+}
+
 /// A cache of the objects this operator manages, and their changes.
 fn owned<K>(client: &Client, scope: Option<&str>) -> (Store<K>, impl Stream<Item = watcher::Result<K>> + use<K>)
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
     K: Clone + DeserializeOwned + std::fmt::Debug + Send + Sync + 'static,
 {
+    let managed = format!("{}={}", names::LABEL_MANAGED_BY, names::MANAGER);
+    labelled(client, scope, &managed)
+}
+
+/// A cache of the objects that a label selector matches, and their changes.
+fn labelled<K>(
+    client: &Client,
+    scope: Option<&str>,
+    labels: &str,
+) -> (Store<K>, impl Stream<Item = watcher::Result<K>> + use<K>)
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+    K: Clone + DeserializeOwned + std::fmt::Debug + Send + Sync + 'static,
+{
     let (store, writer) = reflector::store();
-    let managed = watcher::Config::default().labels(&format!("{}={}", names::LABEL_MANAGED_BY, names::MANAGER));
-    let changes = watcher(api::<K>(client, scope), managed)
+    let changes = watcher(api::<K>(client, scope), lively().labels(labels))
         .default_backoff()
         // Half of an object in bytes, and nobody reads it.
         .modify(|object: &mut K| object.meta_mut().managed_fields = None)

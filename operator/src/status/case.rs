@@ -12,7 +12,7 @@ use super::{
 };
 use crate::facts::{ObservedPod, Sample, is_outdated};
 
-pub(super) const ROLLING: &str = "pods are being created or replaced";
+const ROLLING: &str = "pods are being created or replaced";
 pub(super) const KEPT_OUT: &str = "every ready pod is kept out of the Service, because its digest was not that of the \
      others; delete the pod and its volume claim to build it anew";
 
@@ -46,6 +46,12 @@ impl<'a> Case<'a> {
             // Of a spec that is not valid nothing is taken.
             max_behind: valid.map_or(MAX_BEHIND, |v| v.rollout.max_behind),
         }
+    }
+
+    /// What is going on while pods come and go, and what holds it up.
+    pub(super) fn rolling(&self) -> String {
+        let held_back = self.inputs.applied.held_back.as_ref();
+        held_back.map_or_else(|| ROLLING.to_owned(), |why| format!("{ROLLING}; {why}"))
     }
 
     /// The refused call, unless it was for a candidate: that one does not touch what serves.

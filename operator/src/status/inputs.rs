@@ -18,6 +18,8 @@ pub struct Applied {
     pub changed: bool,
     /// The revisions whose `StatefulSet` is among it: none of their pods is known to run the newest template then.
     pub sets_changed: Vec<Revision>,
+    /// Why the pod that is to go next stays for now.
+    pub held_back: Option<String>,
 }
 
 /// A refused API call.

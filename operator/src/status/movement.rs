@@ -6,7 +6,7 @@ use crds::{
 };
 
 use super::{
-    case::{Case, KEPT_OUT, ROLLING, halt_reason, reason},
+    case::{Case, KEPT_OUT, halt_reason, reason},
     verdict::Verdict,
 };
 use crate::facts::{ObservedPod, is_template_unknown};
@@ -63,7 +63,7 @@ impl Case<'_> {
         let goes = |pod: &&ObservedPod| decision.is_some_and(|decision| !decision.keeps(&pod.revision));
         let is_count_wrong = self.pods.len() != self.wanted || observed.pods.iter().any(|pod| goes(&pod));
         if self.inputs.applied.changed || is_set_unseen || is_count_wrong {
-            return Verdict::yes(reasons::ROLLING, ROLLING);
+            return Verdict::yes(reasons::ROLLING, self.rolling());
         }
         Verdict::no(reasons::AS_EXPECTED, "")
     }

@@ -12,8 +12,9 @@ use crate::{
     validate::ValidIndexer,
 };
 
-/// Rows a status holds at most, as its schema says.
-const ROWS_MAX: usize = 16;
+/// Rows a status holds at most, as its schema says: 16 pods each of the revision that serves, the one that served before
+/// and the candidate.
+const ROWS_MAX: usize = 48;
 
 /// Where the serving revision stands: at the height of the pod that is furthest.
 pub(super) fn active(revision: &Revision, inputs: &Inputs<'_>, pods: &[&ObservedPod]) -> Option<ActiveRevision> {
@@ -119,6 +120,7 @@ fn row(pod: &ObservedPod) -> PodRow {
     let answer = pod.sample.answer();
     PodRow {
         name: pod.name.clone(),
+        uid: Some(pod.uid.clone()),
         revision: pod.revision.clone(),
         phase: answer.map_or(Phase::Unknown, |s| s.phase),
         height: answer.and_then(|s| s.height),

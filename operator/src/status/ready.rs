@@ -3,10 +3,13 @@
 use crds::conditions::reasons;
 
 use super::{
-    case::{Case, KEPT_OUT, ROLLING},
+    case::{Case, KEPT_OUT},
     verdict::Verdict,
 };
-use crate::facts::Sample;
+use crate::facts::{Sample, Stranger};
+
+/// So many foreign pods are named in a condition; each has an event of its own.
+const STRANGERS_NAMED: usize = 3;
 
 impl Case<'_> {
     pub(super) fn ready(
@@ -33,7 +36,7 @@ impl Case<'_> {
             return Verdict::no(reasons::POD_NOT_RUNNING, format!("{}: {trouble}", pod.name));
         }
         if self.is_rolling() || self.pods.iter().any(|p| p.sample == Sample::NotRunning) {
-            return Verdict::no(reasons::ROLLING, ROLLING);
+            return Verdict::no(reasons::ROLLING, self.rolling());
         }
         if let Some(verdict) = self.unreachable() {
             return verdict;
@@ -81,6 +84,14 @@ impl Case<'_> {
     }
 
     pub(super) fn available(&self) -> Verdict {
+        let mut verdict = self.answers_clients();
+        if let Some(words) = strangers(&self.inputs.observed.strangers) {
+            verdict.message = format!("{}; {words}", verdict.message);
+        }
+        verdict
+    }
+
+    fn answers_clients(&self) -> Verdict {
         if self.is_kept_out() {
             Verdict::no(reasons::NO_READY_PODS, KEPT_OUT)
         } else if self.pods.iter().any(|pod| pod.ready && !pod.terminating) {
@@ -91,4 +102,17 @@ impl Case<'_> {
             Verdict::no(reasons::NO_READY_PODS, "the Service has no ready pod")
         }
     }
+}
+
+/// Names pods that are not the Indexer's and that its Services may send clients to.
+fn strangers(strangers: &[Stranger]) -> Option<String> {
+    let (named, rest) = strangers.split_at(strangers.len().min(STRANGERS_NAMED));
+    let names: Vec<&str> = named.iter().map(|stranger| stranger.name.as_str()).collect();
+    let more = if rest.is_empty() { "" } else { " and others" };
+    (!names.is_empty()).then(|| {
+        format!(
+            "clients may also be sent to {}{more}, which the labels of this Indexer are on and which it did not make",
+            names.join(", ")
+        )
+    })
 }

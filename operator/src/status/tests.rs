@@ -459,10 +459,10 @@ fn rows_are_bounded_and_start_with_the_serving_revision() {
     other.start_height = 7;
     let mut old = answering_pod("a-0");
     old.revision = other.revision();
-    situation.observed.pods = (0..16).map(|i| answering_pod(&format!("one-{i:02}"))).collect();
+    situation.observed.pods = (0..48).map(|i| answering_pod(&format!("one-{i:02}"))).collect();
     situation.observed.pods.insert(0, old);
     let status = situation.status();
-    assert_eq!(status.pods.len(), 16);
+    assert_eq!(status.pods.len(), 48);
     assert_eq!(status.pods[0].name, "one-00");
 }
 

@@ -1,0 +1,223 @@
+//! Writes that decide something: on what they are made, and how pods go.
+
+use k8s_openapi::api::apps::v1::StatefulSet;
+
+use super::*;
+
+/// What the API server has of what a pass was decided on: one set, one pod, two Services, all in their first version.
+fn as_decided_on(call: &str) -> Option<Value> {
+    let object = |name: &str| json!({"metadata": {"uid": format!("uid-of-{name}"), "resourceVersion": "1"}});
+    let list = |items: Vec<Value>| Some(json!({"code": 200, "metadata": {}, "items": items}));
+    match call {
+        "GET /api/v1/namespaces/ns/pods" => list(vec![object(&pod_name(0))]),
+        "GET /apis/apps/v1/namespaces/ns/statefulsets" => list(vec![object(&set_name())]),
+        "GET /api/v1/namespaces/ns/services" => list(vec![object("one"), object("one-pods")]),
+        "GET /apis/shrewd.dev/v1alpha1/namespaces/ns/indexers/one" => {
+            Some(json!({"code": 200, "metadata": {"uid": "uid-1", "generation": 1}}))
+        }
+        _ => None,
+    }
+}
+
+fn set_name() -> String {
+    names::of_revision("one", &fixtures::valid().revision)
+}
+
+/// Caches with one pod that was made from a template before the newest one.
+fn with_outdated_pod(status: &Value) -> Caches {
+    let mut pod = fixtures::pod(&pod_name(0), status);
+    let labels = pod.metadata.labels.as_mut().unwrap();
+    labels.insert("controller-revision-hash".into(), "old".into());
+    let mut filled = caches(Some(&planned()), vec![pod]);
+    let mut set: StatefulSet = (*filled.stores.stateful_sets.state()[0]).clone();
+    set.metadata.generation = Some(1);
+    set.status = fixtures::stateful_set("new").status;
+    let (stateful_sets, writer) = cache(vec![set]);
+    filled.stores.stateful_sets = stateful_sets;
+    filled._writers.push(writer);
+    filled
+}
+
+fn not_ready() -> Value {
+    json!({"phase": "Pending"})
+}
+
+fn eviction() -> String {
+    format!("POST /api/v1/namespaces/ns/pods/{}/eviction", pod_name(0))
+}
+
+#[tokio::test]
+async fn a_pod_that_is_not_ready_is_deleted_as_it_was_decided_on() {
+    let (client, calls) = api_server(as_decided_on);
+    let caches = with_outdated_pod(&not_ready());
+    reconcile(watched(), context(client, &caches)).await.unwrap();
+    let call = format!("DELETE /api/v1/namespaces/ns/pods/{}", pod_name(0));
+    let preconditions = body_of(&calls, &call)["preconditions"].clone();
+    let expected = json!({"uid": format!("uid-of-{}", pod_name(0)), "resourceVersion": "1"});
+    assert_eq!(preconditions, expected);
+}
+
+#[tokio::test]
+async fn a_ready_pod_goes_by_eviction_as_it_was_decided_on() {
+    let (client, calls) = api_server(as_decided_on);
+    let caches = with_outdated_pod(&fixtures::running_status());
+    reconcile(watched(), context(client, &caches)).await.unwrap();
+    let preconditions = body_of(&calls, &eviction())["deleteOptions"]["preconditions"].clone();
+    let expected = json!({"uid": format!("uid-of-{}", pod_name(0)), "resourceVersion": "1"});
+    assert_eq!(preconditions, expected);
+    assert!(!names_of(&calls).iter().any(|call| call.starts_with("DELETE")));
+}
+
+#[tokio::test]
+async fn a_budget_that_says_no_is_waited_for_and_is_no_failure() {
+    let (client, calls) = api_server(|call| {
+        let cause = json!({"reason": "DisruptionBudget", "message": "The disruption budget one needs 1 healthy pods."});
+        let refusal = json!({"status": "Failure", "code": 429, "reason": "TooManyRequests",
+                             "message": "Cannot evict pod as it would violate the pod's disruption budget.",
+                             "details": {"causes": [cause]}});
+        (call == eviction()).then_some(refusal).or_else(|| as_decided_on(call))
+    });
+    let caches = with_outdated_pod(&fixtures::running_status());
+    let context = context(client, &caches);
+    let action = reconcile(watched(), Arc::clone(&context)).await.unwrap();
+    assert_eq!(action, Action::requeue(Duration::from_secs(5)));
+    let ready = last_condition(&calls, "Ready");
+    let message = ready["message"].as_str().unwrap();
+    assert_eq!(ready["reason"], "RollingPods");
+    assert!(message.contains("cannot be evicted now"), "{message}");
+    assert!(
+        message.contains("The disruption budget one needs 1 healthy pods."),
+        "{message}"
+    );
+    assert_eq!(
+        notes(&calls, "EvictionRefused"),
+        [""; 0],
+        "each replacement ends with a moment of it"
+    );
+    let metrics = String::from_utf8(context.metrics.text().unwrap()).unwrap();
+    assert!(metrics.contains("reconciles_total{outcome=\"ok\"} 1"), "{metrics}");
+}
+
+#[tokio::test]
+async fn two_budgets_over_a_pod_are_named_with_the_cure() {
+    let (client, calls) = api_server(|call| {
+        let budget = |name: &str, labels: Value| json!({"metadata": {"name": name}, "spec": {"selector": {"matchLabels": labels}}});
+        let budgets = json!({"code": 200, "metadata": {}, "items": [
+            budget("one", json!({"shrewd.dev/indexer": "one"})),
+            budget("mine", json!({"app.kubernetes.io/name": "shrewd-indexer"})),
+            budget("other", json!({"app": "other"})),
+        ]});
+        let failure = json!({"status": "Failure", "code": 500, "reason": "InternalError",
+            "message": "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support."});
+        match call {
+            "GET /apis/policy/v1/namespaces/ns/poddisruptionbudgets" => Some(budgets),
+            call if call == eviction() => Some(failure),
+            call => as_decided_on(call),
+        }
+    });
+    let caches = with_outdated_pod(&fixtures::running_status());
+    reconcile(watched(), context(client, &caches)).await.unwrap();
+    let notes = notes(&calls, "BudgetsOverlap");
+    assert!(notes[0].contains("these select it: mine, one; "), "{notes:?}");
+    let message = last_condition(&calls, "Ready")["message"].to_string();
+    assert!(message.contains("these select it: mine, one; "), "{message}");
+}
+
+#[tokio::test]
+async fn an_eviction_that_fails_for_another_reason_is_a_failure() {
+    let (client, _) = api_server(|call| {
+        let failure = json!({"status": "Failure", "code": 500, "reason": "InternalError", "message": "etcd is away"});
+        (call == eviction()).then_some(failure).or_else(|| as_decided_on(call))
+    });
+    let caches = with_outdated_pod(&fixtures::running_status());
+    let error = reconcile(watched(), context(client, &caches)).await.unwrap_err();
+    assert_eq!(error.class(), Class::RetryLater);
+}
+
+fn no_objects() -> Option<Value> {
+    Some(json!({"code": 200, "metadata": {}, "items": []}))
+}
+
+/// What the API server has is not what the caches have.
+async fn assert_looked_again(server: fn(&str) -> Option<Value>, may_have_written: &[&str]) {
+    let (client, calls) = api_server(server);
+    let caches = with_outdated_pod(&not_ready());
+    let context = context(client, &caches);
+    let error = reconcile(watched(), Arc::clone(&context)).await.unwrap_err();
+    assert_eq!(error.class(), Class::LookAgain, "{error:?}");
+    let action = error_policy(watched(), &error, Arc::clone(&context));
+    assert_eq!(action, Action::requeue(Duration::from_millis(500)));
+    assert_eq!(names_of(&calls), may_have_written);
+    let metrics = String::from_utf8(context.metrics.text().unwrap()).unwrap();
+    assert!(metrics.contains("shrewd_operator_looks_again_total 1"), "{metrics}");
+    assert!(!metrics.contains("reconcile_errors_total{"), "{metrics}");
+}
+
+#[tokio::test]
+async fn nothing_is_destroyed_on_what_a_silent_watch_has_left_in_the_caches() {
+    let other_spec = |call: &str| {
+        let path = "GET /apis/shrewd.dev/v1alpha1/namespaces/ns/indexers/one";
+        let newer = json!({"code": 200, "metadata": {"uid": "uid-1", "generation": 2}});
+        (call == path).then_some(newer).or_else(|| as_decided_on(call))
+    };
+    assert_looked_again(other_spec, &[]).await;
+    let other_pods = |call: &str| {
+        if call.ends_with("/pods") {
+            no_objects()
+        } else {
+            as_decided_on(call)
+        }
+    };
+    assert_looked_again(other_pods, &[]).await;
+    let other_sets = |call: &str| {
+        if call.ends_with("/statefulsets") {
+            no_objects()
+        } else {
+            as_decided_on(call)
+        }
+    };
+    assert_looked_again(other_sets, &[]).await;
+    let other_services = |call: &str| {
+        let newer = json!({"metadata": {"uid": "uid-of-one", "resourceVersion": "2"}});
+        let newer = json!({"code": 200, "metadata": {}, "items": [newer]});
+        if call.ends_with("/services") {
+            Some(newer)
+        } else {
+            as_decided_on(call)
+        }
+    };
+    assert_looked_again(other_services, &[]).await;
+}
+
+#[tokio::test]
+async fn a_conflict_is_looked_at_again_and_shown_to_nobody() {
+    let deletion = format!("DELETE /api/v1/namespaces/ns/pods/{}", pod_name(0));
+    let conflict = |call: &str| {
+        let refusal = json!({"status": "Failure", "code": 409, "reason": "Conflict", "message": "modified"});
+        call.starts_with("DELETE ")
+            .then_some(refusal)
+            .or_else(|| as_decided_on(call))
+    };
+    assert_looked_again(conflict, &[deletion.as_str()]).await;
+}
+
+#[tokio::test]
+async fn an_object_is_applied_over_the_version_that_was_decided_on() {
+    let (client, calls) = api_server(as_decided_on);
+    let mut filled = caches(
+        Some(&planned()),
+        vec![fixtures::pod(&pod_name(0), &fixtures::running_status())],
+    );
+    let services = filled.stores.services.state().into_iter().map(|service| {
+        let mut service = (*service).clone();
+        service.spec.as_mut().unwrap().selector = None;
+        service
+    });
+    let (services, writer) = cache(services.collect());
+    filled.stores.services = services;
+    filled._writers.push(writer);
+    reconcile(watched(), context(client, &filled)).await.unwrap();
+    let body = body_of(&calls, "PATCH /api/v1/namespaces/ns/services/one");
+    assert_eq!(body["metadata"]["resourceVersion"], "1");
+    assert_eq!(body["spec"]["selector"]["shrewd.dev/serves"], "clients");
+}
