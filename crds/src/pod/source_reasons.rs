@@ -16,8 +16,7 @@ pub const WRONG_NETWORK: &str = "WrongNetwork";
 pub const PRUNED: &str = "Pruned";
 /// It is still catching up with the network itself.
 pub const INITIAL_SYNC: &str = "InitialSync";
-/// Its best chain is shorter than the index and does not hold the index's last block: it lost blocks, or another one
-/// took over.
+/// Its best chain does not hold the index's last block: it ends at an earlier one, or is on another branch with less work.
 pub const NODE_BEHIND: &str = "NodeBehind";
 /// What it sent is no block, no header, or not the one asked for.
 pub const BAD_ANSWER: &str = "BadAnswer";
