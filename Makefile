@@ -4,83 +4,102 @@ CARGO_FLAGS := --release --locked --workspace
 GOLDEN := EXPECTORATE=overwrite
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build fmt lint deny doc unit soak gitops golden guests bitcoind images chart test bench bench-quick fuzz-smoke kind-up kind-down gitops-up demo demo-down
+.PHONY: help preflight setup build fmt lint deny book doc quick unit soak gitops golden guests bitcoind images chart test bench bench-quick fuzz-smoke kind-up kind-down gitops-up demo demo-down
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1@\2/p' $(MAKEFILE_LIST) | while IFS=@ read -r name text; do \
-	  printf '  make %-10s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^##@ \(.*\)/@\1/p; s/^\([a-z-]*\):.*## \(.*\)/\1@\2/p' $(MAKEFILE_LIST) | while IFS=@ read -r name text; do \
+	  if [ -z "$$name" ]; then printf '%s\n' "$$text"; else printf '  make %-11s %s\n' "$$name" "$$text"; fi; done
 
-demo: ## the whole loop on this machine: cluster, node, operator, two indexers
+##@ Try it
+demo: ## the product on this machine: a kind cluster, a Bitcoin node, the operator, two indexers
 	@scripts/demo
 
-demo-down: ## removes the demo, its cluster, and the engine if we started it
+demo-down: ## removes the demo, its cluster, and the Docker engine if the demo started it
 	@scripts/kind-down
 
-test: ## everything that must hold before a merge, on real parts
-	@scripts/test
+preflight: ## what this machine lacks for `make test`, within seconds
+	@scripts/preflight test
 
-setup: ## installs what is missing on a Debian machine
+setup: ## installs missing packages on Debian, and the pinned Rust
 	@scripts/setup
 
-build: ## both binaries
+##@ Build and check
+build: ## all programs, optimised
 	cargo build $(CARGO_FLAGS) --bins --examples
+
+quick: ## tests of crds and operator, unoptimised; no RocksDB, no wasmtime, no root
+	@scripts/preflight quick
+	cargo test --locked --package crds --package operator
 
 fmt: ## formats the Rust code
 	cargo fmt --all
 
-lint: ## formatting, clippy and shellcheck, warnings are errors
+lint: ## formatting, imports, prose, links, clippy and shellcheck; warnings are errors
 	cargo fmt --all --check
+	scripts/circles
+	scripts/prose
+	scripts/links
 	cargo clippy $(CARGO_FLAGS) --all-targets -- -D warnings
 	scripts/shell-lint
 
 deny: ## licences, advisories and sources of all dependencies (needs cargo-deny)
 	cargo deny --workspace check
 
-doc: ## documentation, warnings are errors
+doc: ## documentation of the crates, warnings are errors
 	RUSTDOCFLAGS="-D warnings" cargo doc $(CARGO_FLAGS) --no-deps
 
-unit: ## the tests that need no cluster
+book: ## the book of docs/ as HTML in target/book; compiles mdBook the first time
+	@scripts/book
+
+##@ Test
+test: ## what a merge needs: checks, all crates' tests, charts, the product on a kind cluster; not soak, Flux, fuzz, deny
+	@scripts/test
+
+unit: ## all tests that need no cluster
 	cargo test $(CARGO_FLAGS) --lib --bins
 	cargo test $(CARGO_FLAGS) --exclude e2e --test '*'
 
-soak: ## the tests that kill, damage and fork, at full length, and those with Flux
+soak: ## crash, damage and fork tests at full length, the tests with Flux, the book
 	SHREWD_SOAK=1 cargo test $(CARGO_FLAGS) --lib storm
 	SHREWD_SOAK=1 cargo test $(CARGO_FLAGS) --exclude e2e --test crash --test faults --test source_faults -- --nocapture
 	@scripts/gitops
+	@scripts/book
 
-gitops: ## the product delivered by Flux from git, on the cluster
+gitops: ## tests of the product delivered by Flux from git, on the kind cluster
 	@scripts/gitops
 
-golden: guests ## writes what the golden tests compare with; review the difference
-	$(GOLDEN) cargo test $(CARGO_FLAGS) --exclude e2e
-	scripts/digests write
+fuzz-smoke: ## fuzzes the indexer, FUZZ_SECONDS (60) for each target
+	@scripts/fuzz-smoke
 
-guests: ## compiles the guest modules into target/guests
-	@tests/guests/build
-
-bitcoind: ## a real Bitcoin node in the cache; prints its folder
-	@tests/node/bitcoind path
-
-bench: build guests ## figures of the indexer as a table, and target/bench.json
+bench: build guests ## measures the indexer: a table, and target/bench.json
 	cargo bench --locked --workspace --bench bench
 
 bench-quick: build guests ## a few ratios on a short chain; fails when one is far off
 	cargo bench --locked --workspace --bench bench -- --quick
 
-fuzz-smoke: ## looks for inputs that break a property of the indexer, FUZZ_SECONDS (60) for each target
-	@scripts/fuzz-smoke
+golden: guests ## rewrites the golden files; review the difference
+	$(GOLDEN) cargo test $(CARGO_FLAGS) --exclude e2e
+	scripts/digests write
 
-kind-up: ## a kind cluster of our own (and a Docker engine if none answers)
+guests: ## the guest modules of tests and examples, in target/guests
+	@tests/guests/build
+
+bitcoind: ## a Bitcoin node in the cache; prints its folder
+	@tests/node/bitcoind path
+
+##@ The test cluster, a product of its own: tests/kind
+kind-up: ## the kind cluster `shrewd`, and a Docker engine if none answers
 	@scripts/kind-up
 
-kind-down: ## removes it (and the engine if we started it)
+kind-down: ## removes the cluster, and the engine if kind-up started it
 	@scripts/kind-down
 
-gitops-up: ## Flux, a registry and a git server in that cluster
+gitops-up: ## installs Flux, a registry and a git server in that cluster
 	@tests/kind/gitops
 
 images: build ## packs the images and loads them into the cluster
 	@scripts/images --tests
 
-chart: ## helm lint, and kubeconform on charts and examples; needs the cluster
+chart: ## validates charts, examples and integrations against the cluster's API server; needs its CRD
 	@scripts/chart
+	@scripts/examples

@@ -17,9 +17,14 @@ OPERATOR_NAMESPACE=shrewd-system
 WAIT=3m                                           # for what the cluster does by itself; busy machines are slow
 TAIL_LINES=40                                     # of a failed step's log are shown
 
+# Always all of it: cargo gives dependencies the features that tests want as soon as one target is an example, and
+# others without. A smaller choice compiles tokio, and all that needs it, once more, and what is shipped is not what is
+# tested.
+BUILD_FLAGS=(--release --locked --workspace --bins --examples)
+
 SUMMARY=()                                        # a line for each finished step
 BACKGROUND=                                       # process group of the command that runs beside the steps
-PULSE=                                            # process that speaks for a long step
+PULSE=                                            # process that reports on a long step
 
 cd "$ROOT"
 mkdir -p "$GUESTS" "$IMAGES" "$LOGS"
@@ -51,7 +56,7 @@ finished() {
   log "$line"
 }
 
-# pulse TEXT LOG: tells the newest line of the log once a minute, until it is ended.
+# pulse TEXT LOG: shows the newest line of the log once a minute, until it is ended.
 pulse() {
   local never start=$SECONDS last
   exec {never}<> <(:)                             # nothing is ever written there: a sleep that leaves no process behind

@@ -2,16 +2,20 @@
 //!
 //! The two may be of different versions, so fields that are not known are skipped, and what a report lacks is unknown.
 
+pub mod bounds;
 mod config;
 pub mod module_reasons;
 mod refresh;
 mod report;
 pub mod seed_reasons;
 pub mod source_reasons;
+mod under_way;
 
+pub use bounds::BadStatus;
 pub use config::{Config, Module, Seed, Source, Views};
 pub use refresh::{REFRESH_ID_BYTES_MAX, RefreshRequest};
 pub use report::{Check, FaultClass, Halt, Memory, Status, Trouble};
+pub use under_way::{BlockRun, BlockUnderWay};
 
 /// TCP port of the JSON-RPC server.
 pub const RPC_PORT: u16 = 8080;

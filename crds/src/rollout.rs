@@ -12,7 +12,7 @@ pub const MAX_BEHIND: u32 = 2;
 
 /// What happens when the identity changes: another module, start height or memory limit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[x_kube(cel, validation = Rule::new("!has(self.seed) || self.strategy == 'BlueGreen'").message("rollout.seed needs strategy BlueGreen: InPlace has the data already"))]
+#[x_kube(validation = Rule::new("!has(self.seed) || self.strategy == 'BlueGreen'").message("rollout.seed needs strategy BlueGreen: InPlace has the data already"))]
 #[serde(rename_all = "camelCase")]
 pub struct RolloutSpec {
     /// Beside the serving revision, or on its data.

@@ -34,7 +34,6 @@ use crate::{rollout::RolloutSpec, status::IndexerStatus};
     shortname = "ix",
     category = "shrewd",
     namespaced,
-    cel,
     status = "IndexerStatus",
     derive = "PartialEq",
     doc = "A Bitcoin index built by a WASM module: declared here, built and served by pods.",

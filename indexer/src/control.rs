@@ -1,4 +1,4 @@
-//! What reaches the pipeline from outside: the wish that it stops, and the wish for a fresh instance.
+//! Requests to the pipeline from outside: to stop, and to refresh the guest's instance.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::guest::CancelFlag;
 
-/// Handed to everything that runs. Cheap to ask; holds at most one refresh request.
+/// Shared by everything that runs. Cheap to check; holds at most one refresh request.
 #[derive(Default)]
 pub struct Control {
     stop_token: CancellationToken,
@@ -23,9 +23,9 @@ struct Requests {
 }
 
 impl Control {
-    /// Asks everything to end: what waits by the token, what computes by the flag.
+    /// Ends everything: whatever waits, through the token; whatever computes, through the flag.
     pub fn stop(&self) {
-        // In this order: a guest that is stopped finds the token cancelled, and is not taken for a failed one.
+        // In this order, so that a guest stopped by the flag is not mistaken for a failed one: the token is cancelled by then.
         self.stop_token.cancel();
         self.stop_flag.cancel();
     }
@@ -36,16 +36,16 @@ impl Control {
         &self.stop_token
     }
 
-    /// The same for a guest at work, which looks at it while it runs.
+    /// The same for a running guest, which checks it while it runs.
     #[must_use]
     pub fn stop_flag(&self) -> &CancelFlag {
         &self.stop_flag
     }
 
-    /// Asks for a fresh instance before the next block; a request that still waits is replaced by this one.
+    /// Requests a fresh instance before the next block; a pending request is replaced by this one.
     ///
-    /// Gives false, and does nothing, if this id was the latest one asked for: whoever asks until the id shows in the
-    /// status asks for one refresh.
+    /// Returns false, and does nothing, if the latest request had this id: a caller that repeats a request until the id
+    /// appears in the status causes one refresh.
     pub fn request_refresh(&self, id: String) -> bool {
         let mut requests = self.lock();
         if requests.latest.as_ref() == Some(&id) {
@@ -58,7 +58,7 @@ impl Control {
         true
     }
 
-    /// Waits until a request waits in [`Self::take_refresh`].
+    /// Waits until a request is pending for [`Self::take_refresh`].
     pub async fn refresh_requested(&self) {
         // A notification may be left over from a request that was taken without waiting for it.
         while self.lock().waiting.is_none() {
@@ -66,7 +66,7 @@ impl Control {
         }
     }
 
-    /// The request that waits, if one does. It is the caller's from here on.
+    /// The pending request, if there is one. It is pending no longer.
     pub fn take_refresh(&self) -> Option<String> {
         self.lock().waiting.take()
     }
@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn stopping_is_told_to_what_waits_and_to_what_computes() {
+    fn stopping_reaches_what_waits_and_what_computes() {
         let control = Control::default();
         assert!(!control.stop_token().is_cancelled() && !control.stop_flag().is_cancelled());
         control.stop();
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_is_taken_once_and_its_repetition_is_no_new_request() {
+    fn a_request_is_taken_once_and_its_repetition_is_ignored() {
         let control = Control::default();
         assert_eq!(control.take_refresh(), None);
         assert!(control.request_refresh("a".into()));
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_of_several_requests_waits() {
+    fn the_newest_of_several_requests_is_pending() {
         let control = Control::default();
         assert!(control.request_refresh("a".into()));
         assert!(control.request_refresh("b".into()));
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whoever_waits_for_a_request_is_woken() {
+    async fn a_request_wakes_the_one_that_waits_for_it() {
         let control = Control::default();
         control.request_refresh("a".into());
         control.refresh_requested().await;

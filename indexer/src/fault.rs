@@ -1,4 +1,4 @@
-//! A block or a view that failed: what kind of failure, and in whose words.
+//! Failures of blocks and views, by class.
 
 pub(crate) mod point;
 
@@ -6,28 +6,28 @@ use std::fmt;
 
 use crds::pod::FaultClass;
 
-/// A failure that carries what to do about it. Loops match on [`Fault::class`], never on the text.
+/// A failure and its class, which decides what is done about it. Loops match on [`Fault::class`], never on the text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
     /// What kind of failure.
     pub class: FaultClass,
-    /// What happened, for people: the action, the facts, the causes.
+    /// What happened, in words: the action, the facts, the causes.
     pub message: String,
 }
 
-/// What the loop that sees a fault must do.
+/// How a loop reacts to a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Remedy {
-    /// Run the block again on a fresh instance, a bounded number of times, then halt.
+    /// Rerun the block on a fresh instance, a bounded number of times, then halt.
     RetryThenHalt,
-    /// Try again with a growing, capped pause, for ever.
+    /// Retry indefinitely, with a growing, capped pause.
     Backoff,
-    /// Stop here and say so.
+    /// Stop here and report it.
     Halt,
 }
 
 impl Fault {
-    /// A failure of the guest's own making.
+    /// A failure caused by the guest.
     pub fn guest(message: impl Into<String>) -> Self {
         Self {
             class: FaultClass::Guest,
@@ -51,7 +51,7 @@ impl Fault {
         }
     }
 
-    /// What to do.
+    /// How to react to it.
     #[must_use]
     pub fn remedy(&self) -> Remedy {
         match self.class {

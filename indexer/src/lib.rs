@@ -5,12 +5,12 @@
 //!  (node)                                 │  ▲                                     ▲ │
 //!                                    guest│  │reads: overlay, then store ──────────┘ │
 //!                                         ▼  │                                       │
-//!  clients ◄─ JSON-RPC ─ rpc ──────────► guest ◄────────── reads as of a height ─────┘
-//!  operator ◄─ /status ─ ops ◄─ report ◄─ everything that happens
+//!  clients ◄─ JSON-RPC ─ serve ─────────► guest ◄────────── reads as of a height ─────┘
+//!  operator ◄─ /status ─ ops ◄─ report ◄─ all of the above
 //! ```
 //!
-//! `source`, `guest` and `store` do not know each other; they meet in the pure `chain` and `state`. `pipeline` joins
-//! them for indexing, `rpc` for queries.
+//! `source`, `guest` and `store` are independent of each other; they share the pure types of `chain` and `state`.
+//! `pipeline` connects them for indexing, `serve` for queries. `run` starts and stops all of it.
 
 pub mod chain;
 pub mod cli;

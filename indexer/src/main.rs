@@ -1,13 +1,10 @@
-//! The program: reads its command line, does what it says, and ends with a code that tells how it went.
+//! The program: parses its command line, runs the subcommand, and reports success or failure as its exit code.
 
 use std::{io, process::ExitCode};
 
 use indexer::{
     cli::args::{Cli, Command, Launch},
-    commands::check,
-    commands::client,
-    commands::rollback,
-    commands::verify,
+    commands::{check, client, rollback, verify},
     run,
     telemetry::logs,
 };
@@ -17,7 +14,7 @@ fn main() -> ExitCode {
     match execute(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Where a run's lines go, its last one goes too; the other commands log nothing.
+            // The last line of a run goes to its log; the other commands have none.
             if tracing::dispatcher::has_been_set() {
                 tracing::error!("{error:#}")
             } else {
@@ -32,7 +29,7 @@ fn execute(cli: Cli) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
     match cli.command {
         Command::Run(flags) => {
-            let bar = telemetry::init(cli.log_format).map_err(anyhow::Error::from_boxed)?;
+            let bar = logs::init(cli.log_format).map_err(anyhow::Error::from_boxed)?;
             return run::run(Launch::from_flags(*flags)?, bar);
         }
         Command::Status(flags) => waiting(client::status(flags, &mut out))??,
@@ -45,7 +42,7 @@ fn execute(cli: Cli) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// For one question, one thread suffices.
+/// Runs a request on this thread: one thread suffices for one request.
 fn waiting<T>(answer: impl Future<Output = T>) -> io::Result<T> {
     Ok(tokio::runtime::Builder::new_current_thread()
         .enable_all()

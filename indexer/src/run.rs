@@ -1,70 +1,54 @@
 //! The wiring of one process: ports, signals, the module, the store, the pipeline, and the order in which they end.
 
+mod module;
+mod network;
 mod opening;
+mod process;
+mod servers;
 
-use std::{net::SocketAddr, sync::Arc, thread, time::Duration};
+use std::{sync::Arc, thread, time::Duration};
 
-use anyhow::{Context, Result, anyhow, bail};
-use axum::Router;
-use crds::{
-    Phase,
-    pod::{Check, Config, module_reasons},
-};
+use anyhow::{Result, anyhow, bail};
+use crds::Phase;
 use indicatif::ProgressBar;
-use tokio::{
-    net::TcpListener,
-    runtime::Handle,
-    signal::unix::{SignalKind, signal},
-    task::JoinHandle,
-};
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
+use self::{
+    process::Process,
+    servers::{serve, stop_on_signal},
+};
 use crate::{
-    cli::args::{Credentials, Launch},
+    cli::args::Launch,
     control::Control,
-    guest::{Engine, EngineConfig, Indexing, Module},
-    module,
-    pipeline::{Finished, Pipeline, Settings, Shared, execute::Executor},
+    guest::{Engine, EngineConfig, Indexing},
+    pipeline::{
+        Pipeline, PipelineEnd,
+        execute::Executor,
+        shared::{Settings, Shared},
+    },
     seed::serve::{Copies, router as copies_router},
-    serve::ops::{self, Ops},
-    serve::rpc,
-    serve::serving::Serving,
+    serve::{
+        ops::{self, Ops},
+        rpc,
+        serving::Serving,
+    },
     source::{Login, configured::Configured},
     store::Store,
-    telemetry::metrics::Metrics,
-    telemetry::progress::Progress,
-    telemetry::report::Report,
+    telemetry::{metrics::Metrics, progress::Progress, pulse, report::Report},
 };
 
-/// Pause between two looks at a module that cannot be used. The kubelet brings a changed `ConfigMap` within a minute.
-const MODULE_LOOK_EVERY: Duration = Duration::from_secs(2);
-/// How long a pod goes on answering after it was asked to stop. Its removal from the Service takes that long to reach
-/// every node, and until then clients still come.
+/// How long a pod keeps answering after it was asked to stop. Its removal from the Service takes that long to reach every
+/// node, and until then it still receives requests.
 const LINGER: Duration = Duration::from_secs(3);
-/// How long open connections may take to end once the process is asked to stop; a sixth of what Kubernetes gives.
+/// How long open connections may take to end once the process is asked to stop; a sixth of the pod's grace period.
 const DRAIN: Duration = Duration::from_secs(10);
-/// Pause between two looks at the size of the store: as often as Prometheus usually scrapes.
+/// Pause between two measurements of the store: Prometheus' usual scrape interval.
 const MEASURE_EVERY: Duration = Duration::from_secs(15);
-/// The longest pause between two tries to fetch a module: soon after its server is back, and no burden on it before.
-const FETCH_AGAIN_MAX: Duration = Duration::from_secs(60);
-/// How far indexing stands back where processors are short: a query is a moment's work that somebody waits for.
+/// Niceness of indexing, so that views take priority when CPU is scarce: a client waits for them.
 const INDEXING_NICENESS: i32 = 5;
 /// Stack of the thread that runs the guest: 2 MiB for the guest, as much again for the host functions below it.
 const STACK_BYTES: usize = 4 << 20;
-
-/// What the threads of a process share.
-struct Process {
-    config: Config,
-    credentials: Option<Credentials>,
-    /// A module that cannot be used ends the process instead of being waited for: nobody will mend it meanwhile.
-    one_shot: bool,
-    report: Arc<Report>,
-    metrics: Arc<Metrics>,
-    control: Arc<Control>,
-    serving: Arc<Serving>,
-    copies: Arc<Copies>,
-    progress: Arc<Progress>,
-}
 
 /// Indexes and serves until a signal comes, or the height given as the end is reached.
 ///
@@ -73,20 +57,28 @@ struct Process {
 pub fn run(launch: Launch, bar: ProgressBar) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let ended = runtime.block_on(serve_and_index(launch, bar));
-    // A view that runs on may not hold up the end: its instance goes with the process.
+    // A view that is still running must not delay the end: its instance ends with the process.
     runtime.shutdown_timeout(Duration::from_secs(1));
     ended
 }
 
 async fn serve_and_index(launch: Launch, bar: ProgressBar) -> Result<()> {
     let Launch {
-        config,
+        mut config,
         credentials,
         notices,
         one_shot,
+        ask_network,
     } = launch;
     for notice in notices {
         tracing::info!("{notice}");
+    }
+    let login = credentials.map(|c| Login {
+        username: c.username,
+        password: c.password,
+    });
+    if ask_network {
+        config.identity.network = network::find(&config, login.as_ref()).await?;
     }
     let report = Arc::new(Report::new(&config));
     let metrics = Arc::new(Metrics::new(&config)?);
@@ -115,9 +107,10 @@ async fn serve_and_index(launch: Launch, bar: ProgressBar) -> Result<()> {
         network = %config.identity.network, rpc = config.rpc_listen, ops = config.ops_listen, "starting"
     );
     stop_on_signal(&control, &report)?;
+    tokio::spawn(pulse::run(report.clone(), control.stop_token().clone()));
     let process = Process {
         config,
-        credentials,
+        login,
         one_shot,
         report: report.clone(),
         metrics,
@@ -132,7 +125,7 @@ async fn serve_and_index(launch: Launch, bar: ProgressBar) -> Result<()> {
         tokio::time::sleep(LINGER).await;
     }
     closing.cancel();
-    // Past the drain time what is still open is cut off by the end of the process.
+    // Whatever is still open after the drain time is cut off by the end of the process.
     let _ = tokio::time::timeout(DRAIN, futures::future::join_all(servers)).await;
     ended
 }
@@ -145,8 +138,8 @@ async fn index_on_a_thread(process: Process) -> Result<()> {
         .name("execute".into())
         .stack_size(STACK_BYTES)
         .spawn(move || {
-            // All threads that this one starts have it too, those of the database among them. A system that refuses
-            // only lets queries wait longer.
+            // Threads started by this one inherit it, those of the database among them. If the system refuses, queries wait
+            // longer, and nothing else changes.
             let _ = rustix::process::setpriority_process(None, INDEXING_NICENESS);
             let _ = ended_tx.send(index(&process, &runtime));
         })?;
@@ -173,7 +166,7 @@ fn index(process: &Process, runtime: &Handle) -> Result<()> {
         max_views: config.views.max_concurrent,
         cache_dir: Some(config.data_dir.join("compiled")),
     })?;
-    let Some(module) = usable_module(process, runtime, &engine)? else {
+    let Some(module) = module::usable_module(process, runtime, &engine)? else {
         return Ok(());
     };
     let Some(store) = opening::open_store(process, runtime)? else {
@@ -182,13 +175,12 @@ fn index(process: &Process, runtime: &Handle) -> Result<()> {
     serving.open(store.clone(), module.clone());
     process.copies.open(store.clone());
     runtime.spawn(measure_store(store.clone(), metrics.clone(), control.clone()));
-    let login = process.credentials.clone().map(|c| Login {
-        username: c.username,
-        password: c.password,
-    });
-    let source = Configured::new(&config.source, config.identity.network, login.as_ref())?;
+    let source = Configured::new(&config.source, config.identity.network, process.login.as_ref())?;
     let shared = Shared {
-        settings: Arc::new(Settings::from(config)),
+        settings: Arc::new(Settings {
+            ends_on_lasting: process.one_shot,
+            ..Settings::from(config)
+        }),
         store,
         report: report.clone(),
         metrics: metrics.clone(),
@@ -196,96 +188,20 @@ fn index(process: &Process, runtime: &Handle) -> Result<()> {
         progress: progress.clone(),
     };
     let executor = Executor::new(Indexing::new(module));
-    let finished = Pipeline::new(Arc::new(source), shared, executor, runtime.clone()).run();
+    let end = Pipeline::new(Arc::new(source), shared, executor, runtime.clone()).run();
     progress.finish();
-    match finished {
-        Finished::Stopped if config.exit_at.is_some() => Err(anyhow!("stopped before the height given by --exit-at")),
-        Finished::Stopped | Finished::ReachedExit => Ok(()),
-        Finished::StoreFailed(fault) => Err(anyhow!("the store failed, start again: {fault}")),
-        Finished::Halted(halt) => Err(anyhow!("halted below block {}: {}", halt.height, halt.message)),
+    match end {
+        PipelineEnd::Stopped if config.exit_at.is_some() => {
+            Err(anyhow!("stopped before the height given by --exit-at"))
+        }
+        PipelineEnd::Stopped | PipelineEnd::ReachedExit => Ok(()),
+        PipelineEnd::SourceFailed(fault) => Err(anyhow!("the chain source cannot be used: {fault}")),
+        PipelineEnd::StoreFailed(fault) => Err(anyhow!("the store failed, start the process again: {fault}")),
+        PipelineEnd::Halted(halt) => Err(anyhow!("halted below block {}: {}", halt.height, halt.message)),
     }
 }
 
-/// The module, as soon as it can be used. None: asked to stop meanwhile.
-fn usable_module(process: &Process, runtime: &Handle, engine: &Engine) -> Result<Option<Module>> {
-    let source = module::Source::new(&process.config, &module::Limits::default())?;
-    let mut told = None;
-    let mut pause = MODULE_LOOK_EVERY;
-    loop {
-        let found = runtime.block_on(async {
-            tokio::select! {
-                () = process.control.stop_token().cancelled() => None,
-                bytes = source.bytes() => Some(bytes),
-            }
-        });
-        let Some(bytes) = found else { return Ok(None) };
-        let found = bytes
-            .map_err(|e| unusable(e.reason(), e))
-            .and_then(|bytes| Module::load(engine, &bytes).map_err(|e| unusable(e.reason(), e)));
-        show_module(&process.report, found.as_ref().err());
-        let unusable = match found {
-            Ok(module) => return Ok(Some(module)),
-            Err(unusable) => unusable,
-        };
-        if process.one_shot {
-            bail!("{}", unusable.message);
-        }
-        if told.as_ref() != Some(&unusable) {
-            tracing::error!(
-                reason = unusable.reason,
-                error = unusable.message,
-                "the module cannot be used, will look again"
-            );
-            told = Some(unusable);
-        }
-        // Bytes with the declared digest stay what they are: compiling them again would fail again.
-        let is_final = told.as_ref().is_some_and(|check| !is_worth_another_look(check));
-        let look_again = if is_final { Duration::MAX } else { pause };
-        if source.is_remote() {
-            pause = (pause * 2).min(FETCH_AGAIN_MAX);
-        }
-        let stopped = runtime.block_on(async {
-            tokio::time::timeout(look_again, process.control.stop_token().cancelled())
-                .await
-                .is_ok()
-        });
-        if stopped {
-            return Ok(None);
-        }
-    }
-}
-
-/// None: it can be used.
-fn show_module(report: &Report, unusable: Option<&Check>) {
-    report.update(|status| {
-        status.phase = match unusable {
-            None => Phase::Starting,
-            Some(_) => Phase::ModuleInvalid,
-        };
-        status.module = unusable.cloned().unwrap_or_else(|| Check {
-            ok: Some(true),
-            reason: module_reasons::VERIFIED.into(),
-            message: String::new(),
-        });
-    });
-}
-
-fn is_worth_another_look(check: &Check) -> bool {
-    matches!(
-        check.reason.as_str(),
-        module_reasons::NOT_FOUND | module_reasons::FETCH_FAILED | module_reasons::DIGEST_MISMATCH
-    )
-}
-
-fn unusable(reason: &str, error: impl std::error::Error + Send + Sync + 'static) -> Check {
-    Check {
-        ok: Some(false),
-        reason: reason.into(),
-        message: format!("{:#}", anyhow!(error)),
-    }
-}
-
-/// Keeps the figures of the store fresh. RocksDB answers from its own counters, without I/O.
+/// Keeps the store's metrics current. RocksDB answers from its own counters, without I/O.
 async fn measure_store(store: Store, metrics: Arc<Metrics>, control: Arc<Control>) {
     loop {
         let stats = store.stats();
@@ -297,38 +213,4 @@ async fn measure_store(store: Store, metrics: Arc<Metrics>, control: Arc<Control
             () = tokio::time::sleep(MEASURE_EVERY) => {}
         }
     }
-}
-
-async fn serve(
-    what: &'static str,
-    listen: &str,
-    router: Router,
-    closing: &CancellationToken,
-) -> Result<JoinHandle<()>> {
-    let listener = TcpListener::bind(listen)
-        .await
-        .with_context(|| format!("listen for {what} on {listen}"))?;
-    let closing = closing.clone();
-    Ok(tokio::spawn(async move {
-        let server = axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>());
-        if let Err(error) = server.with_graceful_shutdown(closing.cancelled_owned()).await {
-            tracing::error!(what, %error, "server ended");
-        }
-    }))
-}
-
-fn stop_on_signal(control: &Arc<Control>, report: &Arc<Report>) -> Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let (control, report) = (control.clone(), report.clone());
-    tokio::spawn(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        tracing::info!("asked to stop: finishing what is under way");
-        report.update(|status| status.phase = Phase::Stopping);
-        control.stop();
-    });
-    Ok(())
 }

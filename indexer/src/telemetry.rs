@@ -3,4 +3,6 @@
 pub mod logs;
 pub mod metrics;
 pub mod progress;
+pub mod pulse;
 pub mod report;
+pub mod units;

@@ -6,7 +6,10 @@
 use std::{fs, path::Path};
 
 use clap::error::ErrorKind;
-use crds::{Network, RefreshPolicy, pod::Module};
+use crds::{
+    Network, RefreshPolicy,
+    pod::{Module, Views},
+};
 use indexer::cli::args::{Cli, Command, Launch, LogFormat};
 
 const MANIFEST: &str = "tests/data/outpoints.yaml";
@@ -46,7 +49,13 @@ fn a_pods_configuration_is_taken_as_it_is() {
 
 #[test]
 fn a_configuration_takes_no_other_flags() {
-    for other in ["--port 1", "--manifest x", "--exit-at 5", "--auth a:b"] {
+    for other in [
+        "--port 1",
+        "--manifest x",
+        "--exit-at 5",
+        "--auth a:b",
+        "--view-timeout 1s",
+    ] {
         let error = launch(&format!("--config {CONFIG} {other}")).unwrap_err();
         assert!(error.contains("cannot be used with"), "{other}: {error}");
     }
@@ -125,7 +134,7 @@ fn the_flags_of_rockshrew_mono_suffice() {
     .unwrap();
     let config = launch.config;
     assert_eq!(config.indexer, "mine");
-    assert_eq!(config.identity.network, Network::Mainnet);
+    assert!(launch.ask_network, "the node knows");
     // sha256sum of the four bytes 00 61 73 6d.
     let sha256 = "cd5d4935a48c0672cb06407bb443bc0087aff947c6b864bac886982c73b3027f";
     assert_eq!(config.identity.module_sha256, sha256);
@@ -133,6 +142,70 @@ fn the_flags_of_rockshrew_mono_suffice() {
     assert_eq!(config.data_dir, folder.path());
     assert_eq!(config.source.urls, ["http://127.0.0.1:8332"], "without the credentials");
     assert_eq!(launch.credentials.unwrap().username, "user");
+}
+
+#[test]
+fn the_network_is_asked_of_the_node_only_where_nothing_declares_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let module = module(folder.path());
+    let node = "--daemon-rpc-url http://127.0.0.1:8332";
+    let cases = [
+        (format!("--indexer {module} {node} --block-files blocks"), None),
+        (
+            format!("--indexer {module} {node} --network testnet4"),
+            Some(Network::Testnet4),
+        ),
+        (
+            format!("--indexer {module} --block-files blocks"),
+            Some(Network::Mainnet),
+        ),
+        (format!("--manifest {MANIFEST} {node}"), Some(Network::Regtest)),
+        (format!("--config {CONFIG}"), Some(Network::Regtest)),
+    ];
+    for (line, declared) in cases {
+        let launch = launch(&line).unwrap();
+        let found = (!launch.ask_network).then_some(launch.config.identity.network);
+        assert_eq!(found, declared, "{line}");
+    }
+}
+
+#[test]
+fn views_are_bounded_by_flags_as_by_a_manifest() {
+    let views = |line: &str| launch(line).map(|launch| launch.config.views);
+    let declared = views(&format!("--manifest {MANIFEST}")).unwrap();
+    assert_eq!((declared.max_concurrent, declared.timeout_ms), (32, 10_000));
+    let flags = "--max-concurrent-views 4 --view-timeout 1m --view-memory-limit 64Mi --max-request-bytes 1Mi \
+                 --max-response-bytes 2Mi";
+    let expected = Views {
+        max_concurrent: 4,
+        timeout_ms: 60_000,
+        memory_limit_bytes: 64 << 20,
+        max_request_bytes: 1 << 20,
+        max_response_bytes: 2 << 20,
+    };
+    assert_eq!(views(&format!("--manifest {MANIFEST} {flags}")), Ok(expected));
+    let one = views(&format!("--manifest {MANIFEST} --view-timeout 500ms")).unwrap();
+    assert_eq!(
+        one,
+        Views {
+            timeout_ms: 500,
+            ..declared
+        }
+    );
+    for (flag, expected) in [
+        ("--view-timeout 10", "a time span such as"),
+        ("--view-timeout 0s", "views.timeout"),
+        ("--view-timeout 2h", "views.timeout"),
+        ("--view-memory-limit lots", "a size such as"),
+        ("--view-memory-limit 5Gi", "views.memoryLimit"),
+        ("--max-concurrent-views 0", "views.maxConcurrent"),
+        ("--max-concurrent-views 257", "views.maxConcurrent"),
+        ("--max-request-bytes 0", "views.maxRequestBytes"),
+        ("--max-response-bytes 2Gi", "views.maxResponseBytes"),
+    ] {
+        let error = views(&format!("--manifest {MANIFEST} {flag}")).unwrap_err();
+        assert!(error.contains(expected), "{flag}: {error}");
+    }
 }
 
 #[test]

@@ -128,7 +128,7 @@ async fn a_sync_that_is_killed_again_and_again_ends_like_an_undisturbed_one() {
         process.terminate();
         assert!(process.exit().await.success(), "{}", process.log());
     }
-    // Rows that nobody reads any more would not show in an answer.
+    // Rows that are no longer read would not appear in an answer.
     let [survived, fresh] = ["killed", "fresh"].map(|name| rows::dump(&folder.path().join(name).join("store")));
     assert!(survived == fresh, "the databases differ");
 }

@@ -1,7 +1,5 @@
 //! (I/O) Every write to the API server: objects, pods to be replaced, statuses.
 
-use std::{future::Future, time::Duration};
-
 use crds::{Indexer, IndexerStatus, Revision};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
@@ -10,87 +8,19 @@ use kube::{
 };
 use serde_json::json;
 
+mod changes;
+mod error;
+
+pub use changes::{Changes, changes};
+pub use error::{Class, Error};
+
 use crate::{
+    facts::{Observed, ObservedPod},
     names::{LABEL_INDEXER, LABEL_SERVES, MANAGER, SERVES, SERVES_NOT},
-    observe::{Observed, ObservedPod, Owner, owner},
-    plan::{Child, ChildKind, Plan},
-    sampler::Key,
+    objects::{ChildKind, Key, Owner, owner},
+    plan::{Child, Plan},
 };
-
-/// The longest wait for one answer, above what the API server itself allows a webhook (30 s at most, 10 s by default).
-/// A call that hangs must not keep one of the few places for passes.
-pub const CALL_TIMEOUT: Duration = Duration::from_secs(35);
-
-/// A refused or lost API call.
-#[derive(Debug, thiserror::Error)]
-#[error("{action} {object}")]
-pub struct Error {
-    action: &'static str,
-    object: String,
-    revision: Option<Revision>,
-    #[source]
-    cause: Cause,
-}
-
-#[derive(Debug, thiserror::Error)]
-enum Cause {
-    #[error(transparent)]
-    Call(Box<kube::Error>),
-    #[error("no answer within {} s", CALL_TIMEOUT.as_secs())]
-    Timeout,
-    #[error("it exists and is not this Indexer's")]
-    Foreign,
-}
-
-/// What a failed pass waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Class {
-    /// The server or the way to it may be well again soon.
-    RetryLater,
-    /// The same request would be refused again: the resource, or what is in its way, must change first.
-    AwaitChange,
-    /// The object to be written is gone, so there is nothing left to do.
-    Gone,
-}
-
-impl Error {
-    /// What to do about it. A 403 is tried again: an API server that just started has not read its roles yet, and a
-    /// missing right may be granted later.
-    #[must_use]
-    pub fn class(&self) -> Class {
-        match &self.cause {
-            Cause::Call(error) => match error.as_ref() {
-                kube::Error::Api(status) => match status.code {
-                    400 | 422 => Class::AwaitChange,
-                    404 => Class::Gone,
-                    _ => Class::RetryLater,
-                },
-                _ => Class::RetryLater,
-            },
-            Cause::Timeout => Class::RetryLater,
-            Cause::Foreign => Class::AwaitChange,
-        }
-    }
-
-    /// The revision whose object it was; none for what serves all of them.
-    #[must_use]
-    pub fn revision(&self) -> Option<&Revision> {
-        self.revision.as_ref()
-    }
-
-    /// For a condition: what was tried, and the server's own words.
-    #[must_use]
-    pub fn told(&self) -> String {
-        match &self.cause {
-            Cause::Foreign => format!("{} exists and is not this Indexer's", self.object),
-            Cause::Call(error) => match error.as_ref() {
-                kube::Error::Api(status) => format!("{self}: {}", status.message),
-                other => format!("{self}: {other}"),
-            },
-            Cause::Timeout => format!("{self}: {}", self.cause),
-        }
-    }
-}
+use error::{Cause, bounded};
 
 /// What bringing the objects in line with the plan took.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -106,7 +36,7 @@ pub struct Done {
 /// # Errors
 /// The first call that fails. The pass that follows goes on where this one stopped.
 pub async fn apply(client: &Client, key: &Key, plan: &Plan, observed: &Observed) -> Result<Done, Error> {
-    let changes = plan.changes(observed);
+    let changes = changes(plan, observed);
     let mut done = Done::default();
     for child in changes.apply {
         let live = observed.children.get(&(child.kind, child.name.clone()));
@@ -151,11 +81,11 @@ async fn refuse_foreign(client: &Client, key: &Key, child: &Child) -> Result<(),
     let uid = child.body["metadata"]["ownerReferences"][0]["uid"]
         .as_str()
         .unwrap_or_default();
-    let is_foreign = |object: &DynamicObject| match owner(&object.metadata, uid) {
+    let is_foreign = |object: &DynamicObject| match owner(&object.metadata, key, uid) {
         Owner::This => false,
         // What `kubectl delete --cascade=orphan` left of an earlier Indexer of this name is taken over.
         Owner::Nobody => object.labels().get(LABEL_INDEXER) != Some(&key.name),
-        Owner::Another => true,
+        Owner::Predecessor | Owner::Another => true,
     };
     if found.items.iter().any(is_foreign) {
         return Err(error(Cause::Foreign));
@@ -209,11 +139,11 @@ pub async fn let_serve(client: &Client, key: &Key, pod: &ObservedPod, serves: bo
     }
 }
 
-/// Writes a status to the resource with this unique id.
+/// Writes a status to the resource with this unique id. Returns the resource version it has there.
 ///
 /// # Errors
 /// If the call fails; with [`Class::Gone`] if the resource was deleted meanwhile.
-pub async fn status(client: &Client, key: &Key, uid: &str, status: &IndexerStatus) -> Result<(), Error> {
+pub async fn status(client: &Client, key: &Key, uid: &str, status: &IndexerStatus) -> Result<Option<String>, Error> {
     let body = json!({
         "apiVersion": Indexer::api_version(&()),
         "kind": Indexer::kind(&()),
@@ -223,9 +153,8 @@ pub async fn status(client: &Client, key: &Key, uid: &str, status: &IndexerStatu
     let params = PatchParams::apply(MANAGER).force();
     let indexers = indexers(client, key);
     let written = bounded(indexers.patch_status(&key.name, &params, &Patch::Apply(&body))).await;
-    written
-        .map(drop)
-        .map_err(|cause| Error::of_indexer("write the status of", key, cause))
+    let written = written.map_err(|cause| Error::of_indexer("write the status of", key, cause))?;
+    Ok(written.metadata.resource_version)
 }
 
 /// Reads the status of a resource whose spec cannot be read.
@@ -241,40 +170,6 @@ pub async fn read_status(client: &Client, key: &Key) -> Result<Option<IndexerSta
         .get("status")
         .cloned()
         .and_then(|status| serde_json::from_value(status).ok()))
-}
-
-impl Error {
-    fn new(action: &'static str, kind: ChildKind, name: &str, cause: Cause) -> Self {
-        Self {
-            action,
-            object: format!("{} {name}", kind.api_resource().kind),
-            revision: None,
-            cause,
-        }
-    }
-
-    fn of_child(action: &'static str, child: &Child, cause: Cause) -> Self {
-        Self {
-            revision: child.revision(),
-            ..Self::new(action, child.kind, &child.name, cause)
-        }
-    }
-
-    fn of_indexer(action: &'static str, key: &Key, cause: Cause) -> Self {
-        Self {
-            action,
-            object: format!("Indexer {}", key.name),
-            revision: None,
-            cause,
-        }
-    }
-}
-
-async fn bounded<T>(call: impl Future<Output = kube::Result<T>>) -> Result<T, Cause> {
-    match tokio::time::timeout(CALL_TIMEOUT, call).await {
-        Ok(answered) => answered.map_err(|error| Cause::Call(Box::new(error))),
-        Err(_) => Err(Cause::Timeout),
-    }
 }
 
 /// The object with this id and no other one of its name.

@@ -5,8 +5,8 @@ use std::{fmt::Write as _, time::Duration};
 use crds::{CompareView, Comparison, Revision, ViewDifference};
 
 use crate::{
-    observe::{Observed, ObservedPod},
-    sampler::{Answer, Sampler, Target},
+    facts::{Observed, ObservedPod, Target},
+    pod_client::{Answer, PodClient},
     validate::ValidIndexer,
 };
 
@@ -32,7 +32,7 @@ pub async fn compare(
     observed: &Observed,
     active: &Revision,
     candidate: &Revision,
-    sampler: &Sampler,
+    client: &PodClient,
 ) -> Result<Comparison, String> {
     let (ours, our_height) = furthest(observed, active)?;
     let (theirs, their_height) = furthest(observed, candidate)?;
@@ -43,7 +43,7 @@ pub async fn compare(
     for question in &questions {
         let ask = |target| {
             let CompareView { function, input, .. } = question.view;
-            sampler.view(target, function, input, question.height, timeout)
+            client.view(target, function, input, question.height, timeout)
         };
         let (from_active, from_candidate) = futures::future::join(ask(ours), ask(theirs)).await;
         let (from_active, from_candidate) = (from_active?, from_candidate?);

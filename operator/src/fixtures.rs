@@ -16,11 +16,11 @@ use kube::{Client, client::Body};
 use serde_json::{Value, json};
 
 use crate::{
+    facts::{Observed, ObservedPod, Sample, Target},
     names,
-    observe::{Observed, ObservedPod},
+    objects::Key,
     plan::Plan,
-    rollout::{Rollout, World, rollout},
-    sampler::{Key, Sample, Target},
+    rollout::{Decision, World, decide},
     validate::{Defaults, ValidIndexer, validate},
 };
 
@@ -68,12 +68,9 @@ pub(crate) fn key() -> Key {
 }
 
 /// The decision for an Indexer of which nothing exists yet: its own revision serves.
-pub(crate) fn settled(valid: &ValidIndexer) -> Rollout {
+pub(crate) fn settled(valid: &ValidIndexer) -> Decision {
     let observed = Observed::default();
-    rollout(
-        valid,
-        &World::of(valid, &observed, None, None, None, Timestamp::UNIX_EPOCH),
-    )
+    decide(valid, &World::of(valid, &observed, None, None, Timestamp::UNIX_EPOCH))
 }
 
 /// What a pod says that has indexed up to this height, which is the tip.
@@ -109,6 +106,7 @@ pub(crate) fn following(height: u32) -> pod::Status {
         trouble: None,
         halt: None,
         last_refresh_request: None,
+        block_under_way: None,
         lineage: Vec::new(),
         seed: pod::Check::default(),
     }
@@ -165,6 +163,7 @@ pub(crate) fn stateful_set(template: &str) -> StatefulSet {
 pub(crate) fn pod(name: &str, status: &Value) -> Pod {
     let mut labels = names::pod_labels("one", &valid().revision);
     labels.insert("controller-revision-hash".into(), "new".into());
+    labels.insert(names::LABEL_SERVES.into(), names::SERVES.into());
     serde_json::from_value(json!({
         "metadata": {"name": name, "namespace": "ns", "uid": format!("uid-of-{name}"), "labels": labels},
         "status": status,

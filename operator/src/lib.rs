@@ -7,16 +7,31 @@
 //!     └── wakes ── sampler ◄── /status of every pod
 //! ```
 //!
-//! [`reconcile`] is that line as code. What is marked pure takes and returns values; no client, clock or socket.
+//! [`reconcile`] is that line as code. What is marked pure takes and returns values; no client, clock or socket. Modules
+//! import only what stands above them:
+//!
+//! ```text
+//!   names, objects        what everything is called; what can be read from any object
+//!   record, validate      what a revision is; a spec without a flaw
+//!   facts                 what is known about objects and pods
+//!   pod_client, sampler, observe    collect the facts
+//!   rollout               which revisions exist and which one serves
+//!   plan, apply           the objects that should exist; writing them
+//!   status, transitions   what is shown
+//!   reconcile, run        one pass; the process
+//! ```
 
 pub mod admin;
 pub mod apply;
 pub mod args;
 pub mod compare;
+pub mod facts;
 pub mod metrics;
 pub mod names;
+pub mod objects;
 pub mod observe;
 pub mod plan;
+pub mod pod_client;
 pub mod reconcile;
 pub mod record;
 pub mod refresh;

@@ -2,33 +2,27 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use crds::Revision;
-use k8s_openapi::{
-    api::{
-        apps::v1::StatefulSet,
-        core::v1::{ConfigMap, Pod, Service, ServiceAccount},
-        policy::v1::PodDisruptionBudget,
-    },
-    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+use k8s_openapi::api::{
+    apps::v1::StatefulSet,
+    core::v1::{ConfigMap, Pod, Service, ServiceAccount},
+    policy::v1::PodDisruptionBudget,
 };
 use kube::{Resource, ResourceExt, runtime::reflector::Store};
 use serde::Serialize;
 use serde_json::Value;
 
-pub mod consistency;
 mod digests;
-pub mod obstacles;
-pub mod pod;
+mod obstacles;
 
-pub use consistency::{Consistency, Difference};
-pub use pod::ObservedPod;
+pub use obstacles::obstacle;
 
 use crate::{
+    facts::{Observed, ObservedPod},
     names,
-    plan::{self, ChildKind},
-    record::{Record, records},
-    rollout::Served,
-    sampler::{Key, Sample, Sampler},
+    objects::{ChildKind, Key, Owner, Served, owner},
+    pod_client::PodClient,
+    record::records,
+    sampler::Sampler,
 };
 
 /// The watch caches of one scope, each limited to the objects this operator manages.
@@ -48,27 +42,6 @@ pub struct Stores {
     pub budgets: Store<PodDisruptionBudget>,
 }
 
-/// All that is known of one Indexer's objects at one moment.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Observed {
-    /// Objects it owns, by kind and name, as the API server has them.
-    pub children: BTreeMap<(ChildKind, String), Value>,
-    /// Whether there are objects that an earlier Indexer of the same name still owns.
-    pub has_leftovers: bool,
-    /// Its stateful sets once more, typed.
-    pub stateful_sets: Vec<StatefulSet>,
-    /// Its pods, by name.
-    pub pods: Vec<ObservedPod>,
-    /// What its Service for clients says; none if there is none.
-    pub served: Option<Served>,
-    /// Every revision that has a stateful set, and its record if it can be read.
-    pub records: BTreeMap<Revision, Option<Record>>,
-    /// Whether the pods of a revision agree.
-    pub consistency: BTreeMap<Revision, Consistency>,
-    /// What keeps pods of a revision from being made, in Kubernetes' words.
-    pub obstacles: BTreeMap<Revision, String>,
-}
-
 impl Stores {
     /// Waits until every cache was filled once. A pass before that would take absent for missing.
     ///
@@ -86,32 +59,31 @@ impl Stores {
 
 /// Gathers what there is of one Indexer. `uid` is that of the resource: what an earlier one of the same name left
 /// behind is not its own.
-pub async fn observe(stores: &Stores, sampler: &Sampler, key: &Key, uid: &str) -> Observed {
-    let mut children = BTreeMap::new();
-    let mut has_leftovers = false;
+pub async fn observe(
+    stores: &Stores,
+    sampler: &Sampler,
+    client: &PodClient,
+    key: &Key,
+    uid: &str,
+    max_behind: u32,
+) -> Observed {
     let stateful_sets = of(&stores.stateful_sets, key);
-    has_leftovers |= collect(
-        &mut children,
-        ChildKind::ServiceAccount,
-        &of(&stores.service_accounts, key),
-        uid,
-    );
-    has_leftovers |= collect(&mut children, ChildKind::ConfigMap, &of(&stores.config_maps, key), uid);
-    has_leftovers |= collect(&mut children, ChildKind::Service, &of(&stores.services, key), uid);
-    has_leftovers |= collect(
-        &mut children,
-        ChildKind::PodDisruptionBudget,
-        &of(&stores.budgets, key),
-        uid,
-    );
-    has_leftovers |= collect(&mut children, ChildKind::StatefulSet, &stateful_sets, uid);
+    let mut owned = Owned::new(key, uid);
+    owned.collect(ChildKind::ServiceAccount, &of(&stores.service_accounts, key));
+    owned.collect(ChildKind::ConfigMap, &of(&stores.config_maps, key));
+    owned.collect(ChildKind::Service, &of(&stores.services, key));
+    owned.collect(ChildKind::PodDisruptionBudget, &of(&stores.budgets, key));
+    owned.collect(ChildKind::StatefulSet, &stateful_sets);
+    let Owned {
+        children, leftovers, ..
+    } = owned;
     let mut pods: Vec<ObservedPod> = of(&stores.pods, key)
         .iter()
         .filter_map(|pod| ObservedPod::read(pod, key))
         .collect();
     pods.sort_by(|a, b| a.name.cmp(&b.name));
     let targets: Vec<_> = pods.iter().filter_map(|pod| pod.target.clone()).collect();
-    let mut samples = sampler.observe(key, &targets).await;
+    let mut samples = sampler.observe(key, &targets, max_behind).await;
     for pod in &mut pods {
         if let Some(sample) = pod.target.as_ref().and_then(|target| samples.remove(target)) {
             pod.sample = sample;
@@ -119,32 +91,19 @@ pub async fn observe(stores: &Stores, sampler: &Sampler, key: &Key, uid: &str) -
     }
     let stateful_sets = stateful_sets
         .iter()
-        .filter(|set| owner(set.meta(), uid) == Owner::This)
+        .filter(|set| owner(set.meta(), key, uid) == Owner::This)
         .map(|set| (**set).clone());
-    let consistency = digests::compare_pods(sampler, &pods).await;
+    let consistency = digests::compare_pods(client, &pods).await;
     Observed {
         served: children
             .get(&(ChildKind::Service, names::shared(&key.name)))
-            .and_then(plan::served),
+            .and_then(Served::read),
         records: records(&children),
         children,
-        has_leftovers,
+        leftovers,
         stateful_sets: stateful_sets.collect(),
         pods,
         consistency,
-        obstacles: BTreeMap::new(),
-    }
-}
-
-impl Observed {
-    /// The pods of one revision.
-    pub fn pods_of(&self, revision: &crds::Revision) -> impl Iterator<Item = &ObservedPod> {
-        self.pods.iter().filter(move |pod| pod.revision == *revision)
-    }
-
-    /// The samples of one revision's pods that answered.
-    pub fn answers_of(&self, revision: &crds::Revision) -> impl Iterator<Item = &crds::pod::Status> {
-        self.pods_of(revision).map(|pod| &pod.sample).filter_map(Sample::answer)
     }
 }
 
@@ -161,50 +120,42 @@ where
     })
 }
 
-/// Sorts out who owns these objects. Returns whether an earlier Indexer owns one of them. One that nobody owns, as
-/// `kubectl delete --cascade=orphan` leaves it, is adopted by applying.
-fn collect<K: Resource + Serialize>(
-    children: &mut BTreeMap<(ChildKind, String), Value>,
-    kind: ChildKind,
-    objects: &[Arc<K>],
-    uid: &str,
-) -> bool {
-    let mut has_leftovers = false;
-    for object in objects {
-        match owner(object.meta(), uid) {
-            // Types of the API turn into JSON without exception; one that did not would be applied anew, not lost.
-            Owner::This => {
-                if let Ok(body) = serde_json::to_value(&**object) {
-                    children.insert((kind, object.name_any()), body);
-                }
-            }
-            Owner::Another => has_leftovers = true,
-            Owner::Nobody => {}
+/// The objects that carry the labels of one Indexer, sorted by their owner.
+struct Owned<'a> {
+    key: &'a Key,
+    uid: &'a str,
+    children: BTreeMap<(ChildKind, String), Value>,
+    leftovers: Vec<String>,
+}
+
+impl<'a> Owned<'a> {
+    fn new(key: &'a Key, uid: &'a str) -> Self {
+        Self {
+            key,
+            uid,
+            children: BTreeMap::new(),
+            leftovers: Vec::new(),
         }
     }
-    has_leftovers
-}
 
-/// Whose an object is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Owner {
-    /// The Indexer with the id asked for.
-    This,
-    /// Something else.
-    Another,
-    /// It carries no owner reference.
-    Nobody,
-}
-
-/// Whose an object is, seen from the Indexer with this unique id.
-#[must_use]
-pub fn owner(meta: &ObjectMeta, uid: &str) -> Owner {
-    let owners = meta.owner_references.as_deref().unwrap_or_default();
-    if owners.iter().any(|owner| owner.uid == uid) {
-        Owner::This
-    } else if owners.is_empty() {
-        Owner::Nobody
-    } else {
-        Owner::Another
+    /// Adds objects of one kind. One without an owner, as `kubectl delete --cascade=orphan` leaves it, is adopted by
+    /// applying. One of a stranger is not in the way, whatever its labels say: if it has a name that is planned, applying
+    /// refuses it and names it.
+    fn collect<K: Resource + Serialize>(&mut self, kind: ChildKind, objects: &[Arc<K>]) {
+        for object in objects {
+            match owner(object.meta(), self.key, self.uid) {
+                // Types of the API turn into JSON without exception; one that did not would be applied anew, not lost.
+                Owner::This => {
+                    if let Ok(body) = serde_json::to_value(&**object) {
+                        self.children.insert((kind, object.name_any()), body);
+                    }
+                }
+                Owner::Predecessor => {
+                    let name = object.name_any();
+                    self.leftovers.push(format!("{} {name}", kind.api_resource().kind));
+                }
+                Owner::Another | Owner::Nobody => {}
+            }
+        }
     }
 }

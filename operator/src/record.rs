@@ -6,11 +6,14 @@
 
 use std::collections::BTreeMap;
 
-use crds::{Identity, Revision};
+use crds::{ConfigMapKey, HttpModule, Identity, OciModule, Revision};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{names, plan::ChildKind, validate::ModuleSource, validate::ValidIndexer};
+use crate::{
+    names,
+    objects::{ChildKind, revision_of},
+};
 
 /// What is particular to one revision's pods.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +34,18 @@ pub struct Record {
     pub seed: Option<SeedRecord>,
 }
 
+/// Where pods find the module's bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ModuleSource {
+    /// In a `ConfigMap`.
+    ConfigMap(ConfigMapKey),
+    /// At a web server.
+    Http(HttpModule),
+    /// In a registry.
+    Oci(OciModule),
+}
+
 /// A copy of another revision's data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -42,18 +57,6 @@ pub struct SeedRecord {
 }
 
 impl Record {
-    /// What the spec says, begun from nothing.
-    #[must_use]
-    pub fn declared(valid: &ValidIndexer) -> Self {
-        Self {
-            identity: valid.identity.clone(),
-            module: valid.module.clone(),
-            in_place: false,
-            in_place_at: None,
-            seed: None,
-        }
-    }
-
     /// As it stands in the annotation.
     #[must_use]
     #[allow(clippy::expect_used)] // texts and numbers all have a JSON form
@@ -83,12 +86,6 @@ pub fn records(children: &BTreeMap<(ChildKind, String), Value>) -> BTreeMap<Revi
         .collect()
 }
 
-/// The revision an object belongs to, by its label.
-#[must_use]
-pub fn revision_of(object: &Value) -> Option<Revision> {
-    Revision::parse(object["metadata"]["labels"][names::LABEL_REVISION].as_str()?)
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -105,7 +102,7 @@ mod tests {
                 from: fixtures::valid().revision,
                 at_height: 3,
             }),
-            ..Record::declared(&fixtures::valid())
+            ..fixtures::valid().declared()
         };
         let object = |text: Option<&str>| {
             json!({"metadata": {"labels": {names::LABEL_REVISION: fixtures::valid().revision},

@@ -1,40 +1,16 @@
 //! (pure) A refresh a person asked for by annotation: who still has to act on it, and when it is done.
 
 use crds::{IndexerStatus, Revision};
-use kube::core::ObjectMeta;
 
-use crate::{names, observe::Observed, sampler::Target, validate::ValidIndexer};
-
-/// The longest refresh request a pod takes, in bytes (see `crds::pod::RefreshRequest`).
-pub const REQUEST_BYTES_MAX: usize = 256;
-
-/// A request that no pod takes. It is ignored: an annotation must not stop what the spec asks for.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the annotation {} has {bytes} bytes and is ignored; at most {REQUEST_BYTES_MAX} are taken",
-    names::ANNOTATION_REFRESH
-)]
-pub struct TooLong {
-    bytes: usize,
-}
-
-/// The request in the annotations of an Indexer; an empty one is none.
-///
-/// # Errors
-/// If it is too long.
-pub fn requested(meta: &ObjectMeta) -> Result<Option<String>, TooLong> {
-    let annotations = meta.annotations.as_ref();
-    let request = annotations.and_then(|all| all.get(names::ANNOTATION_REFRESH));
-    match request.filter(|id| !id.is_empty()) {
-        Some(id) if id.len() > REQUEST_BYTES_MAX => Err(TooLong { bytes: id.len() }),
-        request => Ok(request.cloned()),
-    }
-}
+use crate::{
+    facts::{Observed, Target},
+    validate::ValidIndexer,
+};
 
 /// The request every pod must act on; none if there is none, or if it was handled before.
 #[must_use]
-pub fn pending<'a>(valid: &'a ValidIndexer, previous: Option<&IndexerStatus>) -> Option<&'a str> {
-    let handled = previous.and_then(|status| status.last_handled_refresh_at.as_deref());
+pub fn pending<'a>(valid: &'a ValidIndexer, last_status: Option<&IndexerStatus>) -> Option<&'a str> {
+    let handled = last_status.and_then(|status| status.last_handled_refresh_at.as_deref());
     valid
         .refresh_request
         .as_deref()
@@ -61,10 +37,10 @@ pub fn handled(
     valid: &ValidIndexer,
     serving: &Revision,
     observed: &Observed,
-    previous: Option<&IndexerStatus>,
+    last_status: Option<&IndexerStatus>,
 ) -> Option<String> {
-    let before = previous.and_then(|status| status.last_handled_refresh_at.clone());
-    let Some(request) = pending(valid, previous) else {
+    let before = last_status.and_then(|status| status.last_handled_refresh_at.clone());
+    let Some(request) = pending(valid, last_status) else {
         return before;
     };
     let acted = |status: &&crds::pod::Status| status.last_refresh_request.as_deref() == Some(request);
@@ -81,23 +57,9 @@ pub fn handled(
 mod tests {
     use super::*;
     use crate::{
-        fixtures::{answering_pod, following, indexer_asking_for_refresh, valid},
-        sampler::Sample,
+        facts::Sample,
+        fixtures::{answering_pod, following, valid},
     };
-
-    #[test]
-    fn an_empty_request_is_none_and_a_long_one_is_refused() {
-        let long = "x".repeat(256);
-        let cases = [
-            (String::new(), Ok(None)),
-            (long.clone(), Ok(Some(long.clone()))),
-            (format!("{long}x"), Err(TooLong { bytes: 257 })),
-        ];
-        for (id, expected) in cases {
-            let meta = indexer_asking_for_refresh(&id).metadata;
-            assert_eq!(requested(&meta), expected, "{} bytes", id.len());
-        }
-    }
 
     fn observed(echoes: &[Option<&str>]) -> Observed {
         let pods = echoes.iter().enumerate().map(|(i, echo)| {
@@ -118,7 +80,7 @@ mod tests {
         let mut valid = valid();
         valid.replicas = 2;
         valid.refresh_request = Some("b".into());
-        let previous = IndexerStatus {
+        let last_status = IndexerStatus {
             last_handled_refresh_at: Some("a".into()),
             ..IndexerStatus::default()
         };
@@ -132,7 +94,7 @@ mod tests {
             let observed = observed(echoes);
             assert_eq!(targets(&valid.revision, &observed, "b").len(), asked, "{echoes:?}");
             assert_eq!(
-                handled(&valid, &valid.revision, &observed, Some(&previous)).as_deref(),
+                handled(&valid, &valid.revision, &observed, Some(&last_status)).as_deref(),
                 Some(expected),
                 "{echoes:?}"
             );
@@ -143,13 +105,13 @@ mod tests {
     fn a_handled_request_is_not_made_again_by_a_pod_that_restarted() {
         let mut valid = valid();
         valid.refresh_request = Some("a".into());
-        let previous = IndexerStatus {
+        let last_status = IndexerStatus {
             last_handled_refresh_at: Some("a".into()),
             ..IndexerStatus::default()
         };
-        assert_eq!(pending(&valid, Some(&previous)), None);
+        assert_eq!(pending(&valid, Some(&last_status)), None);
         assert_eq!(
-            handled(&valid, &valid.revision, &observed(&[None]), Some(&previous)).as_deref(),
+            handled(&valid, &valid.revision, &observed(&[None]), Some(&last_status)).as_deref(),
             Some("a")
         );
     }

@@ -6,28 +6,27 @@
 
 use std::{
     collections::HashMap,
-    fmt,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
-use crds::pod::{OPS_PORT, RefreshRequest};
 use futures::{StreamExt, stream};
 use tokio::{sync::mpsc, time::MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
-pub mod change;
-mod query;
-mod sample;
+use crate::{
+    facts::{
+        Sample, Target,
+        change::{Change, change},
+    },
+    metrics::Metrics,
+    objects::Key,
+    pod_client::PodClient,
+};
 
-use change::{Change, change};
-pub use query::Answer;
-pub use sample::{BODY_BYTES_MAX, Sample, Target};
-
-use crate::metrics::Metrics;
-
-/// One request, from connect to the last byte. A pod answers from memory in a millisecond; two seconds is a full node.
-const TIMEOUT: Duration = Duration::from_secs(2);
 /// Between two samples of a pod that starts, syncs, waits or fails.
 const UNSETTLED_INTERVAL: Duration = Duration::from_secs(2);
 /// Between two samples of a pod that sits at the tip. A third of the 15 s in which a crossing must be shown.
@@ -39,25 +38,12 @@ const CONCURRENCY: usize = 16;
 /// One failed request of a pod that answered before is no fact yet: a busy node loses one now and then.
 const FAILURES_UNTIL_SILENT: u32 = 2;
 
-/// Namespace and name of an Indexer.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Key {
-    /// Its namespace.
-    pub namespace: String,
-    /// Its name.
-    pub name: String,
-}
-
-impl fmt::Display for Key {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.namespace, self.name)
-    }
-}
-
 /// See the module.
 pub struct Sampler {
-    http: reqwest::Client,
+    pods: PodClient,
     groups: Mutex<HashMap<Key, Group>>,
+    /// The pods of all groups, as the metric has them.
+    counted: AtomicUsize,
     wake: mpsc::Sender<Key>,
     metrics: Metrics,
 }
@@ -66,6 +52,7 @@ pub struct Sampler {
 struct Group {
     pods: HashMap<Target, Polled>,
     shown_at: Instant,
+    max_behind: u32,
 }
 
 struct Polled {
@@ -77,23 +64,15 @@ struct Polled {
 
 impl Sampler {
     /// A sampler that sends the key of an Indexer to `wake` when there is news of one of its pods.
-    ///
-    /// # Errors
-    /// If the HTTP client cannot be made.
-    pub fn new(wake: mpsc::Sender<Key>, metrics: Metrics) -> Result<Self, reqwest::Error> {
-        // Pods are asked by address and on a network of their own: no proxy, no redirect.
-        let http = reqwest::Client::builder()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .timeout(TIMEOUT)
-            .pool_max_idle_per_host(1)
-            .build()?;
-        Ok(Self {
-            http,
+    #[must_use]
+    pub fn new(pods: PodClient, wake: mpsc::Sender<Key>, metrics: Metrics) -> Self {
+        Self {
+            pods,
             groups: Mutex::default(),
+            counted: AtomicUsize::new(0),
             wake,
             metrics,
-        })
+        }
     }
 
     /// Polls until `stop`.
@@ -110,7 +89,7 @@ impl Sampler {
 
     /// From now on asks these targets, and no others, for this Indexer, and returns the latest answers. Targets that
     /// were not asked before are asked first, which takes up to the timeout of a request.
-    pub async fn observe(&self, key: &Key, targets: &[Target]) -> HashMap<Target, Sample> {
+    pub async fn observe(&self, key: &Key, targets: &[Target], max_behind: u32) -> HashMap<Target, Sample> {
         let new = self.not_asked_yet(key, targets);
         let asked: HashMap<Target, Sample> = stream::iter(new)
             .map(|target| async move {
@@ -128,7 +107,9 @@ impl Sampler {
             let group = groups.entry(key.clone()).or_insert_with(|| Group {
                 pods: HashMap::new(),
                 shown_at: now,
+                max_behind,
             });
+            group.max_behind = max_behind;
             group.pods.retain(|target, _| targets.contains(target));
             group.pods.extend(
                 asked
@@ -140,7 +121,7 @@ impl Sampler {
                 polled.shown = polled.latest.clone();
             }
         }
-        self.metrics.sampled_pods(groups.values().map(|g| g.pods.len()).sum());
+        self.count(&groups);
         groups
             .get(key)
             .map(|g| g.pods.iter().map(|(t, p)| (t.clone(), p.latest.clone())).collect())
@@ -149,24 +130,17 @@ impl Sampler {
 
     /// Drops what is known of an Indexer that is gone.
     pub fn forget(&self, key: &Key) {
-        self.groups().remove(key);
+        let mut groups = self.groups();
+        groups.remove(key);
+        self.count(&groups);
     }
 
-    /// Asks a pod for a fresh guest instance. Asking again with the same id is harmless.
-    ///
-    /// # Errors
-    /// What went wrong, for people.
-    pub async fn request_refresh(&self, target: &Target, id: &str) -> Result<(), String> {
-        let request = self
-            .http
-            .post(url(target, "refresh"))
-            .json(&RefreshRequest { id: id.to_owned() });
-        let response = request.send().await.map_err(|e| told(&e))?;
-        if response.status().is_success() {
-            Ok(())
-        } else {
-            Err(format!("it answered {}", response.status()))
-        }
+    /// Adds to the metric what the pods of this scope have become more, or fewer: all scopes share it.
+    fn count(&self, groups: &HashMap<Key, Group>) {
+        let pods = groups.values().map(|group| group.pods.len()).sum();
+        // Called with the lock on the groups held, so no count is lost between two.
+        let before = self.counted.swap(pods, Ordering::Relaxed);
+        self.metrics.sampled_pods_changed(before, pods);
     }
 
     fn not_asked_yet(&self, key: &Key, targets: &[Target]) -> Vec<Target> {
@@ -209,36 +183,16 @@ impl Sampler {
         let news = group
             .pods
             .values()
-            .map(|p| change(&p.shown, &p.latest))
+            .map(|p| change(&p.shown, &p.latest, group.max_behind))
             .max()
             .unwrap_or(Change::Nothing);
         news.is_due(now.duration_since(group.shown_at))
     }
 
     async fn ask(&self, target: &Target) -> Result<Sample, String> {
-        let read = self.body(target).await.and_then(|body| target.read(&body));
-        self.metrics.sampled(read.is_ok());
-        read.map(|status| Sample::Answer(Box::new(status)))
-    }
-
-    async fn body(&self, target: &Target) -> Result<Vec<u8>, String> {
-        let mut response = self
-            .http
-            .get(url(target, "status"))
-            .send()
-            .await
-            .map_err(|e| told(&e))?;
-        if !response.status().is_success() {
-            return Err(format!("it answered {}", response.status()));
-        }
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|e| told(&e))? {
-            if body.len() + chunk.len() > BODY_BYTES_MAX {
-                return Err(format!("its status is longer than {BODY_BYTES_MAX} bytes"));
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(body)
+        let status = self.pods.status(target).await;
+        self.metrics.sampled(status.is_ok());
+        status.map(|status| Sample::Answer(Box::new(status)))
     }
 
     fn groups(&self) -> MutexGuard<'_, HashMap<Key, Group>> {
@@ -284,23 +238,10 @@ fn interval(latest: &Sample, failures: u32) -> Duration {
     }
 }
 
-fn url(target: &Target, path: &str) -> String {
-    format!("http://{}/{path}", std::net::SocketAddr::new(target.address, OPS_PORT))
-}
-
-/// What is wrong with a request in few and steady words: addresses and system texts stay in the log.
-fn told(error: &reqwest::Error) -> String {
-    if error.is_timeout() {
-        "no answer in time".into()
-    } else if error.is_connect() {
-        "no connection".into()
-    } else {
-        "its answer broke off".into()
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use crds::MAX_BEHIND;
+
     use super::*;
     use crate::fixtures::{following, target};
 
@@ -325,14 +266,21 @@ mod tests {
     #[tokio::test]
     async fn numbers_wake_once_per_interval_and_rest_never() {
         let (wake, _woken) = mpsc::channel(1);
-        let sampler = Sampler::new(wake, Metrics::new().unwrap()).unwrap();
+        let sampler = Sampler::new(PodClient::new().unwrap(), wake, Metrics::new().unwrap());
         let key = Key {
             namespace: "ns".into(),
             name: "one".into(),
         };
         let start = Instant::now();
         let pods = HashMap::from([(target("one-0"), Polled::new(answer(100), start))]);
-        sampler.groups().insert(key.clone(), Group { pods, shown_at: start });
+        sampler.groups().insert(
+            key.clone(),
+            Group {
+                pods,
+                shown_at: start,
+                max_behind: MAX_BEHIND,
+            },
+        );
         let at = |seconds| start + Duration::from_secs(seconds);
         assert!(!sampler.note(&key, &target("one-0"), Ok(answer(100)), at(600)));
         assert!(!sampler.note(&key, &target("one-0"), Ok(answer(101)), at(29)));
@@ -346,14 +294,37 @@ mod tests {
     #[tokio::test]
     async fn a_pod_that_does_not_answer_is_silent_from_the_start() {
         let (wake, _woken) = mpsc::channel(1);
-        let sampler = Sampler::new(wake, Metrics::new().unwrap()).unwrap();
+        let sampler = Sampler::new(PodClient::new().unwrap(), wake, Metrics::new().unwrap());
         let key = Key {
             namespace: "ns".into(),
             name: "one".into(),
         };
-        let found = sampler.observe(&key, &[target("one-0")]).await;
+        let found = sampler.observe(&key, &[target("one-0")], MAX_BEHIND).await;
         assert_eq!(found[&target("one-0")], Sample::Silent("no connection".into()));
-        assert!(sampler.observe(&key, &[]).await.is_empty());
+        assert!(sampler.observe(&key, &[], MAX_BEHIND).await.is_empty());
         assert!(sampler.groups().is_empty(), "an Indexer without pods is not remembered");
+    }
+
+    #[tokio::test]
+    async fn pods_of_all_scopes_are_counted_together() {
+        let metrics = Metrics::new().unwrap();
+        let (wake, _woken) = mpsc::channel(1);
+        let sampler = || Sampler::new(PodClient::new().unwrap(), wake.clone(), metrics.clone());
+        let (one, two) = (sampler(), sampler());
+        let key = crate::fixtures::key();
+        let gauge = || {
+            let text = String::from_utf8(metrics.text().unwrap()).unwrap();
+            let line = text
+                .lines()
+                .find_map(|l| l.strip_prefix("shrewd_operator_sampled_pods "));
+            line.unwrap().to_owned()
+        };
+        one.observe(&key, &[target("one-0"), target("one-1")], MAX_BEHIND).await;
+        two.observe(&key, &[target("two-0")], MAX_BEHIND).await;
+        assert_eq!(gauge(), "3");
+        one.observe(&key, &[target("one-0")], MAX_BEHIND).await;
+        assert_eq!(gauge(), "2");
+        two.forget(&key);
+        assert_eq!(gauge(), "1");
     }
 }

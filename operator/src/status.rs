@@ -1,70 +1,22 @@
 //! (pure) The status of an Indexer: a function of the spec, of what was observed, and of how applying went.
 
-use crds::{Comparison, IndexerStatus, PreviousRevision, Revision, conditions::types};
-use k8s_openapi::{
-    apimachinery::pkg::apis::meta::v1::{Condition, Time},
-    jiff::Timestamp,
-};
+use crds::{IndexerStatus, PreviousRevision, Revision, conditions::types};
+use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Condition, jiff::Timestamp};
 
+mod case;
 mod conditions;
-mod judge;
+mod inputs;
+mod movement;
 mod numbers;
-mod rollout;
+mod ready;
+mod reports;
+mod rollout_conditions;
+mod verdict;
 
-use crate::{
-    names,
-    observe::{Observed, ObservedPod},
-    refresh,
-    rollout::Rollout,
-    validate::{Invalid, ValidIndexer},
-};
+pub use inputs::{Applied, Failure, Inputs};
 
-/// How applying the plan went.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Applied {
-    /// The refused call, if there was one.
-    pub failure: Option<Failure>,
-    /// Whether anything was applied, pruned or replaced, so that more is to come.
-    pub changed: bool,
-    /// The revisions whose `StatefulSet` is among it: none of their pods is known to run the newest template then.
-    pub sets_changed: Vec<Revision>,
-}
-
-/// A refused API call.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
-    /// The revision whose object it was; none for what serves all of them.
-    pub revision: Option<Revision>,
-    /// The server's words.
-    pub message: String,
-    /// Whether trying again cannot help.
-    pub needs_change: bool,
-}
-
-/// All a status is made of.
-#[derive(Clone, Copy, Debug)]
-pub struct Inputs<'a> {
-    /// Namespace of the resource.
-    pub namespace: &'a str,
-    /// Its name.
-    pub name: &'a str,
-    /// The generation of the spec that was looked at.
-    pub generation: i64,
-    /// What validation said.
-    pub outcome: Result<&'a ValidIndexer, &'a Invalid>,
-    /// What there is.
-    pub observed: &'a Observed,
-    /// What was decided on revisions; none for a spec that is not valid.
-    pub rollout: Option<&'a Rollout>,
-    /// How candidate and serving revision answered the same views, if they were asked.
-    pub comparison: Option<&'a Comparison>,
-    /// How applying went.
-    pub applied: &'a Applied,
-    /// The status as it is.
-    pub previous: Option<&'a IndexerStatus>,
-    /// Now, for conditions that turn.
-    pub now: Timestamp,
-}
+use crate::{facts::ObservedPod, names, refresh};
+use verdict::Verdict;
 
 /// Computes the status.
 #[must_use]
@@ -76,19 +28,19 @@ pub fn status(inputs: &Inputs<'_>) -> IndexerStatus {
     };
     let verdicts = conditions::judge(inputs, &pods);
     let valid = inputs.outcome.ok();
-    let previous = inputs.previous;
+    let last_status = inputs.last_status;
     IndexerStatus {
         observed_generation: inputs.generation,
         active: serving
             .as_ref()
             .and_then(|revision| numbers::active(revision, inputs, &pods)),
         candidate: inputs
-            .rollout
-            .and_then(|rollout| numbers::candidate(rollout, inputs.observed)),
+            .decision
+            .and_then(|decision| numbers::candidate(decision, inputs.observed)),
         previous: previous_revision(inputs),
         comparison: inputs
             .comparison
-            .or_else(|| previous.and_then(|status| status.comparison.as_ref()))
+            .or_else(|| last_status.and_then(|status| status.comparison.as_ref()))
             .cloned(),
         memory: numbers::memory(&pods),
         pods: numbers::rows(inputs.observed, serving.as_ref()),
@@ -104,32 +56,32 @@ pub fn status(inputs: &Inputs<'_>) -> IndexerStatus {
         )),
         resources: valid
             .map(|valid| valid.resources_of(numbers::identity(inputs, valid)))
-            .or_else(|| previous.and_then(|p| p.resources.clone())),
+            .or_else(|| last_status.and_then(|last| last.resources.clone())),
         replicas: count(pods.len()),
         ready_replicas: count(pods.iter().filter(|pod| pod.ready).count()),
         selector: serving.as_ref().map(|revision| selector(inputs.name, revision)),
         last_handled_refresh_at: match valid {
             Some(valid) => {
                 let serving = serving.as_ref().unwrap_or(&valid.revision);
-                refresh::handled(valid, serving, inputs.observed, previous)
+                refresh::handled(valid, serving, inputs.observed, last_status)
             }
-            None => previous.and_then(|p| p.last_handled_refresh_at.clone()),
+            None => last_status.and_then(|last| last.last_handled_refresh_at.clone()),
         },
     }
 }
 
 /// Whether two statuses differ by more than jitter of resident memory. Only then is one written.
 #[must_use]
-pub fn differs(previous: &IndexerStatus, next: &IndexerStatus) -> bool {
-    numbers::without_jitter(previous, next.clone()) != *previous
+pub fn differs(last: &IndexerStatus, next: &IndexerStatus) -> bool {
+    numbers::without_jitter(last, next.clone()) != *last
 }
 
 /// The revision behind the Service. A broken spec moves nothing, so it stays the one that served before.
 fn serving(inputs: &Inputs<'_>) -> Option<Revision> {
-    match inputs.rollout {
-        Some(rollout) => Some(rollout.serving.clone()),
+    match inputs.decision {
+        Some(decision) => Some(decision.serving.clone()),
         None => inputs
-            .previous
+            .last_status
             .and_then(|status| status.active.as_ref())
             .map(|active| active.revision.clone()),
     }
@@ -137,22 +89,22 @@ fn serving(inputs: &Inputs<'_>) -> Option<Revision> {
 
 /// The revision kept for a way back. A broken spec moves nothing, so it stays.
 fn previous_revision(inputs: &Inputs<'_>) -> Option<PreviousRevision> {
-    let (Some(rollout), Ok(valid)) = (inputs.rollout, inputs.outcome) else {
-        return inputs.previous.and_then(|status| status.previous.clone());
+    let (Some(decision), Ok(valid)) = (inputs.decision, inputs.outcome) else {
+        return inputs.last_status.and_then(|status| status.previous.clone());
     };
-    let (revision, at) = rollout.previous.as_ref()?;
+    let (revision, at) = decision.previous.as_ref()?;
     // A time span is below 2^64 ms, but a timestamp ends with the year 9999.
     let until = at.checked_add(valid.timing.keep_previous).unwrap_or(Timestamp::MAX);
     Some(PreviousRevision {
         revision: revision.clone(),
-        until: Time(until),
+        until: numbers::whole_second(until),
     })
 }
 
 /// `lastTransitionTime` moves only when the status turns.
-fn condition(inputs: &Inputs<'_>, type_: &str, verdict: &judge::Verdict) -> Condition {
+fn condition(inputs: &Inputs<'_>, type_: &str, verdict: &Verdict) -> Condition {
     let before = inputs
-        .previous
+        .last_status
         .and_then(|status| status.conditions.iter().find(|c| c.type_ == type_));
     let since = before
         .filter(|c| c.status == verdict.status)
@@ -163,7 +115,7 @@ fn condition(inputs: &Inputs<'_>, type_: &str, verdict: &judge::Verdict) -> Cond
         reason: verdict.reason.clone(),
         message: verdict.message.clone(),
         observed_generation: Some(inputs.generation),
-        last_transition_time: since.unwrap_or(Time(inputs.now)),
+        last_transition_time: since.unwrap_or_else(|| numbers::whole_second(inputs.now)),
     }
 }
 

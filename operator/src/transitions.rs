@@ -8,7 +8,7 @@ use kube::runtime::events::{Event, EventType};
 const NOTE_BYTES_MAX: usize = 1_000;
 
 /// Conditions that are told, with the status a resource nobody has looked at has, and the status that is bad news.
-const TOLD: [(&str, &str, &str); 7] = [
+const ANNOUNCED: [(&str, &str, &str); 7] = [
     (types::READY, "False", "False"),
     (types::STALLED, "False", "True"),
     (types::CHAIN_SOURCE_READY, "Unknown", "False"),
@@ -20,16 +20,16 @@ const TOLD: [(&str, &str, &str); 7] = [
 
 /// The events of a change of status. A condition that becomes unknown is none: a pod that restarts is no news.
 #[must_use]
-pub fn transitions(previous: Option<&IndexerStatus>, next: &IndexerStatus) -> Vec<Event> {
-    let told = TOLD.iter().filter_map(|(type_, newborn, bad)| {
-        let before = previous
+pub fn transitions(last: Option<&IndexerStatus>, next: &IndexerStatus) -> Vec<Event> {
+    let turned = ANNOUNCED.iter().filter_map(|(type_, newborn, bad)| {
+        let before = last
             .and_then(|status| find(status, type_))
             .map_or(*newborn, |c| c.status.as_str());
         let after = find(next, type_)?;
-        let turned = after.status != before && after.status != "Unknown";
-        turned.then(|| event(after, after.status == *bad))
+        let has_turned = after.status != before && after.status != "Unknown";
+        has_turned.then(|| event(after, after.status == *bad))
     });
-    told.collect()
+    turned.collect()
 }
 
 fn find<'a>(status: &'a IndexerStatus, type_: &str) -> Option<&'a Condition> {

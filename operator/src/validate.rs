@@ -1,13 +1,19 @@
 //! (pure) From a resource as it was written to values nothing can be wrong with, or every problem at once.
 
 use crds::{
-    ConfigMapKey, HttpModule, Identity, Indexer, IndexerSpec, ModuleSpec, OciModule, RefreshPolicy, Registry, Revision,
-    RolloutSpec, StorageSpec, Timing, conditions::reasons, pod::Views, resolve,
+    Identity, Indexer, IndexerSpec, ModuleSpec, RefreshPolicy, Registry, Revision, RolloutSpec, StorageSpec, Timing,
+    conditions::reasons, pod::Views, resolve,
 };
 use k8s_openapi::api::core::v1::ResourceRequirements;
-use serde::{Deserialize, Serialize};
 
-use crate::{refresh, resources};
+mod refresh_request;
+
+pub use refresh_request::{TooLong, refresh_request};
+
+use crate::{
+    record::{ModuleSource, Record},
+    resources,
+};
 
 /// An Indexer whose values were all checked: the API server has no reason to refuse what is built from it.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,18 +64,6 @@ pub struct ValidIndexer {
     pub refresh_request: Option<String>,
     /// Registries that pods speak to without TLS, whatever their revision.
     pub plain_http_registries: Vec<Registry>,
-}
-
-/// Where pods find the module's bytes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum ModuleSource {
-    /// In a `ConfigMap`.
-    ConfigMap(ConfigMapKey),
-    /// At a web server.
-    Http(HttpModule),
-    /// In a registry.
-    Oci(OciModule),
 }
 
 /// What the operator's command line says of every Indexer.
@@ -145,7 +139,7 @@ pub fn validate(indexer: &Indexer, defaults: &Defaults) -> Result<ValidIndexer, 
         replicas: if spec.suspend { 0 } else { spec.replicas },
         suspended: spec.suspend,
         resources: spec.resources.clone(),
-        refresh_request: refresh::requested(&indexer.metadata).ok().flatten(),
+        refresh_request: refresh_request(&indexer.metadata).ok().flatten(),
         plain_http_registries: defaults.plain_http_registries.clone(),
         identity: resolved.identity,
         views: resolved.views,
@@ -153,6 +147,18 @@ pub fn validate(indexer: &Indexer, defaults: &Defaults) -> Result<ValidIndexer, 
 }
 
 impl ValidIndexer {
+    /// The record of a revision that is built from scratch as the spec declares it.
+    #[must_use]
+    pub fn declared(&self) -> Record {
+        Record {
+            identity: self.identity.clone(),
+            module: self.module.clone(),
+            in_place: false,
+            in_place_at: None,
+            seed: None,
+        }
+    }
+
     /// The threshold of a revision. One with a lower limit than the declared one is refreshed when it reaches that.
     #[must_use]
     pub fn threshold_of(&self, identity: &Identity) -> u64 {
@@ -200,69 +206,4 @@ fn local_only(spec: &IndexerSpec) -> Vec<(&'static str, &'static str)> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::fixtures;
-
-    #[test]
-    fn a_valid_spec_gets_the_default_image_and_derived_resources() {
-        let valid = validate(&fixtures::indexer(), &fixtures::defaults()).unwrap();
-        assert_eq!(valid.image, "shrewd-indexer:test");
-        assert_eq!(valid.replicas, 1);
-        let resources = valid.resources_of(&valid.identity);
-        assert_eq!(resources.requests.unwrap()["memory"].0, "2304Mi");
-        assert_eq!(resources.limits.unwrap()["memory"].0, "5632Mi");
-        // A revision that was declared with less memory keeps what it had.
-        let smaller = Identity {
-            memory_limit_bytes: 1 << 30,
-            ..valid.identity.clone()
-        };
-        let resources = valid.resources_of(&smaller);
-        assert_eq!(resources.requests.unwrap()["memory"].0, "1536Mi");
-        assert_eq!(resources.limits.unwrap()["memory"].0, "2560Mi");
-    }
-
-    #[test]
-    fn every_problem_is_told_at_once() {
-        let mut indexer = fixtures::indexer();
-        indexer.spec.module.sha256 = "abc".into();
-        indexer.spec.memory.threshold = crds::ByteSize("5Gi".into());
-        indexer.spec.views.timeout = crds::TimeSpan("soon".into());
-        indexer.metadata.uid = None;
-        let invalid = validate(&indexer, &fixtures::defaults()).unwrap_err();
-        assert_eq!(invalid.reason, reasons::INVALID_SPEC);
-        let text = invalid.problems.join("\n");
-        for part in ["metadata.uid", "spec.module.sha256", "spec.views.timeout"] {
-            assert!(text.contains(part), "{part} in {text}");
-        }
-    }
-
-    #[test]
-    fn what_is_on_one_machine_only_is_refused_with_its_own_reason() {
-        let mut files = fixtures::indexer();
-        files.spec.chain.source.block_files = Some(crds::BlockFilesSpec {
-            path: "./blocks".into(),
-        });
-        let invalid = validate(&files, &fixtures::defaults()).unwrap_err();
-        assert_eq!(invalid.reason, reasons::BLOCK_FILES_NOT_FOR_PODS);
-        assert!(
-            invalid.problems[0].contains("spec.chain.source.bitcoind"),
-            "{invalid:?}"
-        );
-
-        let mut both = files;
-        both.spec.module.config_map = None;
-        both.spec.module.path = Some("./a.wasm".into());
-        let invalid = validate(&both, &fixtures::defaults()).unwrap_err();
-        assert_eq!(invalid.reason, reasons::MODULE_PATH_NOT_FOR_PODS);
-        assert_eq!(invalid.problems.len(), 2);
-    }
-
-    #[test]
-    fn suspended_wants_no_pods() {
-        let mut indexer = fixtures::indexer();
-        indexer.spec.suspend = true;
-        indexer.spec.replicas = 3;
-        assert_eq!(validate(&indexer, &fixtures::defaults()).unwrap().replicas, 0);
-    }
-}
+mod tests;

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use crds::Indexer;
 use k8s_openapi::jiff::Timestamp;
 use operator::{
-    observe::Observed,
+    facts::Observed,
     plan::plan,
-    rollout::{World, rollout},
+    rollout::{World, decide},
     validate::{Defaults, validate},
 };
 
@@ -21,8 +21,8 @@ fn planned(case: &Path) -> String {
         plain_http_registries: vec!["plain.example:5000".parse().unwrap()],
     };
     let valid = validate(&indexer, &defaults).unwrap();
-    let world = World::of(&valid, &Observed::default(), None, None, None, Timestamp::UNIX_EPOCH);
-    let plan = plan(&valid, &rollout(&valid, &world));
+    let world = World::of(&valid, &Observed::default(), None, None, Timestamp::UNIX_EPOCH);
+    let plan = plan(&valid, &decide(&valid, &world));
     let documents = plan
         .children
         .iter()

@@ -1,45 +1,47 @@
-//! What a client that asks again and again was told.
+//! The answers to one question that a client repeats.
 
 use serde::{Deserialize, Serialize};
 
-/// Failures that are kept in words.
+/// Failures whose messages are kept.
 const ERRORS_MAX: usize = 5;
+/// Stretches that are kept. A test expects three at most, so this many already show an answer that flaps.
+const STRETCHES_MAX: usize = 20;
 
-/// Answers in the order in which they came first.
+/// The answers in their order.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Asked {
     /// Questions so far.
     pub questions: u64,
-    /// How many got no answer.
+    /// How many of them got no answer.
     pub failures: u64,
-    /// The first of those.
+    /// The first of those failures.
     pub errors: Vec<String>,
-    /// Every different answer.
-    pub answers: Vec<Told>,
+    /// One entry for each time the answer changed.
+    pub stretches: Vec<Stretch>,
+    /// How many more changes there were.
+    pub more_stretches: u64,
 }
 
-/// One answer.
+/// The same answer to consecutive questions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Told {
+pub struct Stretch {
     /// The answer.
     pub answer: String,
-    /// The question that got it first, counted from 1.
-    pub first: u64,
-    /// The one that got it last.
-    pub last: u64,
+    /// To how many questions.
+    pub times: u64,
 }
 
 impl Asked {
     /// Notes an answer.
     pub fn answered(&mut self, answer: &str) {
         self.questions += 1;
-        let question = self.questions;
-        match self.answers.iter_mut().find(|told| told.answer == answer) {
-            Some(told) => told.last = question,
-            None => self.answers.push(Told {
+        let is_full = self.stretches.len() == STRETCHES_MAX;
+        match self.stretches.last_mut() {
+            Some(newest) if newest.answer == answer => newest.times += 1,
+            _ if is_full => self.more_stretches += 1,
+            _ => self.stretches.push(Stretch {
                 answer: answer.to_owned(),
-                first: question,
-                last: question,
+                times: 1,
             }),
         }
     }
@@ -53,10 +55,20 @@ impl Asked {
         }
     }
 
-    /// Whether each answer was given in one stretch: once another came, the one before never came back.
+    /// Whether every question was answered, with these answers in this order and no others.
     #[must_use]
-    pub fn changed_cleanly(&self) -> bool {
-        self.answers.windows(2).all(|pair| pair[0].last < pair[1].first)
+    pub fn is_exactly(&self, answers: &[String]) -> bool {
+        let seen = self.stretches.iter().map(|stretch| &stretch.answer);
+        self.failures == 0 && self.more_stretches == 0 && seen.eq(answers)
+    }
+
+    /// How many of the last questions had this answer; 0 if the last one had another.
+    #[must_use]
+    pub fn in_a_row(&self, answer: &str) -> u64 {
+        let newest = self.stretches.last().filter(|newest| newest.answer == answer);
+        newest
+            .filter(|_| self.more_stretches == 0)
+            .map_or(0, |newest| newest.times)
     }
 }
 
@@ -64,14 +76,41 @@ impl Asked {
 mod tests {
     use super::*;
 
+    fn asked(answers: &[&str]) -> Asked {
+        let mut asked = Asked::default();
+        answers.iter().for_each(|answer| asked.answered(answer));
+        asked
+    }
+
+    fn is_exactly(asked: &Asked, answers: &[&str]) -> bool {
+        asked.is_exactly(&answers.iter().map(ToString::to_string).collect::<Vec<_>>())
+    }
+
     #[test]
-    fn an_answer_that_comes_back_is_no_clean_change() {
-        let told = |answers: &[&str]| {
-            let mut asked = Asked::default();
-            answers.iter().for_each(|answer| asked.answered(answer));
-            asked.changed_cleanly()
-        };
-        assert!(told(&["a", "a", "b", "b"]));
-        assert!(!told(&["a", "b", "a"]));
+    fn an_answer_that_comes_back_is_a_stretch_of_its_own() {
+        let seen = asked(&["a", "a", "b", "a"]);
+        assert!(is_exactly(&seen, &["a", "b", "a"]));
+        for other in [&["a", "b"][..], &["a"], &[], &["a", "b", "a", "b"]] {
+            assert!(!is_exactly(&seen, other), "{other:?}");
+        }
+        assert_eq!((seen.in_a_row("a"), seen.in_a_row("b")), (1, 0));
+    }
+
+    #[test]
+    fn without_an_answer_nothing_was_exactly_so() {
+        let mut seen = asked(&["a"]);
+        seen.failed("no connection");
+        assert!(!is_exactly(&seen, &["a"]));
+        assert_eq!((seen.questions, seen.errors.len()), (2, 1));
+        assert!(!is_exactly(&Asked::default(), &["a"]));
+    }
+
+    #[test]
+    fn an_answer_that_flaps_is_counted_and_never_exact() {
+        let flapping: Vec<&str> = ["a", "b"].into_iter().cycle().take(2 * STRETCHES_MAX).collect();
+        let seen = asked(&flapping);
+        assert_eq!(seen.stretches.len(), STRETCHES_MAX);
+        assert!(!is_exactly(&seen, &flapping[..STRETCHES_MAX]));
+        assert_eq!(seen.in_a_row("b"), 0);
     }
 }

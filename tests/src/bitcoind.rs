@@ -1,4 +1,4 @@
-//! A Bitcoin node over JSON-RPC: the few calls that making and checking a chain needs.
+//! A Bitcoin node over JSON-RPC: the few calls needed to make and check a chain.
 
 use std::{ops::RangeInclusive, str::FromStr, time::Duration};
 
@@ -57,7 +57,7 @@ impl Bitcoind {
     /// The last block of its chain.
     ///
     /// # Errors
-    /// If the node does not answer, or not as expected. So for every call here.
+    /// If the node does not answer, or not as expected. The same holds for every call here.
     pub async fn tip(&self) -> Result<Tip> {
         let info = self.call("getblockchaininfo", json!([])).await?;
         let height = info["blocks"].as_u64().context("getblockchaininfo gives no height")?;
@@ -113,7 +113,7 @@ impl Bitcoind {
     /// Hands blocks to the node, parents first.
     ///
     /// # Errors
-    /// If it refuses one. A block of a branch that is not the longest yet is taken.
+    /// If it refuses one. A block of a branch that is not the longest yet is accepted.
     pub async fn submit(&self, blocks: &[Block]) -> Result<()> {
         let mut batch = Vec::new();
         let mut bytes = 0;
@@ -180,7 +180,7 @@ impl Bitcoind {
     }
 }
 
-/// `submitblock` says nothing when all is well, and `inconclusive` of a block that is not on the longest branch.
+/// `submitblock` returns null on success, and `inconclusive` for a block that is not on the longest branch.
 fn is_taken(answer: &Value) -> bool {
     match answer {
         Value::Null => true,

@@ -1,6 +1,6 @@
 //! The cluster under test: never one that happens to be configured on this machine.
 
-use std::{env, path::PathBuf, process::Command, time::Duration};
+use std::{env, path::PathBuf, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::{
@@ -14,9 +14,12 @@ use kube::{
 };
 use serde_json::json;
 
-use crate::wait;
+use crate::{
+    pod::{is_ready, restarts},
+    wait,
+};
 
-/// The operator is found by this label in its namespace.
+/// The label of the operator's objects in its namespace.
 const OPERATOR: &str = "app.kubernetes.io/component=operator";
 const SCALES: Duration = Duration::from_secs(120);
 
@@ -39,10 +42,10 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Connects to the cluster that `make test` has made.
+    /// Connects to the cluster that `make test` has created.
     ///
     /// # Errors
-    /// If it was not made: the text says how to.
+    /// If there is none; the message says how to create it.
     pub async fn connect() -> Result<Self> {
         let kubeconfig = PathBuf::from(setting("SHREWD_E2E_KUBECONFIG")?);
         let read = Kubeconfig::read_from(&kubeconfig)?;
@@ -130,7 +133,7 @@ impl Cluster {
         Ok(text)
     }
 
-    /// Changes the number of operator pods, and waits until so many run.
+    /// Changes the number of operator pods, and waits until that many run.
     ///
     /// # Errors
     /// If that does not happen in two minutes.
@@ -138,7 +141,7 @@ impl Cluster {
         self.scale(&self.operator_namespace, OPERATOR, replicas).await
     }
 
-    /// Changes the number of pods of a Deployment that has the same label as its pods, and waits until so many run.
+    /// Changes the number of pods of a Deployment that has the same label as its pods, and waits until that many run.
     ///
     /// # Errors
     /// If that does not happen in two minutes.
@@ -172,71 +175,6 @@ impl Cluster {
         let api: Api<Pod> = Api::namespaced(self.client.clone(), &self.operator_namespace);
         Ok(api.list(&ListParams::default().labels(OPERATOR)).await?.items)
     }
-}
-
-/// Restarts of a pod's containers.
-#[must_use]
-pub fn restarts(pod: &Pod) -> i32 {
-    let statuses = pod
-        .status
-        .as_ref()
-        .and_then(|status| status.container_statuses.as_ref());
-    statuses
-        .into_iter()
-        .flatten()
-        .map(|container| container.restart_count)
-        .sum()
-}
-
-/// Whether a pod belongs into its Services.
-#[must_use]
-pub fn is_ready(pod: &Pod) -> bool {
-    let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_ref());
-    conditions
-        .into_iter()
-        .flatten()
-        .any(|condition| condition.type_ == "Ready" && condition.status == "True")
-}
-
-/// Sends SIGKILL to a pod's only process, from outside: the images have no shell, and a deleted pod gets SIGTERM first.
-///
-/// # Errors
-/// If the pod has no running container, or the node's container runtime refuses.
-pub fn kill_process(pod: &Pod) -> Result<()> {
-    let node = pod
-        .spec
-        .as_ref()
-        .and_then(|spec| spec.node_name.as_ref())
-        .context("the pod is on no node")?;
-    let statuses = pod
-        .status
-        .as_ref()
-        .and_then(|status| status.container_statuses.as_ref());
-    let id = statuses
-        .and_then(|all| all.first()?.container_id.as_deref())
-        .context("the pod has no container")?;
-    let id = id.trim_start_matches("containerd://");
-    let output = Command::new("docker")
-        .args([
-            "exec",
-            node,
-            "ctr",
-            "--namespace",
-            "k8s.io",
-            "tasks",
-            "kill",
-            "--signal",
-            "SIGKILL",
-            id,
-        ])
-        .output()
-        .context("run docker")?;
-    ensure!(
-        output.status.success(),
-        "kill {id} on {node}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    Ok(())
 }
 
 fn setting(name: &str) -> Result<String> {

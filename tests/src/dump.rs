@@ -1,17 +1,18 @@
-//! What a person would look at when a test has failed, printed before it is gone.
+//! What is worth a look after a failed test, printed before it is deleted.
 
 use anyhow::Result;
 use crds::Indexer;
 use k8s_openapi::api::core::v1::{Event, Pod};
 use kube::api::{ListParams, LogParams};
 
-use crate::{gitops, namespace::Namespace};
+use crate::{gitops::delivery, namespace::Namespace};
 
-/// Prints resources, pods, events and logs of a namespace, and the operator's log. What cannot be had is said.
+/// Prints resources, pods, events and logs of a namespace, and the operator's log. Where something cannot be read, the
+/// error is printed instead.
 pub(crate) async fn show(namespace: &Namespace) {
     let parts = [
         ("Indexers", indexers(namespace).await),
-        ("deliveries", gitops::show(namespace).await),
+        ("deliveries", delivery::show(namespace).await),
         ("pods", pods(namespace).await),
         ("events", events(namespace).await),
         ("operator", namespace.cluster.operator_log().await),
@@ -20,7 +21,7 @@ pub(crate) async fn show(namespace: &Namespace) {
         eprintln!(
             "==== {title} of {}\n{}",
             namespace.name,
-            text.unwrap_or_else(|e| format!("not to be had: {e:#}"))
+            text.unwrap_or_else(|e| format!("not available: {e:#}"))
         );
     }
 }
@@ -45,9 +46,13 @@ async fn pods(namespace: &Namespace) -> Result<String> {
                 previous,
                 ..LogParams::default()
             };
-            if let Ok(log) = api.logs(&name, &params).await {
-                text += &format!("-- log of {name}, previous process: {previous}\n{log}\n");
-            }
+            // Most pods have no previous process.
+            let log = match api.logs(&name, &params).await {
+                Ok(log) => log,
+                Err(_) if previous => continue,
+                Err(error) => format!("not available: {error}"),
+            };
+            text += &format!("-- log of {name}, previous process: {previous}\n{log}\n");
         }
     }
     Ok(text)

@@ -1,4 +1,4 @@
-//! Modules of one index in several editions: what a team releases one after the other.
+//! Several editions of one module, as a team releases them.
 
 use anyhow::Result;
 
@@ -8,7 +8,7 @@ const PLAIN: &str = include_str!("../guests/plain.wat");
 /// The value that is stored: the height.
 const VALUE: &str = "(i32.load (i32.const 0x10000)))\n    (call $flush";
 
-/// An edition of the guest `plain`: it stores the height plus so many millions under "height".
+/// An edition of the guest `plain`: it stores the height plus as many millions as its number under "height".
 ///
 /// # Errors
 /// If the text cannot be compiled.

@@ -1,4 +1,4 @@
-//! What the guests must answer, computed from the node's blocks and from nothing of the product.
+//! What the guests must answer, computed from the node's blocks without any code of the product.
 
 use bitcoin::{Block, OutPoint, Script, Transaction, consensus::encode, hashes::Hash};
 

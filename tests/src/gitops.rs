@@ -7,8 +7,5 @@
 //!
 //! `make gitops-up` puts Flux and the git server into the cluster.
 
-mod delivery;
-mod repository;
-
-pub use delivery::{Delivery, State, show};
-pub use repository::Repository;
+pub mod delivery;
+pub mod repository;

@@ -1,14 +1,17 @@
-//! An applied Indexer: what its resource says, what its pods say, and what can be done to it.
+//! An applied Indexer: reading, awaiting and changing its resource.
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use crds::{Indexer, conditions::types};
-use k8s_openapi::{api::core::v1::Pod, apimachinery::pkg::apis::meta::v1::Condition};
-use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
-use crate::{namespace::Namespace, wait};
+use crate::{
+    namespace::Namespace,
+    wait::{self, outlook::Hopeless},
+};
 
 /// An Indexer in the cluster.
 pub struct Index {
@@ -19,7 +22,7 @@ pub struct Index {
 }
 
 impl Index {
-    /// Names an Indexer; whether it exists shows on use.
+    /// Names an Indexer, which need not exist yet.
     #[must_use]
     pub fn new(namespace: &Namespace, name: &str) -> Self {
         Self {
@@ -40,10 +43,10 @@ impl Index {
             .with_context(|| format!("get Indexer {}", self.name))
     }
 
-    /// Waits, with patience, until the resource says something; gives the resource that says it.
+    /// Waits up to [`wait::PATIENCE`] until the resource meets a condition. Returns the resource that does.
     ///
     /// # Errors
-    /// If it never does; with what it said last.
+    /// If it does not in time; with the last status.
     pub async fn wait_until(&self, what: &str, says: impl Fn(&Indexer) -> bool) -> Result<Indexer> {
         self.wait_within(wait::PATIENCE, what, says).await
     }
@@ -68,33 +71,20 @@ impl Index {
     /// Waits until it has indexed up to a height and is ready.
     ///
     /// # Errors
-    /// As [`Self::wait_until`].
+    /// As [`Self::wait_until`], and at once if it is stalled, since nothing changes then without intervention.
     pub async fn follows_to(&self, height: u32) -> Result<Indexer> {
-        let what = format!("Ready at height {height}");
-        self.wait_until(&what, |i| i.is_true(types::READY) && i.height() == Some(height))
-            .await
-    }
-
-    /// Waits until the container of its pod runs. Volume, scheduling and sandbox are the cluster's time: what an operator
-    /// promises begins here.
-    ///
-    /// # Errors
-    /// If it never runs.
-    pub async fn starts(&self) -> Result<()> {
-        wait::until(
-            &format!("{}: a running container", self.name),
-            wait::PATIENCE,
-            async || {
-                let status = self.pod().await?.status.unwrap_or_default();
-                let is_running = status
-                    .container_statuses
-                    .iter()
-                    .flatten()
-                    .any(|container| container.state.as_ref().is_some_and(|state| state.running.is_some()));
-                ensure!(is_running, "not yet");
-                Ok(())
-            },
-        )
+        let what = format!("{}: Ready at height {height}", self.name);
+        wait::until(&what, wait::PATIENCE, async || {
+            let indexer = self.get().await?;
+            let status = serde_json::to_string(&indexer.status)?;
+            ensure!(
+                !indexer.is_true(types::STALLED),
+                Hopeless(format!("it is stalled: {status}"))
+            );
+            let follows = indexer.is_true(types::READY) && indexer.height() == Some(height);
+            ensure!(follows, "the status is {status}");
+            Ok(indexer)
+        })
         .await
     }
 
@@ -132,60 +122,17 @@ impl Index {
             .await?;
         Ok(())
     }
-
-    /// Selector of its pods, as the status gives it to everybody.
-    ///
-    /// # Errors
-    /// Before the operator has looked.
-    pub async fn selector(&self) -> Result<String> {
-        self.get()
-            .await?
-            .status
-            .and_then(|status| status.selector)
-            .context("the status has no selector")
-    }
-
-    /// Its only pod.
-    ///
-    /// # Errors
-    /// If there is none, or more than one.
-    pub async fn pod(&self) -> Result<Pod> {
-        let found = self
-            .namespace
-            .api::<Pod>()
-            .list(&ListParams::default().labels(&self.selector().await?))
-            .await?;
-        match <[Pod; 1]>::try_from(found.items) {
-            Ok([pod]) => Ok(pod),
-            Err(pods) => bail!("{} has {} pods", self.name, pods.len()),
-        }
-    }
-
-    /// What its only pod reports about itself.
-    ///
-    /// # Errors
-    /// If it does not answer.
-    pub async fn report(&self) -> Result<crds::pod::Status> {
-        let name = self.pod().await?.metadata.name.context("a pod has a name")?;
-        let path = format!(
-            "/api/v1/namespaces/{}/pods/{name}:{}/proxy/status",
-            self.namespace.name,
-            crds::pod::OPS_PORT
-        );
-        let request = http::Request::get(path).body(Vec::new())?;
-        Ok(self.namespace.cluster.client.request(request).await?)
-    }
 }
 
-/// What a status says, in the words of the tests.
+/// A status in the terms of the tests.
 pub trait Says {
-    /// A condition, once the operator has looked.
+    /// A condition, once the operator has judged the newest spec.
     fn condition(&self, kind: &str) -> Option<&Condition>;
     /// Height of the last block indexed.
     fn height(&self) -> Option<u32>;
     /// Digest of the index at that height.
     fn digest(&self) -> Option<&str>;
-    /// Memory as the pods report it; zeros before they do.
+    /// Memory as the pods report it; zeros before the first report.
     fn memory(&self) -> crds::MemoryStatus;
 
     /// Whether a condition is `True`.

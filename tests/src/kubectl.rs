@@ -1,4 +1,4 @@
-//! What a person with kubectl sees.
+//! What kubectl shows.
 
 use std::{
     io::Write,
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::{manifest::yaml, namespace::Namespace};
 
-/// Lines by which `kubectl diff` finds a namespace different from manifests. None: no drift.
+/// The output of `kubectl diff` of manifests against a namespace. Empty: no drift.
 ///
 /// # Errors
 /// If kubectl is not in `PATH`, or the API server refuses a manifest.
@@ -29,7 +29,7 @@ pub fn diff(namespace: &Namespace, manifests: &[Value]) -> Result<String> {
     stdin.write_all(yaml(manifests)?.as_bytes())?;
     drop(stdin);
     let output = child.wait_with_output()?;
-    // `diff` has its own meaning of 1.
+    // For `diff`, 1 means that there is a difference.
     match output.status.code() {
         Some(0) => Ok(String::new()),
         Some(1) if !output.stdout.is_empty() => Ok(String::from_utf8(output.stdout)?),

@@ -3,24 +3,29 @@
 //! ```text
 //!   chain ─► mine ─► bitcoind ◄── node       blocks, handed to a node that runs as a pod
 //!                        │
-//!   manifest ─► index ─► query               an Indexer: applied, watched, asked
+//!   manifest ─► index ─► query               an Indexer: applied, watched, queried
 //!                        │
-//!                    expected                what it must answer, from the node's blocks alone
+//!                    expected                the right answers, from the node's blocks alone
 //!
 //!   manifest ─► gitops ─► index              the same, delivered by a commit
 //!   registry                                 where a module may come from
 //! ```
 //!
-//! A test runs in a [`namespace`] of its own in the [`cluster`] that `make test` has made, and passes time in one way
-//! only: [`wait::until`] something is true.
+//! A [`trial`] runs in a [`namespace`] of its own in the [`cluster`] that `make test` has created, and passes time in
+//! one way only: it waits for a condition ([`wait::until`]). An error that waiting cannot mend ends the wait at once
+//! ([`wait::outlook`]). What must never happen is looked for in every state an object was in ([`recording`]).
 
 pub mod asked;
+pub mod asker;
+mod asking;
 pub mod bitcoind;
 pub mod chain;
 pub mod cluster;
 mod dump;
 pub mod edition;
+pub mod events;
 pub mod expected;
+pub mod forged;
 pub mod gitops;
 pub mod index;
 pub mod kubectl;
@@ -28,7 +33,12 @@ pub mod manifest;
 pub mod mine;
 pub mod namespace;
 pub mod node;
+pub mod pod;
 pub mod query;
+pub mod recording;
 pub mod registry;
+mod report;
 pub mod rollout;
+pub mod tamper;
+pub mod trial;
 pub mod wait;

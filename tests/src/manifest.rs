@@ -16,7 +16,7 @@ const MODULE_KEY: &str = "module.wasm";
 
 /// An Indexer that is not applied yet: regtest from genesis, fed by the namespace's node, with little memory.
 ///
-/// The spec is kept as a person would write it, so that a test can also write what must be refused.
+/// The spec is kept as untyped JSON, so that a test can also write what must be refused.
 #[derive(Clone)]
 pub struct Manifest {
     name: String,
@@ -44,7 +44,7 @@ impl Manifest {
         }
     }
 
-    /// Gives it another name than the guest's.
+    /// Names it differently from the guest.
     #[must_use]
     pub fn named(mut self, name: &str) -> Self {
         self.name = name.into();
@@ -65,7 +65,7 @@ impl Manifest {
         self
     }
 
-    /// Moves clients soon: tests have no minute to soak.
+    /// Shortens the soak: the default is a minute.
     #[must_use]
     pub fn soaking(self, soak: &str) -> Self {
         self.with("rollout", "soak", json!(soak))
@@ -128,7 +128,7 @@ impl Manifest {
         let mut spec = self.spec.clone();
         let digest = hex::encode(Sha256::digest(module));
         if let Some(source) = spec["module"].get_mut("configMap") {
-            // As a release does it: an object for each edition, none is changed under a pod that uses it.
+            // As in a release: an object for each edition, so that none changes under a pod that uses it.
             source["name"] = json!(format!("{}-{}", self.guest, &digest[..10]));
         }
         if spec["module"]["sha256"].is_null() {

@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 
 use crate::{
     bitcoind::{Bitcoind, Tip},
-    chain::{ChainMaker, Recipe},
+    chain::{ChainMaker, recipe::Recipe},
 };
 
 /// Blocks made before they are handed over: few enough to keep memory small, many enough to hide the round trips.

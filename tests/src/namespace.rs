@@ -1,9 +1,8 @@
-//! A namespace for one test, gone when the test is over. A test that fails shows first what was in it.
+//! A namespace for one test, and what is applied to it.
 
-use std::{fmt::Debug, panic::AssertUnwindSafe, time::Duration};
+use std::{fmt::Debug, time::Duration};
 
 use anyhow::{Context, Result, ensure};
-use futures::FutureExt;
 use k8s_openapi::{NamespaceResourceScope, api::core::v1::Namespace as Resource};
 use kube::{
     Api,
@@ -12,9 +11,9 @@ use kube::{
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::{cluster::Cluster, dump, wait};
+use crate::{cluster::Cluster, wait};
 
-/// The field manager of everything a test applies: what a person with kubectl would be.
+/// The field manager of everything a test applies.
 const MANAGER: &str = "e2e";
 
 /// A namespace that enforces the restricted Pod Security Standard.
@@ -26,27 +25,12 @@ pub struct Namespace {
     pub name: String,
 }
 
-/// Runs a test in a namespace of its own. With `SHREWD_E2E_KEEP` set, the namespace of a failed test stays.
-///
-/// # Errors
-/// The test's own, and those of making and deleting the namespace.
-pub async fn in_namespace(about: &str, test: impl AsyncFnOnce(&Namespace) -> Result<()>) -> Result<()> {
-    let namespace = Namespace::create(Cluster::connect().await?, about).await?;
-    let outcome = AssertUnwindSafe(test(&namespace)).catch_unwind().await;
-    let failed = !matches!(outcome, Ok(Ok(())));
-    if failed {
-        dump::show(&namespace).await;
-    }
-    if !failed || std::env::var_os("SHREWD_E2E_KEEP").is_none() {
-        namespace.delete().await?;
-    }
-    outcome
-        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        .with_context(|| format!("in {}", namespace.name))
-}
-
 impl Namespace {
-    async fn create(cluster: Cluster, about: &str) -> Result<Self> {
+    /// Creates one whose name contains the test's subject.
+    ///
+    /// # Errors
+    /// If the API server refuses.
+    pub(crate) async fn create(cluster: Cluster, about: &str) -> Result<Self> {
         let resource = serde_json::from_value(json!({
             "metadata": {
                 "generateName": format!("e2e-{about}-"),
@@ -86,7 +70,7 @@ impl Namespace {
         applied.with_context(|| format!("apply {} {name}", K::kind(&())))
     }
 
-    /// Deletes it and everything in it, without waiting for the end.
+    /// Deletes it and everything in it, without waiting until it is gone.
     ///
     /// # Errors
     /// If the API server refuses.
@@ -115,7 +99,7 @@ impl Namespace {
     }
 }
 
-/// A manifest with the two lines that say what it is.
+/// A manifest with `apiVersion` and `kind`.
 pub(crate) fn complete<K: kube::Resource<DynamicType = ()>>(manifest: &Value) -> Value {
     let mut manifest = manifest.clone();
     manifest["apiVersion"] = json!(K::api_version(&()));

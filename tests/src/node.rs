@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::{
     bitcoind::{Bitcoind, Tip},
-    chain::Recipe,
+    chain::recipe::Recipe,
     mine,
     namespace::Namespace,
     wait,
@@ -82,7 +82,7 @@ impl Node {
         mine::fork(&self.rpc, RECIPE, tip.height - depth, tip.height + 1).await
     }
 
-    /// Ends the process; its data stays.
+    /// Stops the process and keeps its data.
     ///
     /// # Errors
     /// If the pod does not go in time.
@@ -133,7 +133,7 @@ fn random_password() -> Result<String> {
     Ok(hex::encode(bytes))
 }
 
-/// For indexers two keys, for the node a configuration file: arguments can be read by everybody who sees the pod.
+/// Two keys for indexers, a configuration file for the node: arguments are visible to anyone who can read the pod.
 fn secret(password: &str) -> Value {
     let conf = format!("rpcuser={NAME}\nrpcpassword={password}\n");
     json!({
@@ -207,8 +207,8 @@ fn arguments() -> Value {
         "-rpcbind=0.0.0.0",
         "-rpcallowip=0.0.0.0/0",
         format!("-rpcport={PORT}"),
-        // The blocks are as old as the genesis block, since their hashes must not depend on the day: without this the
-        // node would say for ever that it is still catching up.
+        // The blocks are as old as the genesis block, since their hashes must not depend on the date: without this the
+        // node would never report that it has caught up.
         "-maxtipage=2000000000",
         "-dbcache=16",
     ])

@@ -1,6 +1,6 @@
 //! The container registry in the cluster: modules are pushed to it as artifacts, indexers pull them from it.
 //!
-//! `make gitops-up` puts it into the cluster. It asks for a login, which its Secret has.
+//! `make gitops-up` puts it into the cluster. It requires a login, which is in its Secret.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{cluster::Cluster, namespace::Namespace, wait};
 
-/// As pods know it. It speaks HTTP without TLS.
+/// Its address inside the cluster, for HTTP without TLS.
 pub const HOST: &str = "registry.registry.svc.cluster.local:5000";
 
 /// Namespace and name of its Service.
@@ -36,7 +36,7 @@ impl Registry {
     /// Finds it, and the login.
     ///
     /// # Errors
-    /// If the cluster has none, or it does not let us in.
+    /// If the cluster has none, or it rejects the login.
     pub async fn find(cluster: &Cluster) -> Result<Self> {
         let url = cluster
             .node_port_url(REGISTRY, REGISTRY)
@@ -59,17 +59,17 @@ impl Registry {
             username: value("username")?,
             password: value("password")?,
         };
-        wait::until("the registry lets in", wait::PATIENCE, async || {
+        wait::until("the registry accepts the login", wait::PATIENCE, async || {
             registry.send(Method::GET, "/v2/", &[], Vec::new()).await
         })
         .await?;
         Ok(registry)
     }
 
-    /// Pushes a module as the only layer of an artifact. Gives the artifact's name, with its digest, as pods know it.
+    /// Pushes a module as the only layer of an artifact. Returns the artifact's name with its digest, for pods.
     ///
     /// # Errors
-    /// If the registry does not take it.
+    /// If the registry does not accept it.
     pub async fn push(&self, repository: &str, module: &[u8]) -> Result<String> {
         const EMPTY: &[u8] = b"{}";
         self.push_blob(repository, EMPTY).await?;
@@ -104,7 +104,7 @@ impl Registry {
         Ok(())
     }
 
-    /// Ends its process; what was pushed stays.
+    /// Stops its process and keeps what was pushed.
     ///
     /// # Errors
     /// If the pod does not go in time.
@@ -132,7 +132,7 @@ impl Registry {
         let location = begun
             .headers()
             .get(header::LOCATION)
-            .context("the registry names no place for a blob")?;
+            .context("the registry returns no location for a blob")?;
         let path = format!("{}&digest={}", location.to_str()?, digest(bytes));
         self.send(
             Method::PUT,

@@ -1,17 +1,20 @@
-//! What rollouts look like from outside: who serves, what is kept, what clients were told.
+//! Rollouts seen from outside: which revision serves, and what is kept.
 
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use crds::{CandidateRevision, Indexer, Revision};
+use crds::{CandidateRevision, Indexer, Revision, conditions::types};
 use k8s_openapi::api::{
     apps::v1::StatefulSet,
-    core::v1::{Event, PersistentVolumeClaim, Pod, Service},
+    core::v1::{Endpoints, PersistentVolumeClaim, Pod, Service},
 };
-use kube::api::{ListParams, LogParams};
-use serde_json::json;
+use kube::{ResourceExt, api::ListParams};
 
-use crate::{asked::Asked, index::Index, namespace::Namespace, query::asking_pod, wait};
+use crate::{
+    index::{Index, Says},
+    pod::is_running,
+    wait,
+};
 
 /// The label of objects that belong to one revision.
 const REVISION: &str = "shrewd.dev/revision";
@@ -54,8 +57,8 @@ impl Index {
         Ok(claims.filter_map(|claim| claim.metadata.name).collect())
     }
 
-    /// The names of its volume claims that go with nothing. A StatefulSet's controller makes claim and pod first, and
-    /// notes whose claim it is a moment later, or once more when the claim changed meanwhile.
+    /// The names of its volume claims that no owner's deletion deletes. The StatefulSet controller creates claim and
+    /// pod first and sets the owner a moment later, or in a second attempt if the claim has changed meanwhile.
     ///
     /// # Errors
     /// If the cluster does not answer.
@@ -78,6 +81,40 @@ impl Index {
         Ok(self.namespace.api::<Pod>().list(&self.selected()).await?.items)
     }
 
+    /// Its pods of one revision.
+    ///
+    /// # Errors
+    /// If the cluster does not answer.
+    pub async fn pods_of(&self, revision: &str) -> Result<Vec<Pod>> {
+        let has_it = |pod: &Pod| pod.labels().get(REVISION).is_some_and(|label| label == revision);
+        let mut pods = self.pods().await?;
+        pods.retain(has_it);
+        Ok(pods)
+    }
+
+    /// Waits until a container of the newest spec's candidate runs, or until the candidate has failed without one.
+    ///
+    /// # Errors
+    /// If neither happens.
+    pub async fn candidate_starts(&self) -> Result<()> {
+        let what = format!("{}: a running container of the candidate", self.name);
+        wait::until(&what, wait::PATIENCE, async || {
+            let indexer = self.get().await?;
+            if indexer.is_true(types::STALLED) {
+                return Ok(());
+            }
+            // Until then, the candidate of the previous spec may still be named.
+            indexer
+                .condition(types::STALLED)
+                .context("the newest spec is not judged yet")?;
+            let candidate = candidate(&indexer).context("no candidate")?;
+            let pods = self.pods_of(candidate.revision.as_str()).await?;
+            ensure!(pods.iter().any(is_running), "{} pods", pods.len());
+            Ok(())
+        })
+        .await
+    }
+
     /// Waits until its Service points at a revision.
     ///
     /// # Errors
@@ -91,24 +128,23 @@ impl Index {
         .await
     }
 
-    /// Events of the resource with this reason.
+    /// The names of the pods its Service sends clients to, in no order.
     ///
     /// # Errors
-    /// If the cluster does not answer.
-    pub async fn events(&self, reason: &str) -> Result<Vec<Event>> {
-        let fields = format!(
-            "involvedObject.name={},involvedObject.kind=Indexer,reason={reason}",
-            self.name
-        );
-        Ok(self
-            .namespace
-            .api::<Event>()
-            .list(&ListParams::default().fields(&fields))
-            .await?
-            .items)
+    /// If there is no Service yet.
+    pub async fn pods_of_service(&self) -> Result<Vec<String>> {
+        #[allow(deprecated)] // one object for all of a Service, which says enough here
+        let endpoints = self.namespace.api::<Endpoints>().get(&self.name).await?;
+        let subsets = endpoints.subsets.unwrap_or_default();
+        let addresses = subsets
+            .into_iter()
+            .flat_map(|subset| subset.addresses.unwrap_or_default());
+        Ok(addresses.filter_map(|address| address.target_ref?.name).collect())
     }
 
-    fn selected(&self) -> ListParams {
+    /// Selects what belongs to it.
+    #[must_use]
+    pub fn selected(&self) -> ListParams {
         ListParams::default().labels(&format!("shrewd.dev/indexer={}", self.name))
     }
 }
@@ -123,103 +159,4 @@ pub fn active(indexer: &Indexer) -> Option<&Revision> {
 #[must_use]
 pub fn candidate(indexer: &Indexer) -> Option<&CandidateRevision> {
     indexer.status.as_ref()?.candidate.as_ref()
-}
-
-/// A pod that asks a view through the Service, a hundred times a second.
-pub struct Asker {
-    namespace: Namespace,
-    name: String,
-}
-
-impl Asker {
-    /// Starts it, and waits until it has been answered once.
-    ///
-    /// # Errors
-    /// If it never is.
-    pub async fn start(index: &Index, function: &str, request: &[u8], height: u32, seconds: u64) -> Result<Self> {
-        let name = format!("asker-{}", index.name);
-        let pod = asking_pod(
-            &name,
-            &index.namespace.cluster.asker_image,
-            &[
-                &format!("--url=http://{}:{}", index.name, crds::pod::RPC_PORT),
-                &format!("--function={function}"),
-                &format!("--input=0x{}", hex::encode(request)),
-                &format!("--height={height}"),
-                &format!("--seconds={seconds}"),
-            ],
-        );
-        index.namespace.apply::<Pod>(&pod).await?;
-        let asker = Self {
-            namespace: index.namespace.clone(),
-            name,
-        };
-        wait::until("a client is answered", wait::PATIENCE, async || {
-            ensure!(!asker.asked().await?.answers.is_empty(), "not yet");
-            Ok(())
-        })
-        .await?;
-        Ok(asker)
-    }
-
-    /// What it was told so far.
-    ///
-    /// # Errors
-    /// If it printed nothing yet.
-    pub async fn asked(&self) -> Result<Asked> {
-        let log = self
-            .namespace
-            .api::<Pod>()
-            .logs(&self.name, &LogParams::default())
-            .await?;
-        let last = log.lines().last().context("it printed nothing yet")?;
-        serde_json::from_str(last).with_context(|| last.to_owned())
-    }
-
-    /// Waits until it was told an answer, and for one more second.
-    ///
-    /// # Errors
-    /// If it is not in time; with what it was told.
-    pub async fn is_told(&self, answer: &[u8], within: Duration) -> Result<Asked> {
-        let answer = format!("0x{}", hex::encode(answer));
-        wait::until(&format!("clients are told {answer}"), within, async || {
-            let asked = self.asked().await?;
-            let told = asked.answers.iter().find(|told| told.answer == answer);
-            ensure!(told.is_some_and(|told| told.last > told.first + 100), "{asked:?}");
-            Ok(asked)
-        })
-        .await
-    }
-}
-
-/// Changes the newest digest in the store of a volume that no pod uses. Gives the height.
-///
-/// # Errors
-/// If the pod that does it fails; with what it printed.
-pub async fn tamper(namespace: &Namespace, claim: &str) -> Result<u32> {
-    let name = format!("tamper-{claim}");
-    let mut pod = asking_pod(&name, &namespace.cluster.tamper_image, &["/data/store"]);
-    pod["spec"]["securityContext"]["runAsGroup"] = json!(65532);
-    pod["spec"]["securityContext"]["fsGroup"] = json!(65532);
-    pod["spec"]["volumes"] = json!([{"name": "data", "persistentVolumeClaim": {"claimName": claim}}]);
-    pod["spec"]["containers"][0]["volumeMounts"] = json!([{"name": "data", "mountPath": "/data"}]);
-    namespace.apply::<Pod>(&pod).await?;
-    let api = namespace.api::<Pod>();
-    let phase = wait::until(&format!("{name} is done"), wait::PATIENCE, async || {
-        let phase = api
-            .get(&name)
-            .await?
-            .status
-            .and_then(|status| status.phase)
-            .unwrap_or_default();
-        ensure!(
-            matches!(phase.as_str(), "Succeeded" | "Failed"),
-            "its phase is {phase:?}"
-        );
-        Ok(phase)
-    })
-    .await?;
-    let printed = api.logs(&name, &LogParams::default()).await?;
-    ensure!(phase == "Succeeded", "{name} failed: {printed}");
-    printed.trim().parse().with_context(|| printed.clone())
 }

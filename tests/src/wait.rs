@@ -5,38 +5,53 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow};
 use tokio::time::{Instant, sleep, timeout};
 
-/// What a slow machine with four tests at once needs for anything that is not itself promised to be fast.
+pub mod outlook;
+mod sightings;
+
+use outlook::is_hopeless;
+use sightings::Sightings;
+
+/// Enough on a slow machine with four tests at once, for whatever has no promised time of its own.
 pub const PATIENCE: Duration = Duration::from_secs(180);
 const PAUSE: Duration = Duration::from_millis(500);
-/// Every probe gets this long at least, also the last one.
+/// Every probe has at least this long, including the last one.
 const PROBE_MIN: Duration = Duration::from_secs(5);
 
-/// Probes until it succeeds. An error means "not yet" and says what was seen instead.
+/// Probes until it succeeds. An error means "not yet" and says what was seen instead, unless no waiting can mend it
+/// (see [`outlook`]).
 ///
 /// # Errors
-/// After `within`, with the last error of the probe.
+/// At once on an error that no waiting can mend; otherwise after `within`, with the last error of the probe. Either way
+/// with the errors before it and when they changed.
 pub async fn until<T>(what: &str, within: Duration, mut probe: impl AsyncFnMut() -> Result<T>) -> Result<T> {
-    let end = Instant::now() + within;
+    let start = Instant::now();
+    let mut seen = Sightings::default();
     loop {
-        // A question that hangs must not outlast the wait.
-        let left = end.saturating_duration_since(Instant::now()).max(PROBE_MIN);
+        // A probe that hangs must not outlast the wait.
+        let left = within.saturating_sub(start.elapsed()).max(PROBE_MIN);
         let outcome = timeout(left, probe())
             .await
-            .unwrap_or_else(|_| Err(anyhow!("no answer in {left:?}")));
+            .unwrap_or_else(|_| Err(anyhow!("the probe did not end")));
+        let elapsed = start.elapsed();
         match outcome {
             Ok(found) => return Ok(found),
-            Err(last) if Instant::now() >= end => {
-                return Err(last).with_context(|| format!("waited {} s in vain: {what}", within.as_secs()));
+            Err(error) if is_hopeless(&error) => {
+                let waited = elapsed.as_secs();
+                return Err(error).with_context(|| format!("gave up after {waited} s: {what}{seen}"));
             }
-            Err(_) => sleep(PAUSE).await,
+            Err(error) if elapsed >= within => {
+                return Err(error).with_context(|| format!("no success in {} s: {what}{seen}", within.as_secs()));
+            }
+            Err(error) => seen.note(elapsed, &format!("{error:#}")),
         }
+        sleep(PAUSE).await;
     }
 }
 
-/// Probes for the whole of a time. An error means that something has happened which must not.
+/// Probes for a whole period. An error means that something has happened which must not.
 ///
 /// # Errors
-/// The first one of the probe.
+/// The probe's first error.
 pub async fn throughout(what: &str, time: Duration, mut probe: impl AsyncFnMut() -> Result<()>) -> Result<()> {
     let end = Instant::now() + time;
     loop {
@@ -50,9 +65,10 @@ pub async fn throughout(what: &str, time: Duration, mut probe: impl AsyncFnMut()
 
 #[cfg(test)]
 mod tests {
-    use anyhow::ensure;
+    use anyhow::{bail, ensure};
 
     use super::*;
+    use crate::wait::outlook::Hopeless;
 
     #[tokio::test]
     async fn probes_again_until_it_succeeds() {
@@ -68,14 +84,33 @@ mod tests {
     #[tokio::test]
     async fn says_what_it_waited_for_and_what_it_saw() {
         let outcome = until("rain", Duration::ZERO, async || -> Result<()> {
-            anyhow::bail!("the sun shines")
+            bail!("the sun shines")
         })
         .await;
         assert_eq!(
             format!("{:#}", outcome.unwrap_err()),
-            "waited 0 s in vain: rain: the sun shines"
+            "no success in 0 s: rain: the sun shines"
         );
     }
+
+    #[tokio::test]
+    async fn what_no_waiting_mends_ends_the_wait_with_what_was_seen_before() {
+        let mut probes = 0;
+        let outcome = until("rain", PATIENCE, async || -> Result<()> {
+            probes += 1;
+            ensure!(probes > 1, "clouds");
+            bail!(Hopeless("this is a desert".into()))
+        })
+        .await;
+        let words = format!("{:#}", outcome.unwrap_err());
+        assert!(words.starts_with("gave up after "), "{words}");
+        assert!(
+            words.contains("clouds") && words.ends_with("this is a desert"),
+            "{words}"
+        );
+        assert_eq!(probes, 2);
+    }
+
     #[tokio::test]
     async fn what_must_hold_throughout_is_looked_at_again() {
         let mut probes = 0;

@@ -1,10 +1,10 @@
-//! The operator is not needed to get rid of things. It is switched off here, so this runs alone: cargo runs one file
-//! after the other, in the order of their names.
+//! Deletion does not need the operator. It is switched off here, so this runs alone: cargo runs test files one after
+//! the other.
 
 use std::time::Duration;
 
 use anyhow::Result;
-use e2e::{cluster::Cluster, manifest::Manifest, namespace::in_namespace, node::Node};
+use e2e::{cluster::Cluster, manifest::Manifest, node::Node, trial::in_namespace};
 
 /// Replicas of the operator as the chart installs it.
 const INSTALLED: i32 = 1;

@@ -1,14 +1,14 @@
-//! An outage of the registry. Other tests need it, so this runs alone: cargo runs one file after the other.
+//! An outage of the registry. Other tests need it, so this runs alone: cargo runs test files one after the other.
 
 use anyhow::{Context, Result, ensure};
 use crds::{conditions::types, pod::module_reasons};
 use e2e::{
-    cluster::restarts,
     index::{Index, Says},
     manifest::Manifest,
-    namespace::in_namespace,
     node::Node,
+    pod::restarts,
     registry::Registry,
+    trial::in_namespace,
     wait,
 };
 use k8s_openapi::api::core::v1::Pod;
@@ -18,7 +18,7 @@ const SECRET: &str = "pull";
 const HEIGHT: u32 = 40;
 
 #[tokio::test]
-async fn while_the_registry_is_down_new_pods_wait_for_it_and_others_go_on() -> Result<()> {
+async fn while_the_registry_is_down_new_pods_wait_for_it_and_others_continue() -> Result<()> {
     in_namespace("flux-registry", async |namespace| {
         let node = Node::start(namespace, HEIGHT).await?;
         let registry = Registry::find(&namespace.cluster).await?;
@@ -35,7 +35,7 @@ async fn while_the_registry_is_down_new_pods_wait_for_it_and_others_go_on() -> R
         let outage = async {
             let late = manifest.named("late").apply(namespace).await?;
             waits_for_the_registry(&late).await?;
-            goes_on(&running, &node).await?;
+            continues(&running, &node).await?;
             waits_for_the_registry(&late).await?;
             Ok::<_, anyhow::Error>(late)
         }
@@ -56,7 +56,7 @@ async fn waits_for_the_registry(index: &Index) -> Result<()> {
 }
 
 /// A running pod needs no registry, and neither does its successor: the module is on the volume.
-async fn goes_on(index: &Index, node: &Node) -> Result<()> {
+async fn continues(index: &Index, node: &Node) -> Result<()> {
     node.mine_to(HEIGHT + 2).await?;
     index.follows_to(HEIGHT + 2).await?;
     let pod = index.pod().await?;

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     identity::Revision,
+    pod::BlockUnderWay,
     status::{LastRefresh, LineageStep, Phase, Refreshes},
 };
 
@@ -66,6 +67,9 @@ pub struct Status {
     /// The id of the last request to refresh that was carried out.
     #[serde(default)]
     pub last_refresh_request: Option<String>,
+    /// The block the guest is running right now; none between blocks.
+    #[serde(default)]
+    pub block_under_way: Option<BlockUnderWay>,
 }
 
 /// Whether a thing is as it must be, and if not, why.

@@ -8,7 +8,6 @@ use crate::{network::Network, spec::secret::SecretRef};
 
 /// The chain and where its blocks come from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[x_kube(cel)]
 #[serde(rename_all = "camelCase")]
 pub struct ChainSpec {
     /// The network. It cannot change: another network is another index.
@@ -28,7 +27,7 @@ pub struct ChainSpec {
 
 /// A source of blocks: exactly one of `bitcoind` and `blockFiles`; in a local run both may be given.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[x_kube(cel, validation = Rule::new("has(self.bitcoind) != has(self.blockFiles)").message("exactly one of chain.source.bitcoind and chain.source.blockFiles must be given"))]
+#[x_kube(validation = Rule::new("has(self.bitcoind) != has(self.blockFiles)").message("exactly one of chain.source.bitcoind and chain.source.blockFiles must be given"))]
 #[serde(rename_all = "camelCase")]
 pub struct SourceSpec {
     /// A Bitcoin node.
@@ -49,7 +48,6 @@ pub struct BlockFilesSpec {
 
 /// A Bitcoin node, or several that are tried in order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[x_kube(cel)]
 #[serde(rename_all = "camelCase")]
 pub struct BitcoindSpec {
     /// Base URLs, the preferred one first: `http://bitcoind:8332`. The next one is used while one does not answer.

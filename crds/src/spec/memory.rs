@@ -8,7 +8,7 @@ use crate::quantity::ByteSize;
 
 /// The guest's memory. All figures speak of its linear memory, not of the process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[x_kube(cel, validation = Rule::new("quantity(self.threshold).compareTo(quantity(self.limit)) <= 0").message("memory.threshold must not exceed memory.limit"))]
+#[x_kube(validation = Rule::new("quantity(self.threshold).compareTo(quantity(self.limit)) <= 0").message("memory.threshold must not exceed memory.limit"))]
 #[serde(rename_all = "camelCase")]
 pub struct MemorySpec {
     /// A guest with this much memory is replaced by a fresh instance before the next block.

@@ -8,7 +8,7 @@ use crate::spec::secret::SecretRef;
 
 /// Where the module's bytes come from: exactly one of `configMap`, `http`, `oci` and `path`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[x_kube(cel, validation = Rule::new("[has(self.configMap), has(self.http), has(self.oci), has(self.path)].exists_one(given, given)").message("exactly one of module.configMap, module.http, module.oci and module.path must be given"))]
+#[x_kube(validation = Rule::new("[has(self.configMap), has(self.http), has(self.oci), has(self.path)].exists_one(given, given)").message("exactly one of module.configMap, module.http, module.oci and module.path must be given"))]
 #[serde(rename_all = "camelCase")]
 pub struct ModuleSpec {
     /// SHA-256 of the bytes, 64 lowercase hex digits. Bytes with another digest are never run.
@@ -31,7 +31,6 @@ pub struct ModuleSpec {
 
 /// A file of a web server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[x_kube(cel)]
 pub struct HttpModule {
     /// Where it is: at most 5 redirects are followed, none of them from https to http. At most 256 MiB are read.
     #[schemars(length(min = 1, max = 2048))]
@@ -41,7 +40,6 @@ pub struct HttpModule {
 
 /// An artifact of a container registry with one layer, the module.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[x_kube(cel)]
 #[serde(rename_all = "camelCase")]
 pub struct OciModule {
     /// `REGISTRY/REPOSITORY@sha256:DIGEST` of its manifest. The layer's digest is `module.sha256`.

@@ -8,7 +8,6 @@ use crate::quantity::ByteSize;
 
 /// The volume of each pod.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[x_kube(cel)]
 #[serde(rename_all = "camelCase")]
 pub struct StorageSpec {
     /// Its size.

@@ -7,7 +7,6 @@ use crate::quantity::{ByteSize, TimeSpan};
 
 /// Bounds on queries.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[x_kube(cel)]
 #[serde(rename_all = "camelCase")]
 pub struct ViewsSpec {
     /// Views that run at the same time; more wait for a place, within their timeout.

@@ -97,10 +97,11 @@ impl LastRefresh {
 }
 
 impl Refreshes {
-    /// The sum over all reasons.
+    /// The sum over all reasons, at most the highest number there is.
     #[must_use]
     pub fn total(&self) -> u64 {
-        self.block + self.threshold + self.failure + self.manual + self.unwind
+        let all = [self.block, self.threshold, self.failure, self.manual, self.unwind];
+        all.into_iter().fold(0, u64::saturating_add)
     }
 
     /// The counter of one reason.

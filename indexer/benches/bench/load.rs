@@ -1,4 +1,4 @@
-//! Clients that ask for a view: as lean as can be, since they share the processors with what they measure.
+//! Clients that call a view: as lean as possible, since they share the CPU with what they measure.
 
 use std::time::{Duration, Instant};
 

@@ -26,7 +26,7 @@ use report::{
     Bar::{AtLeast, AtMost},
     Report, median, percentile,
 };
-use sync::{From, Setup, copy};
+use sync::{BlocksFrom, Setup, copy};
 
 /// Some minutes.
 const FULL: Shape = Shape {
@@ -120,7 +120,7 @@ impl Bench {
     fn setup(&self, guest: &str, heights: std::ops::Range<u32>, db: &str) -> Setup {
         Setup {
             guest: self.guests.join(guest).with_extension("wasm"),
-            from: From::Node(self.chain.node.url()),
+            from: BlocksFrom::Node(self.chain.node.url()),
             heights,
             db: self.dir.join(db),
         }
@@ -211,8 +211,8 @@ impl Bench {
 
     fn empty(&mut self) {
         let heights = 0..self.chain.shape.small + 1;
-        let files = From::Files(self.dir.join("node/regtest/blocks"));
-        let rest = From::Node(self.chain.node.url());
+        let files = BlocksFrom::Files(self.dir.join("node/regtest/blocks"));
+        let rest = BlocksFrom::Node(self.chain.node.url());
         for (name, from, bar) in [
             ("empty_blocks_per_s_rest", rest, 2_000.0),
             ("empty_blocks_per_s_files", files, 8_000.0),

@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(600);
 
 /// Where blocks come from.
 #[derive(Clone, Debug)]
-pub(crate) enum From {
+pub(crate) enum BlocksFrom {
     Node(String),
     Files(PathBuf),
 }
@@ -26,14 +26,14 @@ pub(crate) enum From {
 #[derive(Clone, Debug)]
 pub(crate) struct Setup {
     pub(crate) guest: PathBuf,
-    pub(crate) from: From,
+    pub(crate) from: BlocksFrom,
     pub(crate) heights: Range<u32>,
     pub(crate) db: PathBuf,
 }
 
 /// What a sync took.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Sync {
+pub(crate) struct SyncCost {
     /// From the start of the process to its end.
     pub(crate) took: Duration,
     /// The most memory it had resident, the guest's included.
@@ -61,7 +61,7 @@ impl Setup {
     }
 
     /// Runs to the last height.
-    pub(crate) fn sync(&self) -> Sync {
+    pub(crate) fn sync(&self) -> SyncCost {
         self.fresh();
         self.start(true).end()
     }
@@ -79,8 +79,8 @@ impl Setup {
             .arg("--db-path")
             .arg(&self.db);
         match &self.from {
-            From::Node(url) => command.args(["--daemon-rpc-url", url]),
-            From::Files(dir) => command.arg("--block-files").arg(dir),
+            BlocksFrom::Node(url) => command.args(["--daemon-rpc-url", url]),
+            BlocksFrom::Files(dir) => command.arg("--block-files").arg(dir),
         };
         if ends {
             command.args(["--exit-at", &self.heights.end.to_string()]);
@@ -97,7 +97,7 @@ impl Setup {
 
 impl Running {
     /// Waits for its end.
-    pub(crate) fn end(mut self) -> Sync {
+    pub(crate) fn end(mut self) -> SyncCost {
         let status_file = format!("/proc/{}/status", self.child.id());
         let mut peak_bytes = 0;
         loop {
@@ -106,7 +106,7 @@ impl Running {
             }
             if let Some(status) = self.child.try_wait().expect("wait for the indexer") {
                 assert!(status.success(), "the sync failed: {status}");
-                return Sync {
+                return SyncCost {
                     took: self.started.elapsed(),
                     peak_bytes,
                 };

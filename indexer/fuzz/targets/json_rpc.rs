@@ -10,7 +10,7 @@ use axum::{
     http::{Request, StatusCode},
 };
 use fuzz::index::Double;
-use indexer::{metrics::Metrics, rpc};
+use indexer::{serve::rpc, telemetry::metrics::Metrics};
 use libfuzzer_sys::fuzz_target;
 use serde::de::IgnoredAny;
 use serde_json::Value;

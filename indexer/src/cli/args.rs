@@ -1,7 +1,10 @@
-//! The command line: raw flags here, ready values in [`launch`](Launch). No flag is looked at later.
+//! The command line: raw flags here, checked values in [`Launch`]. No flag is looked at later.
 
+mod credentials;
+mod error;
 mod folder;
 mod launch;
+mod reach;
 mod run;
 mod validate;
 
@@ -10,24 +13,25 @@ use std::{ffi::OsString, path::PathBuf};
 use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum, error::ErrorKind};
 use crds::pod::{OPS_PORT, RPC_PORT};
 
+pub use credentials::Credentials;
+pub use error::Error;
 pub use folder::{FolderFlags, store_dir};
-pub use launch::{Credentials, Error, Launch};
-pub use run::{KeptFlags, RunFlags};
-pub use validate::problems;
+pub use launch::Launch;
+pub use run::{ChainFlags, LocalFlags, RunFlags, ServerFlags, ViewLimitFlags};
 
 /// Feeds Bitcoin blocks to a WASM module and serves the index it builds.
 #[derive(Debug, Parser)]
 #[command(name = "shrewd-indexer", version, max_term_width = 100)]
 pub struct Cli {
-    /// How log lines are written; which ones is up to the variable `RUST_LOG`.
+    /// Format of log lines; the variable `RUST_LOG` selects which are written.
     #[arg(long, global = true, value_enum, default_value_t, env = "SHREWD_LOG_FORMAT")]
     pub log_format: LogFormat,
-    /// What to do.
+    /// The subcommand.
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// How log lines are written.
+/// Format of log lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
     /// For people.
@@ -37,22 +41,22 @@ pub enum LogFormat {
     Json,
 }
 
-/// What to do.
+/// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Index and serve.
     Run(Box<RunFlags>),
-    /// Show how a running indexer is doing.
+    /// Show the status of a running indexer.
     Status(StatusFlags),
-    /// Ask a running indexer's view and print its answer as hex.
+    /// Call a view of a running indexer and print its answer as hex.
     View(ViewFlags),
-    /// Ask a running indexer for a fresh instance of its guest, and wait until it has one.
+    /// Make a running indexer replace its guest's instance by a fresh one, and wait until it has.
     Refresh(RefreshFlags),
-    /// Undo the newest blocks of an index that nobody runs.
+    /// Undo the newest blocks of an index that is not running.
     Rollback(RollbackFlags),
-    /// Compute all digests of an index that nobody runs once more, and name the first block that does not agree.
+    /// Recompute all digests of an index that is not running, and name the first block that does not match.
     Verify(FolderFlags),
-    /// Load a module and say whether and how it can be run.
+    /// Load a module and report whether it can be run, what it exports and what it needs.
     Check(CheckFlags),
 }
 
@@ -62,7 +66,7 @@ pub struct StatusFlags {
     /// Address of its ops port.
     #[arg(long, default_value_t = format!("http://127.0.0.1:{OPS_PORT}"))]
     pub url: String,
-    /// Print the answer as it came, for programs.
+    /// Print the answer unchanged, as JSON.
     #[arg(long)]
     pub json: bool,
 }
@@ -72,9 +76,9 @@ pub struct StatusFlags {
 pub struct ViewFlags {
     /// The module's export.
     pub function: String,
-    /// Bytes handed to it, in hex; `0x` in front is optional.
+    /// Its input, in hex; the prefix `0x` is optional.
     pub input: String,
-    /// The height it sees: a number or `latest`.
+    /// The height whose state it reads: a number or `latest`.
     #[arg(long, default_value = "latest")]
     pub height: String,
     /// Address of its JSON-RPC port.
@@ -88,7 +92,7 @@ pub struct RefreshFlags {
     /// Address of its ops port.
     #[arg(long, default_value_t = format!("http://127.0.0.1:{OPS_PORT}"))]
     pub url: String,
-    /// How long to wait for it, in seconds: a refresh comes between two blocks.
+    /// How long to wait for it, in seconds: a refresh happens between two blocks.
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub timeout: u64,
 }
@@ -96,7 +100,7 @@ pub struct RefreshFlags {
 /// Flags of `rollback`.
 #[derive(Debug, clap::Args)]
 pub struct RollbackFlags {
-    /// The last block that stays.
+    /// The last block to keep.
     #[arg(long, value_name = "HEIGHT")]
     pub to: u32,
     /// Which index.
@@ -112,16 +116,16 @@ pub struct CheckFlags {
 }
 
 impl Cli {
-    /// Reads the process's own command line; on bad flags says so and ends the process, as clap does.
+    /// Parses the process's own command line; on bad flags, prints why and exits, as clap does.
     #[must_use]
     pub fn from_env() -> Self {
         Self::read(std::env::args_os()).unwrap_or_else(|error| error.exit())
     }
 
-    /// Reads a command line, the program's name first.
+    /// Parses a command line that begins with the program's name.
     ///
     /// # Errors
-    /// Clap's, and one for flags that never did anything in the program they come from.
+    /// Clap's, and one for flags of rockshrew-mono that never had an effect.
     pub fn read(args: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
         let args: Vec<OsString> = args.into_iter().collect();
         if let Some(flag) = args.iter().skip(1).filter_map(|arg| arg.to_str()).find_map(dead_flag) {
@@ -135,7 +139,7 @@ impl Cli {
     }
 }
 
-/// The flag's name, if it is one that only pretended.
+/// The flag's name, if it is one that never had an effect.
 fn dead_flag(arg: &str) -> Option<&str> {
     let name = arg.split_once('=').map_or(arg, |(name, _)| name);
     (name == "--pipeline-size" || name == "--repo" || name.starts_with("--snapshot-")).then_some(name)

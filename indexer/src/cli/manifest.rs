@@ -1,4 +1,4 @@
-//! An Indexer as it is applied to a cluster, read from a file of this machine.
+//! An Indexer as it is applied to a cluster, read from a local file.
 
 use std::{
     io,
@@ -9,7 +9,7 @@ use crds::Indexer;
 use serde::Deserialize as _;
 use serde_yaml::Value;
 
-/// Manifests are written by hand.
+/// Manifests are written by hand: a longer one is a mistake.
 const BYTES_MAX: u64 = 4 << 20;
 
 /// Why a file is no manifest of one Indexer.
@@ -36,7 +36,7 @@ pub enum Error {
     /// A document of kind Indexer lacks fields, or has some of a wrong type.
     #[error("read the document of kind Indexer")]
     Indexer(#[source] serde_yaml::Error),
-    /// A document of kind Indexer has fields an Indexer has not.
+    /// A document of kind Indexer has fields that do not exist.
     #[error("an Indexer has no field {}; correct or remove it", .paths.join(", "))]
     UnknownFields {
         /// Where they are.
@@ -45,7 +45,7 @@ pub enum Error {
     /// It has another API version.
     #[error("apiVersion is {found:?}, this version reads shrewd.dev/v1alpha1")]
     ApiVersion {
-        /// What it says.
+        /// The version it has.
         found: String,
     },
     /// None of its documents is an Indexer.
@@ -62,7 +62,7 @@ pub enum Error {
     Name,
 }
 
-/// Reads the one Indexer of a file; documents of other kinds may stand beside it.
+/// Reads the one Indexer of a file; documents of other kinds are skipped.
 ///
 /// # Errors
 /// [`Error`].

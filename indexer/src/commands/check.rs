@@ -1,4 +1,4 @@
-//! `check MODULE`: what a module has and needs, before anybody deploys it.
+//! `check MODULE`: what a module has and needs, before it is deployed.
 
 use std::{
     fmt::Write as _,
@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 use crate::{
     cli::args::CheckFlags,
     guest::{self, Description, Engine, EngineConfig, LoadError, Module},
-    telemetry::report::resident_bytes,
+    telemetry::{report::resident_bytes, units::mebibytes},
 };
 
 /// The default of the resource.
@@ -34,24 +34,24 @@ pub enum Error {
     /// Its text form is no module.
     #[error("read the text form of the module")]
     Text(#[source] wat::Error),
-    /// Nothing can be run here.
+    /// The engine does not start on this machine.
     #[error("start the engine")]
     Engine(#[source] guest::Error),
     /// It cannot be run.
     #[error("{}", .0.reason())]
     Load(#[source] LoadError),
-    /// The findings cannot be written.
+    /// The report cannot be written.
     #[error("write the findings")]
     Write(#[source] io::Error),
 }
 
-/// Loads a module as a run would and writes what it found.
+/// Loads a module as a run would and writes a report.
 ///
 /// # Errors
-/// [`Error`]; all but those about writing mean that the module is of no use.
+/// [`Error`]; all but [`Error::Write`] mean that the module cannot be used.
 pub fn check(flags: &CheckFlags, out: &mut impl Write) -> Result<(), Error> {
     let bytes = module_bytes(&flags.module)?;
-    // Without a cache, or it would not be compiled a second time.
+    // Without a cache, so that the module is compiled and the time can be measured.
     let config = EngineConfig {
         limit_bytes: LIMIT_BYTES,
         view_memory_limit_bytes: LIMIT_BYTES,
@@ -116,8 +116,8 @@ fn shown(bytes: &[u8], compiled_in: Duration, description: &Description) -> Stri
         ),
     );
     for view in views {
-        match meta.iter().flatten().find(|told| &told.name == view) {
-            Some(told) => line("view", &format!("{view} ({} -> {})", told.input_type, told.output_type)),
+        match meta.iter().flatten().find(|view_meta| &view_meta.name == view) {
+            Some(meta) => line("view", &format!("{view} ({} -> {})", meta.input_type, meta.output_type)),
             None => line("view", view),
         }
     }
@@ -132,17 +132,10 @@ fn shown(bytes: &[u8], compiled_in: Duration, description: &Description) -> Stri
         );
     }
     if unused_host_functions.contains(&"__flush") {
-        line(
-            "warning",
-            "it does not import env.__flush: no block can ever be complete",
-        );
+        line("warning", "it does not import env.__flush: no block can complete");
     }
     line("result", "it can be run");
     text
-}
-
-fn mebibytes(bytes: u64) -> String {
-    format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))
 }
 
 #[cfg(test)]
@@ -171,7 +164,7 @@ mod tests {
         )
         .unwrap();
         for line in [
-            "memory     starts with 0.1 MiB, its own maximum 2048.0 MiB, memories 1",
+            "memory     starts with 0.2 MiB, its own maximum 2048.0 MiB, memories 1",
             "view       balance",
             "import     env.__flush",
             "import     wbg.unused (fails when called)",
@@ -189,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_of_no_use_is_an_error_that_says_why() {
+    fn a_module_that_cannot_be_used_is_an_error_that_says_why() {
         let missing = check_text(r#"(module (memory (export "memory") 1))"#).unwrap_err();
         assert!(
             missing.starts_with("MissingExport: ") && missing.contains("_start"),

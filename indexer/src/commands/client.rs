@@ -1,4 +1,4 @@
-//! `status`, `view` and `refresh`: asking a process that runs, here or in a pod.
+//! `status`, `view` and `refresh`: requests to a running process, local or in a pod.
 
 use std::{
     fmt::Write as _,
@@ -6,26 +6,29 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crds::pod::{Check, Status};
+use crds::pod::{BlockUnderWay, Check, Status};
 use reqwest::{Client, RequestBuilder};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::cli::args::{RefreshFlags, StatusFlags, ViewFlags};
+use crate::{
+    cli::args::{RefreshFlags, StatusFlags, ViewFlags},
+    telemetry::units::mebibytes,
+};
 
-/// Time for a status: it is answered from memory.
+/// Timeout of a status, which is answered from memory.
 const STATUS_TIMEOUT: Duration = Duration::from_secs(10);
-/// Time for a view: the server has its own, shorter deadline.
+/// Timeout of a view: that of the server is usually shorter.
 const VIEW_TIMEOUT: Duration = Duration::from_secs(600);
 
-/// Pause between two looks at whether a refresh is done.
+/// Pause between two requests that check whether a refresh is done.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// Why there is no answer.
+/// Why a request failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// No connection.
-    #[error("nobody answers at {url}: is the indexer running, and is that its address?")]
+    #[error("no connection to {url}: check that the indexer is running and that this is its address")]
     Unreachable {
         /// Where.
         url: String,
@@ -34,15 +37,15 @@ pub enum Error {
         source: reqwest::Error,
     },
     /// Not refreshed in time.
-    #[error("no refresh within {} s: the indexer is in phase {phase} and comes to it between two blocks", waited.as_secs())]
+    #[error("no refresh within {} s: the indexer is in phase {phase} and refreshes between two blocks", waited.as_secs())]
     NotRefreshed {
-        /// How long it was waited for.
+        /// How long the command waited.
         waited: Duration,
-        /// What the indexer does.
+        /// The indexer's phase.
         phase: crds::Phase,
     },
-    /// Nobody answers, or with something that cannot be read.
-    #[error("ask {url}")]
+    /// The request failed, or its answer cannot be read.
+    #[error("request to {url}")]
     Ask {
         /// Where.
         url: String,
@@ -50,16 +53,16 @@ pub enum Error {
         #[source]
         source: reqwest::Error,
     },
-    /// The server's refusal, in its words.
+    /// The server refused it.
     #[error("{message} (code {code})")]
     Refused {
-        /// The code of the contract.
+        /// The JSON-RPC error code.
         code: i32,
-        /// The words.
+        /// The server's message.
         message: String,
     },
-    /// It is something else that answers there.
-    #[error("what answers at {url} is no indexer")]
+    /// Another program answered.
+    #[error("the server at {url} is not an indexer")]
     NoIndexer {
         /// Where.
         url: String,
@@ -69,7 +72,7 @@ pub enum Error {
     Write(#[source] io::Error),
 }
 
-/// Writes how a running indexer is doing.
+/// Writes the status of a running indexer.
 ///
 /// # Errors
 /// [`Error`].
@@ -83,7 +86,7 @@ pub async fn status(flags: StatusFlags, out: &mut impl Write) -> Result<(), Erro
     out.write_all(shown(&status).as_bytes()).map_err(Error::Write)
 }
 
-/// Writes what a view answers, `0x` and hex.
+/// Writes the answer of a view, as `0x` and hex.
 ///
 /// # Errors
 /// [`Error`].
@@ -124,10 +127,10 @@ pub async fn view(flags: ViewFlags, out: &mut impl Write) -> Result<(), Error> {
     }
 }
 
-/// Asks for a fresh instance and writes when there is one.
+/// Requests a fresh instance and reports when the guest has it.
 ///
 /// # Errors
-/// [`Error`]; [`Error::NotRefreshed`] when it takes longer than the flags allow. The request stands then.
+/// [`Error`]; [`Error::NotRefreshed`] when it takes longer than the flags allow; the request remains in force.
 pub async fn refresh(flags: &RefreshFlags, out: &mut impl Write) -> Result<(), Error> {
     #[derive(Deserialize)]
     struct Accepted {
@@ -146,7 +149,7 @@ pub async fn refresh(flags: &RefreshFlags, out: &mut impl Write) -> Result<(), E
         let status: Status = serde_json::from_slice(&body).map_err(no_indexer)?;
         if status.last_refresh_request.as_ref() == Some(&id) {
             let guest = mebibytes(status.memory.guest_bytes);
-            return writeln!(out, "refreshed, the guest has {guest}").map_err(Error::Write);
+            return writeln!(out, "refreshed; the guest now has {guest}").map_err(Error::Write);
         }
         if Instant::now() >= deadline {
             return Err(Error::NotRefreshed {
@@ -158,7 +161,7 @@ pub async fn refresh(flags: &RefreshFlags, out: &mut impl Write) -> Result<(), E
     }
 }
 
-/// The body of a good answer.
+/// The body of a successful answer.
 async fn ask(url: &str, request: RequestBuilder) -> Result<Vec<u8>, Error> {
     let failed = |source: reqwest::Error| {
         let url = url.to_owned();
@@ -177,7 +180,7 @@ fn of_ops(url: &str, path: &str) -> String {
     format!("{}/{path}", url.trim_end_matches('/'))
 }
 
-/// A status for people: one fact a line, what is unknown left out.
+/// A status as text: one fact per line, without those that are unknown.
 fn shown(status: &Status) -> String {
     let mut lines = vec![
         ("indexer", format!("{}, revision {}", status.indexer, status.revision)),
@@ -205,6 +208,17 @@ fn shown(status: &Status) -> String {
             format!(
                 "{:?} failure since {}: {}",
                 trouble.class, trouble.since.0, trouble.message
+            )
+        }),
+    );
+    known(
+        "running",
+        status.block_under_way.as_ref().map(|block| {
+            let BlockUnderWay { height, seconds, .. } = block;
+            format!(
+                "block {height}, {} for {seconds} s, since {}",
+                block.run_in_words(),
+                block.since.0
             )
         }),
     );
@@ -268,10 +282,6 @@ fn refreshes(status: &Status) -> String {
         format!("; last: {} before height {}", last.reason.label(), last.height)
     });
     format!("block {block}, threshold {threshold}, failure {failure}, manual {manual}, unwind {unwind}{last}")
-}
-
-fn mebibytes(bytes: u64) -> String {
-    format!("{} MiB", bytes.div_ceil(1 << 20))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! `rollback --to HEIGHT`: undoes the newest blocks of an index that nobody runs.
+//! `rollback --to HEIGHT`: undoes the newest blocks of an index that is not running.
 
 use std::io::{self, Write};
 
@@ -19,26 +19,26 @@ pub enum Error {
     Store(#[from] store::Error),
     /// The undo records do not reach that far. Nothing was undone.
     #[error(
-        "cannot go back to block {to}: the store can undo blocks {oldest} to {tip} and no more. Give a height of {} at \
-         least, or delete the store to index again", .oldest.0.saturating_sub(1)
+        "cannot roll back to block {to}: the store can undo only blocks {oldest} to {tip}. Give a height of at least {}, \
+         or delete the store to index again", .oldest.0.saturating_sub(1)
     )]
     TooDeep {
-        /// The height wanted.
+        /// The height requested.
         to: Height,
         /// The oldest block that can be undone.
         oldest: Height,
         /// The newest block.
         tip: Height,
     },
-    /// What was done cannot be written.
+    /// The report cannot be written.
     #[error("write what was undone")]
     Write(#[source] io::Error),
 }
 
-/// Undoes every block above a height and writes what was undone. Below the first block of the index, that is all of it.
+/// Undoes every block above a height and writes what was undone. A height below the first block undoes all of them.
 ///
 /// # Errors
-/// [`Error`]. A run that is killed leaves whole blocks: the same command goes on.
+/// [`Error`]. A run that is killed leaves whole blocks: the same command resumes it.
 pub fn rollback(flags: RollbackFlags, out: &mut impl Write) -> Result<(), Error> {
     let to = Height(flags.to);
     let store = Store::open_existing(&flags.folder.store_dir()?)?;
@@ -62,7 +62,7 @@ pub fn rollback(flags: RollbackFlags, out: &mut impl Write) -> Result<(), Error>
                 format!("blocks {lowest} to {}, with {rows} rows", tip.at.height),
             )?;
         }
-        _ => line("undone", "nothing: no block is higher".into())?,
+        _ => line("undone", "nothing: no block is above that height".into())?,
     }
     match store.tip() {
         Some(tip) => {

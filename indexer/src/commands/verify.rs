@@ -1,4 +1,4 @@
-//! `verify`: whether an index that nobody runs still is what its digests say.
+//! `verify`: whether the data of an index that is not running matches its digests.
 
 use std::io::{self, Write};
 
@@ -7,7 +7,7 @@ use crate::{
     store::{self, Store, verify::Verified},
 };
 
-/// Why an index is not in order, or why that cannot be found out.
+/// What is wrong with an index, or why it cannot be verified.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The flags do not name an index.
@@ -16,23 +16,23 @@ pub enum Error {
     /// There is no such store, or it cannot be used.
     #[error(transparent)]
     Store(#[from] store::Error),
-    /// It can be used, and is wrong.
+    /// Its data does not match its digests.
     #[error("{0}; roll back below it if that is still possible, else delete the store to index again")]
     Wrong(store::verify::Error),
-    /// The findings cannot be written.
+    /// The report cannot be written.
     #[error("write the findings")]
     Write(#[source] io::Error),
 }
 
-/// Reads all of an index and writes what was found.
+/// Reads all of an index and writes a report.
 ///
 /// # Errors
-/// [`Error`]; [`Error::Wrong`] names the first block that is.
+/// [`Error`]; [`Error::Wrong`] names the first block that does not match.
 pub fn verify(flags: FolderFlags, out: &mut impl Write) -> Result<(), Error> {
     let store = Store::open_existing(&flags.store_dir()?)?;
     let mut written = Ok(());
     let verified = store.verify(|blocks| {
-        // On its way to an error the rest is computed all the same; what was found goes unseen, and the error is told.
+        // After a failed write the rest is computed all the same; that failure is then the command's.
         if written.is_ok() {
             written = writeln!(out, "{:<10} blocks {} to {}", "verified", blocks.start(), blocks.end());
         }

@@ -1,13 +1,13 @@
-//! Named places on the way of a block at which a test lets the process die. In the program itself there is nothing here.
+//! Named points in the processing of a block at which a test can kill the process. Empty in the program itself.
 //!
-//! A place is worth a name if the one before it and the one behind it leave something different behind: in memory, in
-//! the store, or announced.
+//! A point is worth a name if dying just before it and dying just after it differ: in memory, in the store, or in what
+//! was announced.
 
-/// The variable that says where to die: `PLACE#N`, the N-th time the place is reached, from 1.
+/// The variable that names the point to die at: `POINT#N`, the N-th time it is reached, from 1.
 #[cfg(test)]
 pub(crate) const DIE_AT: &str = "SHREWD_DIE_AT";
 
-/// Ends the process at once, as SIGKILL would, if this is the place and the time for it.
+/// Ends the process at once, as SIGKILL would, if this is the point to die at.
 #[cfg(test)]
 pub(crate) fn reach(place: &str) {
     use std::sync::{
@@ -25,12 +25,12 @@ pub(crate) fn reach(place: &str) {
         && wanted == place
         && REACHED.fetch_add(1, Ordering::SeqCst) + 1 == *times
     {
-        // Like a kill it runs no destructor and flushes nothing.
+        // Like SIGKILL, this runs no destructor and flushes nothing.
         std::process::abort();
     }
 }
 
-/// Nothing.
+/// Does nothing.
 #[cfg(not(test))]
 #[inline(always)]
 pub(crate) fn reach(_place: &str) {}

@@ -1,12 +1,12 @@
-//! Audits: now and then a block that a kept instance has run is run on a fresh one too. If the two write different
-//! things, the guest lets something pass from block to block, and what it writes depends on when it was last refreshed:
-//! two replicas would drift apart. Found before the block is committed.
+//! Audits: some of the blocks that a kept instance has run are run on a fresh one too. If the two write different things,
+//! the guest carries state from block to block, and what it writes depends on when it was last refreshed: two replicas
+//! would diverge. An audit finds that before the block is committed.
 
 use std::fmt::Write as _;
 
 use crds::{RefreshPolicy, pod::FaultClass};
 
-use super::{Settings, Shared};
+use super::shared::{Settings, Shared};
 use crate::{
     chain::{Block, Height},
     fault::Fault,
@@ -16,12 +16,11 @@ use crate::{
 
 /// How much of a key or a value is shown.
 const SHOWN_BYTES_MAX: usize = 64;
-/// What to do, for people.
-const ADVICE: &str =
-    "the guest lets something pass from block to block: set memory.refresh: EveryBlock, and index again";
+/// The cure, as part of the message.
+const ADVICE: &str = "the guest carries state from block to block: set memory.refresh: EveryBlock, and index again";
 
-/// Whether the block of this height is audited. Heights decide, so that replicas audit the same blocks. A fresh
-/// instance for every block is what an audit compares with: there it has nothing to find.
+/// Whether the block of this height is audited. The height decides, so that replicas audit the same blocks. With a fresh
+/// instance for every block there is nothing to compare.
 pub(super) fn is_due(settings: &Settings, height: Height) -> bool {
     settings.refresh == RefreshPolicy::OnThreshold
         && settings.audit_every > 0
@@ -32,8 +31,7 @@ pub(super) fn is_due(settings: &Settings, height: Height) -> bool {
 /// first run did.
 ///
 /// # Errors
-/// Of class `Nondeterminism` when they differ. Where this machine cannot run a second guest, nothing is known and
-/// nothing is wrong: the block goes on.
+/// Of class `Nondeterminism` when they differ. Where this machine cannot run a second guest, the audit is skipped.
 pub(super) fn audit(
     shared: &Shared,
     guest: &Indexing,
@@ -66,7 +64,7 @@ pub(super) fn audit(
     })
 }
 
-/// The first key, in row order, of which the two do not say the same.
+/// The first key, in row order, for which the two differ.
 fn difference(kept: &WriteSet, fresh: &WriteSet) -> Option<String> {
     let (mut kept, mut fresh) = (kept.pairs().peekable(), fresh.pairs().peekable());
     loop {

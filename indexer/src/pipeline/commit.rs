@@ -1,4 +1,4 @@
-//! The third stage: puts blocks in order, computes digests, and writes them, many in one step while the tip is far.
+//! The third stage: sorts the rows of blocks, computes digests, and writes them, many blocks at once far from the tip.
 
 use std::{
     sync::mpsc::{Receiver, RecvTimeoutError},
@@ -7,28 +7,23 @@ use std::{
 
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::{Shared, execute::Executed, show_tip};
+use super::{bounds::BATCH_BYTES, executed::Executed, shared::Shared, tip::show_tip};
 use crate::{
     chain::{BlockRef, Height},
-    fault::Fault,
-    fault::point,
+    fault::{Fault, point},
     state::{Digest, WriteSet},
     store::{Durability, NewBlock},
 };
 
-/// Blocks are written together once they hold this much, as flushed and in order, so that a file has some 32 MiB: eleven
-/// of the densest blocks. Half of it makes twice as many files to merge, twice of it is twice the memory, of which two
-/// such heaps exist: one being written, one filling.
-pub(super) const BATCH_BYTES: usize = 72 << 20;
-/// Or once the first of them waits for so long: what people see of a sync is that old at most, and so much of it is
-/// done again after a crash.
+/// Blocks are written together once they hold [`BATCH_BYTES`], or once the first of them has waited for so long: what a
+/// status says of a sync is that old at most, and so much of it is done again after a crash.
 const BATCH_AGE: Duration = Duration::from_secs(1);
 
-/// How far the thread stands back where processors are short, behind the guest's (5, see `run`): while a batch fills
-/// nobody waits for this stage, and the guest does for each moment it is kept from running.
+/// The thread's niceness, below the priority of the guest's (5, see `run`): nothing waits for this stage while a batch
+/// fills, and every moment the guest is kept from running delays the sync.
 const NICENESS: i32 = 10;
 
-/// Writes what was executed into the store.
+/// Writes executed blocks to the store.
 pub struct Committer {
     shared: Shared,
     /// The digest of the last block taken.
@@ -50,7 +45,7 @@ struct Waiting {
 }
 
 impl Committer {
-    /// A committer that goes on from `digest`, see [`crate::store::Store::chained_onto`].
+    /// A committer that continues from `digest`, see [`crate::store::Store::chained_onto`].
     #[must_use]
     pub fn new(shared: &Shared, digest: Digest) -> Self {
         Self {
@@ -62,7 +57,7 @@ impl Committer {
         }
     }
 
-    /// Commits blocks in the order in which they come, until no more come.
+    /// Commits blocks in the order in which they arrive, until no more arrive.
     ///
     /// A height is announced after its batch is written: never before, and near the tip only once it would survive a
     /// power cut.
@@ -151,8 +146,8 @@ impl Committer {
         for block in self.waiting.drain(..) {
             metrics.committed(block.writes.pairs().len(), block.writes.bytes());
             metrics.stage("commit", block.took + share);
-            progress.observe(report);
         }
+        progress.indexed(report, blocks);
         self.waiting_bytes = 0;
         Ok(())
     }

@@ -1,26 +1,27 @@
-//! What a halted index waits for.
+//! Waits for a reason to resume a halted index.
 
 use std::time::Duration;
 
 use crds::pod::{FaultClass, Halt};
 
-use super::Shared;
+use super::shared::Shared;
 use crate::{
     chain::Height,
     source::{self, BlockSource},
 };
 
-/// Pause between two looks at the node. A halt lasts until somebody acts: there is no hurry, but in tests of the crate.
+/// Pause between two requests to the node. A halt usually lasts until a person intervenes, so there is no hurry, except
+/// in tests of the crate.
 const LOOK_EVERY: Duration = Duration::from_millis(if cfg!(test) { 20 } else { 2_000 });
 
 /// What ended the wait.
 pub(super) enum Wait {
     Stopped,
-    /// Trying again makes sense, and why.
-    GoOn(&'static str),
+    /// There is a reason to try again.
+    Resume(&'static str),
 }
 
-/// Waits until the block that failed left the chain, somebody asks for a refresh, or the process ends.
+/// Waits until the block that failed has left the chain, a refresh is requested, or the process stops.
 pub(super) async fn wait<S: BlockSource>(source: &S, shared: &Shared, halt: &Halt) -> Wait {
     loop {
         let look = async {
@@ -30,12 +31,12 @@ pub(super) async fn wait<S: BlockSource>(source: &S, shared: &Shared, halt: &Hal
         let moved = tokio::select! {
             biased;
             () = shared.control.stop_token().cancelled() => return Wait::Stopped,
-            // The request itself stays for the executor.
-            () = shared.control.refresh_requested() => return Wait::GoOn("a refresh was requested"),
+            // The request itself stays pending for the executor.
+            () = shared.control.refresh_requested() => return Wait::Resume("a refresh was requested"),
             moved = look => moved,
         };
         match moved {
-            Ok(Some(why)) => return Wait::GoOn(why),
+            Ok(Some(why)) => return Wait::Resume(why),
             Ok(None) => {}
             Err(error) => {
                 shared.metrics.source_error(error.reason());

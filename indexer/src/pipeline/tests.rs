@@ -1,35 +1,43 @@
 //! The whole pipeline on a chain in memory, with the real guest host and the real store.
 
+mod audit;
 mod crash;
 mod exactly_once;
 mod in_place;
 #[path = "../../tests/support/rows.rs"]
 mod rows;
 mod storm;
+mod trouble;
+mod under_way;
 
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
+    sync::Arc,
     thread::JoinHandle,
     time::{Duration, Instant},
 };
 
 use bitcoin::BlockHash;
 use crds::{
-    Network, RefreshPolicy,
-    pod::{Config, FaultClass, Source, Status, Views},
+    Identity, Network, Phase, RefreshPolicy,
+    pod::{Config, FaultClass, Source, Status, Views, source_reasons},
 };
 use indicatif::ProgressBar;
 use tempfile::TempDir;
 
-mod audit;
-mod trouble;
-
-use super::*;
+use super::{
+    Pipeline, PipelineEnd,
+    execute::Executor,
+    shared::{Settings, Shared},
+};
 use crate::{
+    chain::Height,
+    control::Control,
     guest::{Engine, EngineConfig, Indexing, Module},
     source::memory::{MemorySource, hash},
-    store::{Terms, Tip},
+    store::{Store, Terms, Tip},
+    telemetry::{metrics::Metrics, progress::Progress, report::Report},
 };
 
 const LEAKY: &str = include_str!("../../../tests/guests/leaky.wat");
@@ -43,7 +51,7 @@ struct Process {
     source: Arc<MemorySource>,
     shared: Shared,
     module: Module,
-    thread: JoinHandle<Finished>,
+    thread: JoinHandle<PipelineEnd>,
     _runtime: tokio::runtime::Runtime,
     _folder: Option<TempDir>,
 }
@@ -97,8 +105,18 @@ impl Process {
         }
     }
 
-    /// Over a store that may be there already.
+    /// Over a store that may be there already, as a pod.
     fn start_in(folder: &Path, guest: &str, chain: MemorySource, change: impl FnOnce(&mut Config)) -> Self {
+        Self::start_as(folder, guest, chain, change, false)
+    }
+
+    fn start_as(
+        folder: &Path,
+        guest: &str,
+        chain: MemorySource,
+        change: impl FnOnce(&mut Config),
+        ends_on_lasting: bool,
+    ) -> Self {
         let config = config(change);
         let engine = Engine::new(&EngineConfig {
             limit_bytes: config.identity.memory_limit_bytes,
@@ -108,7 +126,10 @@ impl Process {
         });
         let module = Module::load(&engine.unwrap(), &wat::parse_str(guest).unwrap()).unwrap();
         let shared = Shared {
-            settings: Arc::new(Settings::from(&config)),
+            settings: Arc::new(Settings {
+                ends_on_lasting,
+                ..Settings::from(&config)
+            }),
             store: Store::open_on(folder, &config.identity, Terms::from(&config), config.max_reorg_depth).unwrap(),
             report: Arc::new(Report::new(&config)),
             metrics: Arc::new(Metrics::new(&config).unwrap()),
@@ -133,6 +154,14 @@ impl Process {
         }
     }
 
+    /// The value of a metric; none while it is not shown.
+    fn metric(&self, name: &str) -> Option<u64> {
+        let text = self.shared.metrics.render(&self.shared.report.status()).unwrap();
+        let name = format!("shrewd_indexer_{name} ");
+        let value = text.lines().find_map(|line| line.strip_prefix(&name))?;
+        Some(value.parse().unwrap())
+    }
+
     #[track_caller]
     fn wait(&self, what: &str, holds: impl Fn(&Status) -> bool) -> Status {
         let end = Instant::now() + PATIENCE;
@@ -153,12 +182,12 @@ impl Process {
         })
     }
 
-    fn finish(self) -> (Finished, Option<Tip>) {
-        let finished = self.thread.join().unwrap();
-        (finished, self.shared.store.tip())
+    fn finish(self) -> (PipelineEnd, Option<Tip>) {
+        let end = self.thread.join().unwrap();
+        (end, self.shared.store.tip())
     }
 
-    fn stop(self) -> (Finished, Option<Tip>) {
+    fn stop(self) -> (PipelineEnd, Option<Tip>) {
         self.shared.control.stop();
         self.finish()
     }
@@ -186,8 +215,8 @@ fn a_reorg_while_blocks_wait_undoes_only_what_left_the_chain() {
     process.wait("some blocks", |s| s.height >= Some(5));
     process.source.replace(117, 2, 121);
     process.wait_for_tip(2, 121);
-    let (finished, tip) = process.stop();
-    assert_eq!(finished, Finished::Stopped);
+    let (end, tip) = process.stop();
+    assert_eq!(end, PipelineEnd::Stopped);
     assert_eq!(tip, fresh(SLOW, forked(117, 121), (2, 121)));
 }
 
@@ -216,7 +245,7 @@ fn what_the_node_says_of_its_height_costs_no_undo_records() {
     process.wait_for_tip(1, 50);
     process.source.replace(42, 2, 51);
     process.wait_for_tip(2, 51);
-    assert_eq!(process.stop().0, Finished::Stopped);
+    assert_eq!(process.stop().0, PipelineEnd::Stopped);
 }
 
 /// Contract §8.7.
@@ -234,7 +263,7 @@ fn a_reorg_that_cannot_be_undone_halts_until_the_chain_comes_back() {
     process.source.replace(20, 1, 61);
     let status = process.wait_for_tip(1, 61);
     assert!(status.halt.is_none());
-    assert_eq!(process.stop().0, Finished::Stopped);
+    assert_eq!(process.stop().0, PipelineEnd::Stopped);
 }
 
 /// Contract §8.3.
@@ -251,25 +280,25 @@ fn a_block_that_fails_twice_halts_below_it_and_is_tried_again_when_replaced() {
     process.wait("the other block", |s| {
         s.halt.as_ref().is_some_and(|h| h.block_hash == replaced)
     });
-    assert_eq!(process.stop().0, Finished::Stopped);
+    assert_eq!(process.stop().0, PipelineEnd::Stopped);
 }
 
 /// Contract §8.3.
 #[test]
 fn a_one_shot_run_that_halts_ends_with_the_reason() {
     let process = Process::start(TRAP_AT_150, MemorySource::up_to(1, 160), |c| c.exit_at = Some(155));
-    let (finished, tip) = process.finish();
-    assert!(matches!(finished, Finished::Halted(halt) if halt.height == 150));
+    let (end, tip) = process.finish();
+    assert!(matches!(end, PipelineEnd::Halted(halt) if halt.height == 150));
     assert_eq!(tip.map(|t| t.at.height), Some(Height(149)));
 }
 
 #[test]
 fn the_height_to_exit_at_is_not_indexed() {
     let process = Process::start(LEAKY, MemorySource::up_to(1, 30), |c| c.exit_at = Some(20));
-    let (finished, tip) = process.finish();
+    let (end, tip) = process.finish();
     assert_eq!(
-        (finished, tip.map(|t| t.at.height)),
-        (Finished::ReachedExit, Some(Height(19)))
+        (end, tip.map(|t| t.at.height)),
+        (PipelineEnd::ReachedExit, Some(Height(19)))
     );
 }
 
@@ -313,7 +342,7 @@ fn a_refresh_on_request_is_carried_out_while_no_block_comes() {
     assert!(process.shared.control.request_refresh("now".into()));
     let status = process.wait("the echo", |s| s.last_refresh_request.as_deref() == Some("now"));
     assert_eq!(status.memory.refreshes.manual, 1);
-    assert_eq!(process.stop().0, Finished::Stopped);
+    assert_eq!(process.stop().0, PipelineEnd::Stopped);
 }
 
 #[test]
@@ -326,5 +355,29 @@ fn a_source_that_fails_is_shown_and_waited_for() {
         (status.phase, status.ready, status.height),
         (Phase::WaitingForSource, true, Some(10))
     );
-    assert_eq!(process.stop().0, Finished::Stopped);
+    assert_eq!(process.stop().0, PipelineEnd::Stopped);
+}
+
+#[test]
+fn what_no_retry_can_change_ends_a_one_shot_run_and_is_retried_by_a_pod() {
+    let folder = tempfile::tempdir().unwrap();
+    let chain = || MemorySource::up_to(1, 10);
+    let process = Process::start_as(folder.path(), LEAKY, chain(), |_| {}, true);
+    process.wait_for_tip(1, 10);
+    process.source.refuse();
+    let (end, tip) = process.finish();
+    assert!(
+        matches!(&end, PipelineEnd::SourceFailed(fault) if fault.message.contains("HTTP 401")),
+        "{end:?}"
+    );
+    assert_eq!(tip.map(|t| t.at.height), Some(Height(10)));
+
+    let process = Process::start_in(folder.path(), LEAKY, chain(), |_| {});
+    process.wait_for_tip(1, 10);
+    process.source.refuse();
+    process.wait("the refusal", |s| s.source.reason == source_reasons::UNAUTHORIZED);
+    process.source.accept();
+    process.source.replace(11, 1, 12);
+    process.wait_for_tip(1, 12);
+    assert_eq!(process.stop().0, PipelineEnd::Stopped);
 }

@@ -1,14 +1,17 @@
-//! From a folder to an open store: filled with another pod's copy if it is empty and that is wanted. Or to words about why
-//! its data cannot be gone on with.
+//! Opens the store: first filled with a copy of another pod's, where the configuration says so. Data that cannot be
+//! continued is reported in the status.
 
 use anyhow::Result;
 use crds::pod::{Check, Config, Seed, module_reasons, seed_reasons};
 use tokio::runtime::Handle;
 
-use super::{Process, show_module, unusable};
+use super::{
+    module::{show_module, unusable},
+    process::Process,
+};
 use crate::{
     cli::args,
-    pipeline::show_tip,
+    pipeline::tip::show_tip,
     seed::fill::Filling,
     store::{Error, Refusal, Store, Terms},
 };
@@ -30,13 +33,13 @@ pub(super) fn open_store(process: &Process, runtime: &Handle) -> Result<Option<S
         return Err(error.into());
     }
     let refusal = unusable(module_reasons::IN_PLACE_REFUSED, error);
-    tracing::error!(error = refusal.message, "the data cannot be gone on with");
+    tracing::error!(error = refusal.message, "the data cannot be continued");
     show_module(&process.report, Some(&refusal));
-    // How far the data is and who built it, which is what the next declaration must know.
+    // The height and lineage of the data, which the next declaration depends on.
     if let Ok(store) = Store::open_existing(&args::store_dir(&process.config.data_dir)) {
         show_tip(&store, &process.report);
     }
-    // Whatever ends it, another module or another copy of the data, comes with a new start.
+    // Another module, or another copy of the data, comes with a restart.
     runtime.block_on(process.control.stop_token().cancelled());
     Ok(None)
 }
@@ -47,7 +50,7 @@ fn open_filled(process: &Process, seed: &Seed, runtime: &Handle) -> Result<Optio
     let store_dir = args::store_dir(&config.data_dir);
     let mut opened = store_dir.exists().then(|| open(config));
     if opened.as_ref().is_none_or(lacks_blocks) {
-        // Closed, since it goes.
+        // Closed, since filling replaces it.
         drop(opened);
         let filling = Filling {
             identity: config.identity.clone(),
@@ -90,7 +93,7 @@ fn lacks_blocks(opened: &Result<Store, Error>) -> bool {
     }
 }
 
-/// Whether it is up to a person, and for good: starting again would change nothing.
+/// Whether only another declaration can help: a restart would change nothing.
 fn is_refusal(config: &Config, error: &Error) -> bool {
     match error {
         Error::InPlace { .. } => true,

@@ -166,6 +166,7 @@ mod tests {
             trouble: None,
             halt: None,
             last_refresh_request: None,
+            block_under_way: None,
             lineage: Vec::new(),
             seed: Check::default(),
         }

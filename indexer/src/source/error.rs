@@ -126,6 +126,20 @@ impl Error {
         }
     }
 
+    /// Whether asking again is pointless until a person changes the node, its address, the credentials or the files.
+    #[must_use]
+    pub fn is_lasting(&self) -> bool {
+        matches!(
+            self.reason(),
+            source_reasons::UNAUTHORIZED
+                | source_reasons::WRONG_NETWORK
+                | source_reasons::PRUNED
+                | source_reasons::NO_INTERFACE
+                | source_reasons::BLOCK_FILES_MISSING
+                | source_reasons::BLOCK_FILES_INCOMPLETE
+        )
+    }
+
     /// Whether the source works and does not have a block.
     #[must_use]
     pub fn is_missing_block(&self) -> bool {

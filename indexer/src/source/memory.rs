@@ -28,6 +28,7 @@ pub(crate) struct MemorySource {
     /// Blocks beside the chain are not there.
     forgets: AtomicBool,
     fails: AtomicBool,
+    refuses: AtomicBool,
     served: AtomicUsize,
 }
 
@@ -88,6 +89,16 @@ impl MemorySource {
         self.fails.store(true, Ordering::Relaxed);
     }
 
+    /// From now on every question is refused for want of the right credentials.
+    pub(crate) fn refuse(&self) {
+        self.refuses.store(true, Ordering::Relaxed);
+    }
+
+    /// Answers again.
+    pub(crate) fn accept(&self) {
+        self.refuses.store(false, Ordering::Relaxed);
+    }
+
     /// How many blocks were asked for.
     pub(crate) fn served(&self) -> usize {
         self.served.load(Ordering::Relaxed)
@@ -106,7 +117,9 @@ impl MemorySource {
 
     fn answer<T>(&self, answer: T) -> Result<T, Error> {
         let url = "memory".into();
-        if self.fails.load(Ordering::Relaxed) {
+        if self.refuses.load(Ordering::Relaxed) {
+            Err(Error::Unauthorized { url, status: 401 })
+        } else if self.fails.load(Ordering::Relaxed) {
             Err(Error::Busy { url })
         } else {
             Ok(answer)

@@ -65,7 +65,8 @@ pub enum Error {
     },
     /// The store holds another index than the one wanted.
     #[error(
-        "the store in {} holds {}, not {}: give an empty folder for the new index, or delete this one to index again",
+        "the store in {} holds {}, not {}: if only the module differs, --in-place (in a manifest \
+         rollout.strategy: InPlace) continues its data with the new one; else give an empty folder for the new index",
         dir.display(), in_words(found), in_words(wanted)
     )]
     OtherIndex {

@@ -1,4 +1,4 @@
-//! Where log lines go: standard error, as text or JSON, around the progress bar if there is one.
+//! Log lines: written to standard error, as text or JSON, above the progress bar if there is one.
 
 use std::io::{self, IsTerminal as _, Write};
 
@@ -7,15 +7,15 @@ use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
 
 use crate::cli::args::LogFormat;
 
-/// What is logged without `RUST_LOG`: ours, and from libraries only what went wrong. Cranelift and hyper tell their
-/// every step at lower levels.
+/// What is logged without `RUST_LOG`: this program's lines, and warnings of libraries. Cranelift and hyper log every step
+/// at lower levels.
 const DEFAULT_FILTER: &str = "warn,indexer=info,shrewd_indexer=info";
 
-/// Starts logging and gives the bar that log lines step aside for. It is hidden unless a person watches: standard error
-/// is a terminal and lines are text.
+/// Starts logging and returns the bar that log lines make room for. It is hidden unless standard error is a terminal and
+/// lines are text.
 ///
 /// # Errors
-/// If something else in this process logs already, or `RUST_LOG` is no filter.
+/// If logging was started already, or `RUST_LOG` is not a filter.
 pub fn init(format: LogFormat) -> Result<ProgressBar, Box<dyn std::error::Error + Send + Sync>> {
     let filter = match std::env::var("RUST_LOG") {
         Ok(filter) if !filter.is_empty() => EnvFilter::try_new(filter)?,
@@ -43,7 +43,7 @@ pub fn init(format: LogFormat) -> Result<ProgressBar, Box<dyn std::error::Error 
     Ok(bar)
 }
 
-/// Writes lines to standard error with the bar out of the way.
+/// Writes lines to standard error while the bar is hidden.
 #[derive(Clone)]
 struct Aside(ProgressBar);
 

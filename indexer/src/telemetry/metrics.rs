@@ -1,31 +1,28 @@
-//! Prometheus metrics of one process. What the report knows is read from it when somebody scrapes; only what nobody
-//! else counts is counted here.
+//! Prometheus metrics of one process. What the status contains is copied from it at each scrape; everything else is
+//! counted here.
 
 mod mirror;
+mod register;
+mod stages;
+mod views;
 
 use std::{
-    collections::BTreeSet,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
 
 use crds::pod::{Config, Status};
-use prometheus::{
-    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-    TextEncoder, core::Collector,
+use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder};
+
+pub use self::views::OTHER_FUNCTION;
+use self::{
+    mirror::Mirror,
+    register::{counter, counters, gauge, gauges, register},
+    stages::StageMetrics,
+    views::ViewMetrics,
 };
 
-use self::mirror::Mirror;
-
-/// Distinct function names in labels; a module with more views has the rest counted as [`OTHER_FUNCTION`].
-const FUNCTION_LABELS_MAX: usize = 200;
-/// Label of a function the module does not have, so that clients cannot invent label values.
-pub const OTHER_FUNCTION: &str = "other";
-
-/// Where the time of a block goes.
-const STAGES: [&str; 4] = ["fetch", "wait", "execute", "commit"];
-
-/// Every metric, registered once with a registry of its own: two of these in one process do not meet.
+/// Every metric, in a registry of its own: two of these in one process do not interfere.
 pub struct Metrics {
     registry: Registry,
     mirror: Mutex<Mirror>,
@@ -43,24 +40,6 @@ pub struct Metrics {
     views: ViewMetrics,
 }
 
-/// Metrics of the way of a block.
-struct StageMetrics {
-    /// One for each of [`STAGES`].
-    seconds: Vec<(&'static str, Histogram)>,
-    fetched_waiting: IntGauge,
-    executed_waiting: IntGauge,
-}
-
-/// Metrics of queries.
-struct ViewMetrics {
-    ended: IntCounterVec,
-    seconds: Histogram,
-    running: IntGauge,
-    malformed_answers: IntCounter,
-    /// Names that are labels already.
-    functions: Mutex<BTreeSet<String>>,
-}
-
 impl Metrics {
     /// All metrics at zero, with the identity of what runs.
     ///
@@ -68,7 +47,7 @@ impl Metrics {
     /// If two of them have the same name, which a test rules out.
     pub fn new(config: &Config) -> Result<Self, prometheus::Error> {
         let registry = Registry::new_custom(Some("shrewd_indexer".into()), None)?;
-        tell_build(&registry, config)?;
+        show_build(&registry, config)?;
         let audits = counters(
             &registry,
             "audits_total",
@@ -132,10 +111,7 @@ impl Metrics {
 
     /// One block spent so long in a stage: `fetch`, `wait`, `execute` or `commit`.
     pub fn stage(&self, stage: &'static str, took: Duration) {
-        // Handles instead of a look-up by label: this is done several times a block.
-        if let Some((_, histogram)) = self.stages.seconds.iter().find(|(name, _)| *name == stage) {
-            histogram.observe(took.as_secs_f64());
-        }
+        self.stages.spent(stage, took);
     }
 
     /// Blocks fetched and not yet taken by the guest.
@@ -190,30 +166,18 @@ impl Metrics {
         }
     }
 
-    /// A view was asked for. `outcome` is one of a fixed set; `function` must be an export of the module or
+    /// A view was called. `outcome` is one of a fixed set; `function` must be an export of the module or
     /// [`OTHER_FUNCTION`].
     pub fn view(&self, function: &str, outcome: &'static str, took: Duration) {
-        let label = {
-            let mut known = self.views.functions.lock().unwrap_or_else(PoisonError::into_inner);
-            if known.len() < FUNCTION_LABELS_MAX && !known.contains(function) {
-                known.insert(function.to_owned());
-            }
-            if known.contains(function) {
-                function
-            } else {
-                OTHER_FUNCTION
-            }
-        };
-        self.views.ended.with_label_values(&[label, outcome]).inc();
-        self.views.seconds.observe(took.as_secs_f64());
+        self.views.ended(function, outcome, took);
     }
 
-    /// Views that are at work; the caller counts up and down.
+    /// Running views; the caller counts up and down.
     pub fn views_running(&self) -> &IntGauge {
         &self.views.running
     }
 
-    /// A view's answer was no pointer to data.
+    /// A view did not return a pointer to data.
     pub fn malformed_answer(&self) {
         self.views.malformed_answers.inc();
     }
@@ -230,8 +194,8 @@ impl Metrics {
     }
 }
 
-/// What runs, which never changes.
-fn tell_build(registry: &Registry, config: &Config) -> Result<(), prometheus::Error> {
+/// The identity of what runs, which never changes.
+fn show_build(registry: &Registry, config: &Config) -> Result<(), prometheus::Error> {
     let labels = ["version", "module", "revision"];
     let build = gauges(registry, "build_info", "What runs: always 1.", &labels)?;
     let revision = config.data_revision();
@@ -242,79 +206,4 @@ fn tell_build(registry: &Registry, config: &Config) -> Result<(), prometheus::Er
     ];
     build.with_label_values(&values).set(1);
     Ok(())
-}
-
-impl StageMetrics {
-    fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
-        let took = seconds(
-            "block_stage_seconds",
-            "Time of one block: fetch is its download, wait is until the guest has it, execute, and commit.",
-        );
-        let took = register(registry, HistogramVec::new(took, &["stage"])?)?;
-        let queued = gauges(
-            registry,
-            "queued_blocks",
-            "Blocks that wait for the next stage: fetched ones for the guest, executed ones to be committed.",
-            &["queue"],
-        )?;
-        Ok(Self {
-            seconds: STAGES.map(|stage| (stage, took.with_label_values(&[stage]))).into(),
-            fetched_waiting: queued.with_label_values(&["fetched"]),
-            executed_waiting: queued.with_label_values(&["executed"]),
-        })
-    }
-}
-
-impl ViewMetrics {
-    fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
-        let took = seconds("view_seconds", "Wall time of views, the wait for a place included.");
-        Ok(Self {
-            ended: counters(
-                registry,
-                "views_total",
-                "Views asked for, by how they ended.",
-                &["function", "outcome"],
-            )?,
-            seconds: register(registry, Histogram::with_opts(took)?)?,
-            running: register(
-                registry,
-                IntGauge::new("views_running", "Views that wait for a place or run.")?,
-            )?,
-            malformed_answers: counter(
-                registry,
-                "malformed_view_answers_total",
-                "Views that returned no valid pointer and were answered as empty.",
-            )?,
-            functions: Mutex::default(),
-        })
-    }
-}
-
-/// Gauges are signed; no byte count of this world needs the last bit.
-fn gauge(bytes: u64) -> i64 {
-    i64::try_from(bytes).unwrap_or(i64::MAX)
-}
-
-/// From 100 µs, a cheap block or view, to a minute, in steps of about three.
-fn seconds(name: &str, help: &str) -> HistogramOpts {
-    HistogramOpts::new(name, help).buckets(vec![
-        0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 60.0,
-    ])
-}
-
-fn register<C: Collector + Clone + 'static>(registry: &Registry, metric: C) -> Result<C, prometheus::Error> {
-    registry.register(Box::new(metric.clone()))?;
-    Ok(metric)
-}
-
-fn counter(registry: &Registry, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {
-    register(registry, IntCounter::new(name, help)?)
-}
-
-fn counters(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, prometheus::Error> {
-    register(registry, IntCounterVec::new(Opts::new(name, help), labels)?)
-}
-
-fn gauges(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> Result<IntGaugeVec, prometheus::Error> {
-    register(registry, IntGaugeVec::new(Opts::new(name, help), labels)?)
 }

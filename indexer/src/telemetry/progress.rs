@@ -1,18 +1,18 @@
-//! How far it is, for whoever watches: a bar on a terminal, a line now and then elsewhere.
+//! Shows the progress of indexing: as a bar on a terminal, as a log line now and then elsewhere.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use crds::pod::Status;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::telemetry::report::Report;
+use super::report::Report;
 
-/// A line after so many blocks.
+/// Blocks after which a line is written.
 const LINE_EVERY_BLOCKS: u64 = 1_000;
-/// And after so long in a run of blocks that is slower.
+/// Time after which a line is written, where blocks are slower than that.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 /// The eye does not follow a bar that moves more often.
 const DRAW_EVERY: Duration = Duration::from_millis(100);
@@ -20,25 +20,26 @@ const DRAW_EVERY: Duration = Duration::from_millis(100);
 /// What the bar shows beside itself.
 const TEMPLATE: &str = "{wide_bar:.cyan/blue} {human_pos}/{human_len} {per_sec}, eta {eta}, {msg}";
 
-/// Told of every block; decides by itself when to show it.
+/// Hears of every step of indexing and decides what to show of it.
 pub struct Progress {
     bar: ProgressBar,
     pace: Mutex<Pace>,
 }
 
-/// When something was shown last.
+/// What was shown last, and when.
 struct Pace {
+    /// Blocks indexed since the last line.
     blocks_since_line: u64,
     line_at: Instant,
     drawn_at: Instant,
 }
 
-/// What one block gives reason to.
+/// What is to be shown now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Due {
-    /// To write a log line for so many blocks in so long.
+    /// A log line: how many blocks were indexed since the one before, and in how long.
     line: Option<(u64, Duration)>,
-    /// To draw the bar.
+    /// The bar.
     draw: bool,
 }
 
@@ -53,13 +54,15 @@ impl Progress {
         }
     }
 
-    /// One more block is in the index. Cheap enough for every block: the report is read only when something is shown.
-    pub fn observe(&self, report: &Report) {
-        let due = self
-            .pace
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .block(Instant::now());
+    /// Indexing starts now: what came before it does not count as time spent on blocks.
+    pub fn start(&self) {
+        *self.pace() = Pace::new(Instant::now());
+    }
+
+    /// So many more blocks are in the index, all of which the report counts already. Cheap enough for every block: the
+    /// report is read only when something is shown.
+    pub fn indexed(&self, report: &Report, blocks: u32) {
+        let due = self.pace().add(u64::from(blocks), Instant::now());
         let draw = due.draw && !self.bar.is_hidden();
         if due.line.is_none() && !draw {
             return;
@@ -73,15 +76,20 @@ impl Progress {
         }
     }
 
-    /// Leaves the bar as it stands, for the lines of the end.
+    /// Leaves the bar as it stands, so that the last lines follow it.
     pub fn finish(&self) {
         self.bar.abandon();
+    }
+
+    fn pace(&self) -> MutexGuard<'_, Pace> {
+        // Plain values; a panic between lock and unlock leaves nothing half done.
+        self.pace.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn draw(&self, status: &Status) {
         let height = status.height.unwrap_or(0);
         if self.bar.length().is_none() {
-            // Only the way from here on counts for the pace that is shown.
+            // The pace shown is that from here on.
             self.bar.reset_eta();
             self.bar.set_position(u64::from(height));
             self.bar.reset_elapsed();
@@ -107,9 +115,9 @@ impl Pace {
         }
     }
 
-    /// What is due now that one more block is in the index.
-    fn block(&mut self, now: Instant) -> Due {
-        self.blocks_since_line += 1;
+    /// What is due now that so many more blocks are in the index.
+    fn add(&mut self, blocks: u64, now: Instant) -> Due {
+        self.blocks_since_line += blocks;
         let mut due = Due::default();
         let since_line = now.saturating_duration_since(self.line_at);
         if self.blocks_since_line >= LINE_EVERY_BLOCKS || since_line >= LINE_EVERY {
@@ -151,6 +159,8 @@ fn style() -> ProgressStyle {
 
 #[cfg(test)]
 mod tests {
+    use std::{io, sync::Arc};
+
     use super::*;
 
     #[test]
@@ -158,7 +168,7 @@ mod tests {
         let start = Instant::now();
         let mut pace = Pace::new(start);
         let lines: Vec<u64> = (1..=3_500)
-            .filter(|n| pace.block(start + Duration::from_millis(*n)).line.is_some())
+            .filter(|n| pace.add(1, start + Duration::from_millis(*n)).line.is_some())
             .collect();
         assert_eq!(lines, [1_000, 2_000, 3_000]);
     }
@@ -168,10 +178,10 @@ mod tests {
         let start = Instant::now();
         let mut pace = Pace::new(start);
         let lines: Vec<u64> = (1..=20)
-            .filter(|n| pace.block(start + Duration::from_secs(2 * n)).line.is_some())
+            .filter(|n| pace.add(1, start + Duration::from_secs(2 * n)).line.is_some())
             .collect();
         assert_eq!(lines, [5, 10, 15, 20]);
-        let due = pace.block(start + Duration::from_secs(640));
+        let due = pace.add(1, start + Duration::from_secs(640));
         assert_eq!(
             due.line,
             Some((1, Duration::from_secs(600))),
@@ -184,9 +194,67 @@ mod tests {
         let start = Instant::now();
         let mut pace = Pace::new(start);
         let drawn = (1..=10_000)
-            .filter(|n| pace.block(start + Duration::from_micros(100 * n)).draw)
+            .filter(|n| pace.add(1, start + Duration::from_micros(100 * n)).draw)
             .count();
         assert_eq!(drawn, 10);
+    }
+
+    #[test]
+    fn what_happened_before_the_start_is_no_time_spent_on_blocks() {
+        let progress = Progress::new(ProgressBar::hidden());
+        let before = Instant::now().checked_sub(Duration::from_secs(100)).unwrap();
+        progress.pace().line_at = before;
+        progress.start();
+        let (blocks, took) = progress.pace().add(1_000, Instant::now()).line.unwrap();
+        assert_eq!(blocks, 1_000);
+        assert!(took < Duration::from_secs(50), "{took:?}");
+    }
+
+    /// Lines of the log, kept.
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn the_blocks_of_a_line_are_those_between_its_height_and_the_one_before() {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_writer(move || writer.clone())
+            .finish();
+        let config = serde_yaml::from_str(include_str!("../../tests/data/config.yaml")).unwrap();
+        let report = Report::new(&config);
+        let progress = Progress::new(ProgressBar::hidden());
+        let mut height = 0;
+        // Far below the tip, blocks come in batches that do not divide the thousand.
+        tracing::subscriber::with_default(subscriber, || {
+            for blocks in [700, 700, 2_048, 1, 999, 1_500] {
+                height += blocks;
+                report.update(|status| status.height = Some(height));
+                progress.indexed(&report, blocks);
+            }
+        });
+        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        let number = |line: &str, name: &str| -> u32 {
+            let found = line.split_whitespace().find_map(|word| word.strip_prefix(name));
+            found.unwrap_or_else(|| panic!("no {name} in {line}")).parse().unwrap()
+        };
+        let shown: Vec<(u32, u32)> = text
+            .lines()
+            .map(|line| (number(line, "height="), number(line, "blocks=")))
+            .collect();
+        assert_eq!(shown, [(1_400, 1_400), (3_448, 2_048), (4_448, 1_000), (5_948, 1_500)]);
     }
 
     #[test]

@@ -1,5 +1,4 @@
-//! What the process says of itself: one board that the pipeline writes and `/status`, `/readyz`, `/metrics` and the
-//! progress bar read.
+//! The status of the process: written by the pipeline, read by `/status`, `/readyz`, `/metrics` and the progress bar.
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
@@ -8,29 +7,33 @@ use std::{
 
 use crds::{
     Phase,
-    pod::{Check, Config, Memory, Status, Trouble, module_reasons, source_reasons},
+    pod::{BlockRun, BlockUnderWay, Check, Config, Memory, Status, Trouble, module_reasons, source_reasons},
 };
 
-use crate::fault::Fault;
+use crate::{chain::BlockRef, fault::Fault};
 
-/// A node that was not heard of for this long makes the pod not ready: its idea of the tip is stale. Ten times the
-/// pause between two questions, and well above the answer time of a busy node.
+/// A pod is not ready once the node has not answered for this long: the tip it knows is stale. Sixty times the pause
+/// between two requests, and well above the answer time of a busy node.
 pub const TIP_FRESH: Duration = Duration::from_secs(60);
 
 /// The longest message that is shown, in characters, as [`Trouble`] promises.
 const MESSAGE_CHARS_MAX: usize = 1_000;
 
-/// The board. Cheap to read; written a few times per block.
+/// The status of the process. Cheap to read; written a few times per block.
 #[derive(Debug)]
 pub struct Report {
     board: Mutex<Board>,
     max_behind: u32,
+    /// Height of the first block of the index.
+    start_height: u32,
 }
 
 #[derive(Debug)]
 struct Board {
     status: Status,
     source_heard_at: Option<Instant>,
+    /// When the run in `status.block_under_way` began.
+    run_began_at: Instant,
     /// As last told, and as shown.
     standing: Standing,
     shown: Standing,
@@ -53,8 +56,12 @@ pub enum Standing {
     },
 }
 
+/// A run of a block that is shown for as long as this lives.
+#[must_use]
+pub struct ShownRun<'a>(&'a Report);
+
 impl Report {
-    /// A board of a process that has just started.
+    /// The status of a process that has just started.
     #[must_use]
     pub fn new(config: &Config) -> Self {
         let pending = |reason: &str| Check {
@@ -84,6 +91,7 @@ impl Report {
             trouble: None,
             halt: None,
             last_refresh_request: None,
+            block_under_way: None,
             lineage: Vec::new(),
             seed: Check::default(),
         };
@@ -91,15 +99,17 @@ impl Report {
             board: Mutex::new(Board {
                 status,
                 source_heard_at: None,
+                run_began_at: Instant::now(),
                 standing: Standing::default(),
                 shown: Standing::default(),
                 verified: None,
             }),
             max_behind: config.max_behind,
+            start_height: config.identity.start_height,
         }
     }
 
-    /// Changes the board. `ready`, `behind` and resident memory are not for writing: they are derived when read.
+    /// Changes the status. `ready`, `behind` and resident memory are derived when it is read: do not write them.
     pub fn update(&self, change: impl FnOnce(&mut Status)) {
         change(&mut self.lock().status);
     }
@@ -144,12 +154,12 @@ impl Report {
         };
     }
 
-    /// This machine failed to run a block, which will be tried again: told until [`Self::trouble_over`].
+    /// This machine failed to run a block, which will be retried: shown until [`Self::trouble_over`].
     pub fn in_trouble(&self, fault: &Fault) {
         let message = fault.message.chars().take(MESSAGE_CHARS_MAX).collect();
         let trouble = Trouble::now(fault.class, message);
         let mut board = self.lock();
-        // The first of several in a row says since when.
+        // The first of several in a row defines since when.
         let since = board
             .status
             .trouble
@@ -158,26 +168,57 @@ impl Report {
         board.status.trouble = Some(Trouble { since, ..trouble });
     }
 
-    /// A block went through.
+    /// A block was committed.
     pub fn trouble_over(&self) {
         self.lock().status.trouble = None;
     }
 
-    /// The tip the chain source last told.
+    /// A run of a block begins; it is shown until the value returned is dropped.
+    pub fn run_begins(&self, at: BlockRef, run: BlockRun, attempt: u32) -> ShownRun<'_> {
+        let under_way = BlockUnderWay::now(at.height.0, at.hash.to_string(), run, attempt);
+        let mut board = self.lock();
+        board.run_began_at = Instant::now();
+        board.status.block_under_way = Some(under_way);
+        ShownRun(self)
+    }
+
+    /// The height of the first block of the index and the node's tip, while the first is above the second: there is
+    /// nothing to index yet.
+    #[must_use]
+    pub fn start_above_tip(&self) -> Option<(u32, u32)> {
+        let board = self.lock();
+        let tip = board.status.tip.filter(|tip| *tip < self.start_height)?;
+        board.status.height.is_none().then_some((self.start_height, tip))
+    }
+
+    /// The last tip heard of the chain source.
     #[must_use]
     pub fn tip(&self) -> Option<u32> {
         self.lock().status.tip
     }
 
-    /// The board as it is to be shown.
+    /// The status as it is shown.
     ///
     /// While it indexes, the phase follows from the source's state and the distance to the tip.
     #[must_use]
     pub fn status(&self) -> Status {
-        let (mut status, heard_at, standing) = {
+        let (mut status, heard_at, run_began_at, standing) = {
             let board = self.lock();
-            (board.status.clone(), board.source_heard_at, board.shown)
+            (
+                board.status.clone(),
+                board.source_heard_at,
+                board.run_began_at,
+                board.shown,
+            )
         };
+        if let Some(under_way) = &mut status.block_under_way {
+            under_way.seconds = run_began_at.elapsed().as_secs();
+        }
+        if let Some((start, tip)) = self.start_above_tip()
+            && status.source.ok == Some(true)
+        {
+            status.source.message = format!("the first block, {start}, is above the node's tip {tip}: waiting for it");
+        }
         status.behind = status
             .tip
             .zip(status.height)
@@ -201,6 +242,12 @@ impl Report {
     fn lock(&self) -> MutexGuard<'_, Board> {
         // A panic between lock and unlock leaves plain data: still worth showing.
         self.board.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for ShownRun<'_> {
+    fn drop(&mut self) {
+        self.0.lock().status.block_under_way = None;
     }
 }
 
@@ -251,9 +298,11 @@ pub fn resident_bytes() -> u64 {
 mod tests {
     use std::path::PathBuf;
 
+    use bitcoin::{BlockHash, hashes::Hash as _};
     use crds::{Identity, Network, RefreshPolicy, pod};
 
     use super::*;
+    use crate::chain::Height;
 
     fn report() -> Report {
         Report::new(&Config {
@@ -350,6 +399,54 @@ mod tests {
         let message = report.status().source.message;
         assert!(message.contains("leaves the indexed one after block 24"), "{message}");
         assert_eq!(heard(31, Standing::Extends), following);
+    }
+
+    #[test]
+    fn a_first_block_above_the_tip_is_named_until_the_tip_reaches_it() {
+        let report = Report {
+            start_height: 8,
+            ..report()
+        };
+        report.update(|status| status.phase = Phase::Syncing);
+        assert_eq!(report.start_above_tip(), None, "no tip is known");
+        report.source_heard(7);
+        assert_eq!(report.start_above_tip(), Some((8, 7)));
+        let status = report.status();
+        assert_eq!(
+            (status.source.message.as_str(), status.phase, status.ready),
+            (
+                "the first block, 8, is above the node's tip 7: waiting for it",
+                Phase::Syncing,
+                false
+            )
+        );
+        report.source_failed("Unreachable", "connection refused".into());
+        assert_eq!(report.status().source.message, "connection refused");
+        report.source_heard(8);
+        assert_eq!(
+            (report.start_above_tip(), report.status().source.message),
+            (None, String::new())
+        );
+        // A node that lost blocks of an index that has some is another matter.
+        report.update(|status| status.height = Some(9));
+        report.source_heard(7);
+        assert_eq!(report.start_above_tip(), None);
+    }
+
+    #[test]
+    fn a_run_is_shown_until_it_ends_however_that_is() {
+        let report = report();
+        let at = BlockRef {
+            height: Height(7),
+            hash: BlockHash::all_zeros(),
+        };
+        let shown = report.run_begins(at, BlockRun::Retry, 2);
+        report.lock().run_began_at = Instant::now().checked_sub(Duration::from_secs(90)).unwrap();
+        let block = report.status().block_under_way.unwrap();
+        assert_eq!((block.height, block.seconds), (7, 90));
+        assert_eq!(block.run_in_words(), "retry 2");
+        drop(shown);
+        assert_eq!(report.status().block_under_way, None);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Which test shows which behaviour of the contract's section 8; none is left out.
+//! The page of the book that lists which test proves which behaviour, section 8 of the contract; none is left out.
 
 use std::{
     collections::BTreeMap,
@@ -7,25 +7,67 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The behaviours, in a few words each, in their order.
-const BEHAVIOURS: [&str; 17] = [
-    "Blocks in order, each once; every height answers; history never shrinks",
-    "A node that fails, lies or is slow: no loss, no duplicate, a named error",
-    "A guest that traps: what is below stays served, and the process says so",
-    "Views never wait for a block and never see a later one",
-    "Views at every height, before and after later blocks",
-    "A preview leaves the database byte-identical",
-    "Reorganisations of every kind end like a fresh sync",
-    "Values and hashes are replaced by a reorganisation, not added to",
-    "The limit on memory is refused alike on every machine",
-    "One batch a block, the next height only; a kill at any step",
-    "A block run again is byte-identical; failures surface or end well",
-    "A slow guest has nothing fetched twice; fetching follows an unwind",
-    "Views are bounded and never stop indexing",
-    "Large rollbacks, full disks, SIGTERM, a swapped module",
-    "Pointers, lengths, logs and flushes at their extremes",
-    "NaN, relaxed SIMD and stack overflow are the same everywhere",
-    "Requests of every kind of nonsense are answered",
+/// The behaviours, in a few words each, in their order, with the section of the book that describes them.
+const BEHAVIOURS: [(&str, &str); 17] = [
+    (
+        "Blocks in order, each once; every height answers; history never shrinks",
+        "guest.md#3-host-functions",
+    ),
+    (
+        "A node that fails, lies or is slow: no loss, no duplicate, a named error",
+        "reference.md#conditions",
+    ),
+    (
+        "A guest that traps: what is below stays served, and the process says so",
+        "guest.md#5-failures",
+    ),
+    (
+        "Views never wait for a block and never see a later one",
+        "client.md#6-json-rpc",
+    ),
+    (
+        "Views at every height, before and after later blocks",
+        "client.md#6-json-rpc",
+    ),
+    ("A preview leaves the database byte-identical", "client.md#6-json-rpc"),
+    (
+        "Reorganisations of every kind end with the state of a fresh sync",
+        "client.md#6-json-rpc",
+    ),
+    (
+        "Values and hashes are replaced by a reorganisation, not added to",
+        "client.md#6-json-rpc",
+    ),
+    (
+        "A refused growth of memory depends on the limit alone, on every machine",
+        "guest.md#memory-and-stack",
+    ),
+    (
+        "One batch a block, the next height only; a kill at any step",
+        "guest.md#5-failures",
+    ),
+    (
+        "A block run again is byte-identical; failures surface or end well",
+        "guest.md#5-failures",
+    ),
+    (
+        "A slow guest has nothing fetched twice; fetching follows an unwind",
+        "guest.md#1-the-module",
+    ),
+    ("Views are bounded and never stop indexing", "client.md#limits"),
+    (
+        "Large rollbacks, full disks, SIGTERM, a swapped module",
+        "reference.md#command-line",
+    ),
+    (
+        "Pointers, lengths, logs and flushes at their extremes",
+        "guest.md#2-buffers",
+    ),
+    (
+        "NaN, relaxed SIMD and stack overflow are the same everywhere",
+        "guest.md#memory-and-stack",
+    ),
+    ("Requests of every kind of nonsense are answered", "client.md#errors"),
 ];
 
 #[test]
@@ -37,27 +79,25 @@ fn each_behaviour_has_its_tests_and_the_list_of_them_is_fresh() {
             let text = fs::read_to_string(&file).unwrap();
             let name = file.strip_prefix(&root).unwrap().display().to_string();
             for (number, test) in tagged(&text) {
-                found
-                    .entry(number)
-                    .or_default()
-                    .push(format!("`{test}` in [{name}](../{name})"));
+                found.entry(number).or_default().push(format!("`{test}` in `{name}`"));
             }
         }
     }
-    let mut page = "# Tests of the contract's section 8\n\n\
-        Written by `make golden` from the lines `Contract §8.N` above the tests.\n"
+    let mut page = "# Behaviour and its tests\n\n\
+        Section 8 of the contract: each of these has broken a real deployment somewhere. `make golden` writes this page\n\
+        from the lines `Contract §8.N` above the tests.\n"
         .to_owned();
-    for (number, words) in (1..).zip(BEHAVIOURS) {
+    for (number, (words, section)) in (1..).zip(BEHAVIOURS) {
         let tests = found
             .remove(&number)
             .unwrap_or_else(|| panic!("no test of §8.{number}: {words}"));
-        write!(page, "\n## {number} {words}\n\n").unwrap();
+        write!(page, "\n## 8.{number} {words}\n\n[Described here]({section}).\n\n").unwrap();
         for test in tests {
             writeln!(page, "- {test}").unwrap();
         }
     }
     assert!(found.is_empty(), "there is no such behaviour: {found:?}");
-    expectorate::assert_contents(root.join("docs/contract-tests.md"), &page);
+    expectorate::assert_contents(root.join("docs/src/contract-tests.md"), &page);
 }
 
 fn rust_files(folder: &Path) -> Vec<PathBuf> {

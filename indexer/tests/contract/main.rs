@@ -151,7 +151,7 @@ async fn a_guest_that_traps_leaves_everything_below_served_and_does_not_spin() {
 fn endless_at_5() -> String {
     let flush = "(call $flush (i32.const 0x404))";
     assert!(CHAINED.contains(flush));
-    let endless = "(if (i32.eq (local.get $height) (i32.const 5)) (then (loop $for_ever (br $for_ever))))";
+    let endless = "(if (i32.eq (local.get $height) (i32.const 5)) (then (loop $endless (br $endless))))";
     CHAINED.replace(flush, &format!("{endless} {flush}"))
 }
 
@@ -163,10 +163,13 @@ async fn a_block_under_way_neither_holds_up_views_nor_the_end_of_the_process() {
     node.mine(8);
     let setup = setup(folder.path(), &node, &endless_at_5());
     let mut digest = None;
-    for _ in 0..2 {
+    for is_last in [false, true] {
         let mut process = setup.start();
-        let status = process.wait("block 4", |status| status.height == Some(4)).await;
-        // Block 5 runs from here on.
+        let status = process
+            .wait("block 5 to run", |status| {
+                status.height == Some(4) && status.block_under_way.is_some()
+            })
+            .await;
         let views: Vec<_> = (0..=4)
             .map(|height| process.call("metashrew_view", json!(["get", hex::encode("mix"), height])))
             .collect();
@@ -177,6 +180,22 @@ async fn a_block_under_way_neither_holds_up_views_nor_the_end_of_the_process() {
             before.is_none_or(|before| Some(before) == status.digest),
             "another index"
         );
+        if is_last {
+            let words = "the guest is still running this block";
+            let seen = process
+                .wait("eleven seconds", |status| {
+                    status.block_under_way.as_ref().is_some_and(|block| block.seconds > 11)
+                })
+                .await;
+            let block = seen.block_under_way.unwrap();
+            assert_eq!((block.height, block.run_in_words().as_str()), (5, "first run"));
+            let log = process.log();
+            let line = log
+                .lines()
+                .find(|line| line.contains(words))
+                .unwrap_or_else(|| panic!("{log}"));
+            assert!(line.contains("height=5") && line.contains(&block.block_hash), "{line}");
+        }
         process.terminate();
         assert!(process.exit().await.success(), "{}", process.log());
     }
@@ -201,9 +220,8 @@ async fn a_module_swapped_under_a_database_is_refused_and_the_old_one_goes_on() 
     assert!(!process.exit().await.success());
     let log = process.log();
     let words = log.lines().last().unwrap();
-    for part in ["holds revision", "give an empty folder for the new index"] {
-        assert!(words.contains(part), "{words}");
-    }
+    let at = |part: &str| words.find(part).unwrap_or_else(|| panic!("no {part} in {words}"));
+    assert!(at("holds revision") < at("--in-place") && at("--in-place") < at("give an empty folder for the new index"));
     drop(process);
     let tip = node.mine(1);
     old.start().wait_for_tip(tip).await;

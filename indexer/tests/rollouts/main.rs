@@ -81,7 +81,7 @@ type Dump = BTreeMap<String, BTreeMap<Vec<u8>, Vec<u8>>>;
 
 /// SIGTERM to all of them, their ends, and what they leave on the disk.
 async fn stopped<const N: usize>(folder: &Path, processes: [(Process, &str); N]) -> [Dump; N] {
-    // All at once: each goes on answering for some seconds.
+    // All at once: each keeps answering for some seconds.
     for (process, _) in &processes {
         process.terminate();
     }
@@ -97,11 +97,20 @@ async fn stopped<const N: usize>(folder: &Path, processes: [(Process, &str); N])
     dumps.try_into().unwrap()
 }
 
-fn from_heights(status: &Status) -> Vec<u32> {
-    status.lineage.iter().map(|step| step.from_height).collect()
+/// The module with so many rounds, as a lineage names it.
+fn sha256(rounds: u32) -> String {
+    hex::encode(Sha256::digest(guest(rounds)))
 }
 
-/// The index of the first module up to a height, which the second one then goes on with in place.
+/// First heights and modules, as the status has them.
+fn lineage(status: &Status) -> Vec<(u32, String)> {
+    let steps = status.lineage.iter();
+    steps
+        .map(|step| (step.from_height, step.module_sha256.clone()))
+        .collect()
+}
+
+/// The index of the first module up to a height, which the second one then continues in place.
 async fn continued_in_place(folder: &Path, node: &Node, name: &str, at: u32) -> (Process, Status) {
     let mut first = config(folder, node, name, 1);
     first.exit_at = Some(at);
@@ -149,7 +158,7 @@ async fn a_candidate_that_begins_with_a_copy_ends_like_one_that_went_on_in_place
             (status.seed.ok, status.seed.reason.as_str()),
             (Some(true), seed_reasons::SEEDED)
         );
-        assert_eq!(from_heights(&status), [0, at + 1]);
+        assert_eq!(lineage(&status), [(0, sha256(1)), (at + 1, sha256(2))]);
 
         // Pods of the same module take all of each other.
         let mut sibling = config(folder, &node, &format!("{name}-sibling"), 2);
@@ -185,7 +194,7 @@ async fn a_module_that_is_taken_back_ends_with_the_digest_of_one_that_was_never_
     let mut node = Node::start();
     node.mine(30);
     let (process, status) = continued_in_place(folder, &node, "index", 21).await;
-    assert_eq!(from_heights(&status), [0, 21]);
+    assert_eq!(lineage(&status), [(0, sha256(1)), (21, sha256(2))]);
     stopped(folder, [(process, "index")]).await;
     node.mine(2);
     let mut back = config(folder, &node, "index", 1);
@@ -215,7 +224,7 @@ async fn what_cannot_be_gone_on_with_is_said_by_a_pod_that_stays_up() {
         change(&mut config);
         start_configured(config)
     };
-    // The newest module goes on as it is, to where its first block cannot be undone any more.
+    // The newest module continues its own data, until its first block cannot be undone any more.
     let mut process = go_on(|_| {}, 2).await;
     process.wait_for_tip(node.tip()).await;
     let [after] = stopped(folder, [(process, "index")]).await;
@@ -305,9 +314,7 @@ async fn a_copy_of_another_index_is_refused_and_one_of_nobody_is_waited_for() {
     candidate.seed = seed(Some(5), &[&active]);
     stopped(folder, [(active, "active")]).await;
     let mut waiting = start_configured(candidate);
-    let status = waiting
-        .wait("that nobody answers", |status| status.seed.ok == Some(false))
-        .await;
+    let status = waiting.wait("no answer", |status| status.seed.ok == Some(false)).await;
     assert_eq!(status.seed.reason, seed_reasons::UNREACHABLE);
     stop_unfilled(waiting).await;
     assert!(!folder.join("candidate/store").exists());

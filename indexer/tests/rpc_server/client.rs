@@ -90,7 +90,10 @@ async fn a_refresh_is_waited_for_until_the_status_echoes_it() {
             status.memory.guest_bytes = 5 << 20;
         });
     });
-    assert_eq!(refreshed(&url, 60).await, Ok("refreshed, the guest has 5 MiB\n".into()));
+    assert_eq!(
+        refreshed(&url, 60).await,
+        Ok("refreshed; the guest now has 5.0 MiB\n".into())
+    );
     pipeline.await.unwrap();
 }
 
@@ -110,9 +113,9 @@ async fn a_refresh_that_does_not_come_is_given_up_with_what_the_indexer_does() {
 }
 
 #[tokio::test]
-async fn commands_say_in_words_that_nobody_answers() {
+async fn commands_report_that_there_is_no_connection() {
     let url = nobody().await;
-    let expected = format!("nobody answers at {url}: is the indexer running, and is that its address?");
+    let expected = format!("no connection to {url}: check that the indexer is running and that this is its address");
     for error in [
         refreshed(&url, 1).await.unwrap_err(),
         status(&url, false).await.unwrap_err(),
@@ -133,7 +136,10 @@ async fn commands_tell_an_indexer_from_something_else() {
         status(&rpc, false).await.unwrap_err(),
         viewed(&ops, "echo").await.unwrap_err(),
     ] {
-        assert!(error.starts_with("ask http://") && error.contains("404"), "{error}");
+        assert!(
+            error.starts_with("request to http://") && error.contains("404"),
+            "{error}"
+        );
     }
     let text = served(Router::new().fallback(async || "hello")).await;
     for error in [
@@ -141,11 +147,11 @@ async fn commands_tell_an_indexer_from_something_else() {
         status(&text, false).await.unwrap_err(),
         viewed(&text, "echo").await.unwrap_err(),
     ] {
-        assert_eq!(error, format!("what answers at {text} is no indexer"));
+        assert_eq!(error, format!("the server at {text} is not an indexer"));
     }
     for url in ["", "localhost", "ftp://localhost"] {
         let error = status(url, false).await.unwrap_err();
-        assert!(error.starts_with(&format!("ask {url}")), "{error}");
+        assert!(error.starts_with(&format!("request to {url}")), "{error}");
     }
 }
 

@@ -5,7 +5,7 @@ use indexer::{telemetry::metrics::Metrics, telemetry::report::Report};
 
 use crate::harness::config;
 
-const DOCUMENTED: &str = include_str!("../../../docs/reference.md");
+const DOCUMENTED: &str = include_str!("../../../docs/src/reference.md");
 
 /// Type, labels and help of every metric of a process to which everything has happened, by name.
 fn scraped() -> BTreeMap<String, (String, Vec<String>, String)> {

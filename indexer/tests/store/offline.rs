@@ -69,7 +69,7 @@ fn a_rollback_leaves_the_index_of_the_blocks_that_stay() {
     assert!(
         rolled_back(dir.path(), 12)
             .unwrap()
-            .starts_with("undone     nothing: no block is higher\n")
+            .starts_with("undone     nothing: no block is above that height\n")
     );
     let out = rolled_back(dir.path(), 0).unwrap();
     assert_eq!(
@@ -102,8 +102,8 @@ fn a_rollback_beyond_the_undo_records_says_how_far_it_can_go() {
     let before = dump(&store_dir(dir.path()));
     for to in [15, 0] {
         let expected = format!(
-            "cannot go back to block {to}: the store can undo blocks 17 to 20 and no more. Give a height of 16 at least, \
-             or delete the store to index again"
+            "cannot roll back to block {to}: the store can undo only blocks 17 to 20. Give a height of at least 16, or \
+             delete the store to index again"
         );
         assert_eq!(rolled_back(dir.path(), to), Err(expected));
     }

@@ -53,7 +53,12 @@ fn another_index_is_refused_naming_both() {
         let error = refusal(dir.path(), &other);
         assert!(matches!(&error, Error::OtherIndex { .. }), "{error}");
         let text = error.to_string();
-        for part in [base.revision().as_str(), other.revision().as_str(), "delete this one"] {
+        for part in [
+            base.revision().as_str(),
+            other.revision().as_str(),
+            "--in-place",
+            "give an empty folder",
+        ] {
             assert!(text.contains(part), "{text}");
         }
     }

@@ -42,12 +42,18 @@ pub(crate) struct Process {
 }
 
 impl Setup {
-    /// Starts it. Its ports are not open yet.
+    /// Starts it for a node of regtest. Its ports are not open yet.
     pub(crate) fn start(&self) -> Process {
+        self.start_on(&["--network", "regtest"])
+    }
+
+    /// Starts it with these flags about the network, or none.
+    pub(crate) fn start_on(&self, network: &[&str]) -> Process {
         let (rpc, ops) = (free_port(), free_port());
         let mut command = Command::new(env!("CARGO_BIN_EXE_shrewd-indexer"));
         command
-            .args(["run", "--network", "regtest"])
+            .arg("run")
+            .args(network)
             .arg("--indexer")
             .arg(&self.module)
             .arg("--daemon-rpc-url")

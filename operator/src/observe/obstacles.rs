@@ -5,7 +5,10 @@ use crds::Revision;
 use k8s_openapi::api::core::v1::Event;
 use kube::{Api, Client, api::ListParams};
 
-use crate::{apply::CALL_TIMEOUT, names, sampler::Key};
+use crate::{
+    names,
+    objects::{CALL_TIMEOUT, Key},
+};
 
 /// Events of one set that are looked through: Kubernetes counts repeated ones up, so a handful is all there are.
 const EVENTS_MAX: u32 = 20;

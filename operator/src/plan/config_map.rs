@@ -6,11 +6,11 @@ use crds::{
 };
 use k8s_openapi::api::core::v1::ConfigMap;
 
-use super::metadata_with;
+use super::{hash::hash, metadata::metadata_with};
 use crate::{
     names,
-    record::Record,
-    validate::{ModuleSource, ValidIndexer},
+    record::{ModuleSource, Record},
+    validate::ValidIndexer,
 };
 
 /// The key of the configuration, and the name of its file.
@@ -39,14 +39,14 @@ pub(super) fn build(valid: &ValidIndexer, revision: &Revision, record: &Record) 
 }
 
 /// What the annotation of the pod template says of a configuration.
-pub(super) fn hash(config: &ConfigMap) -> String {
+pub(super) fn config_hash(config: &ConfigMap) -> String {
     let text = config
         .data
         .iter()
         .flatten()
         .map(|(_, text)| text.as_str())
         .collect::<String>();
-    super::hash(text.as_bytes())
+    hash(text.as_bytes())
 }
 
 fn config(valid: &ValidIndexer, revision: &Revision, record: &Record) -> Config {
@@ -135,7 +135,7 @@ mod tests {
     fn continued_data_keeps_its_name_and_comes_to_new_pods_from_the_others() {
         let mut valid = valid();
         let data = valid.revision.clone();
-        let plain = config(&valid, &data, &Record::declared(&valid));
+        let plain = config(&valid, &data, &valid.declared());
         assert_eq!(
             (&plain.data_revision, plain.in_place, &plain.seed),
             (&None, false, &None)
@@ -145,7 +145,7 @@ mod tests {
         let record = Record {
             in_place: true,
             in_place_at: Some(7),
-            ..Record::declared(&valid)
+            ..valid.declared()
         };
         let continued = config(&valid, &data, &record);
         assert_eq!(continued.data_revision(), data);
@@ -164,7 +164,7 @@ mod tests {
                 from: source.clone(),
                 at_height: 40,
             }),
-            ..Record::declared(&valid)
+            ..valid.declared()
         };
         let seed = config(&valid, &valid.revision, &record).seed.unwrap();
         assert_eq!((seed.at_height, seed.from.len()), (Some(40), 6));

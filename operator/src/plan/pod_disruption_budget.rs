@@ -7,7 +7,7 @@ use k8s_openapi::{
     apimachinery::pkg::{apis::meta::v1::LabelSelector, util::intstr::IntOrString},
 };
 
-use super::metadata;
+use super::metadata::metadata;
 use crate::{names, validate::ValidIndexer};
 
 pub(super) fn build(valid: &ValidIndexer, serving: &Revision) -> PodDisruptionBudget {

@@ -1,35 +1,13 @@
 //! The Service clients use, which points at one revision, and the headless one that names the pods.
 
-use crds::{
-    Revision,
-    pod::{OPS_PORT, RPC_PORT},
-};
+use crds::pod::{OPS_PORT, RPC_PORT};
 use k8s_openapi::{
     api::core::v1::{Service, ServicePort, ServiceSpec},
     apimachinery::pkg::util::intstr::IntOrString,
 };
 
-use serde_json::Value;
-
-use super::metadata;
-use crate::{
-    names,
-    rollout::{Rollout, Served},
-    validate::ValidIndexer,
-};
-
-/// What the Service for clients says of revisions.
-#[must_use]
-pub fn served(service: &Value) -> Option<Served> {
-    let revision = Revision::parse(service["spec"]["selector"][names::LABEL_REVISION].as_str()?)?;
-    let annotation = |name: &str| service["metadata"]["annotations"][name].as_str();
-    let previous = annotation(names::ANNOTATION_PREVIOUS).and_then(Revision::parse);
-    let at = annotation(names::ANNOTATION_SWITCHED).and_then(|text| text.parse().ok());
-    Some(Served {
-        revision,
-        previous: previous.zip(at),
-    })
-}
+use super::metadata::metadata;
+use crate::{names, rollout::Decision, validate::ValidIndexer};
 
 /// Port name of JSON-RPC, in Services and pods.
 pub(super) const RPC: &str = "rpc";
@@ -37,16 +15,16 @@ pub(super) const RPC: &str = "rpc";
 pub(super) const OPS: &str = "ops";
 
 /// Moving clients to another revision is one write: this selector, and the annotations that tell the way back.
-pub(super) fn for_clients(valid: &ValidIndexer, rollout: &Rollout) -> Service {
+pub(super) fn for_clients(valid: &ValidIndexer, decision: &Decision) -> Service {
     let mut metadata = metadata(valid, names::shared(&valid.name), None);
-    metadata.annotations = rollout.previous.as_ref().map(|(revision, at)| {
+    metadata.annotations = decision.previous.as_ref().map(|(revision, at)| {
         [
             (names::ANNOTATION_PREVIOUS.to_owned(), revision.to_string()),
             (names::ANNOTATION_SWITCHED.to_owned(), at.to_string()),
         ]
         .into()
     });
-    let mut selector = names::selector(&valid.name, &rollout.serving);
+    let mut selector = names::selector(&valid.name, &decision.serving);
     selector.insert(names::LABEL_SERVES.to_owned(), names::SERVES.to_owned());
     Service {
         metadata,

@@ -2,7 +2,7 @@
 
 use k8s_openapi::api::core::v1::ServiceAccount;
 
-use super::metadata;
+use super::metadata::metadata;
 use crate::{names, validate::ValidIndexer};
 
 pub(super) fn build(valid: &ValidIndexer) -> ServiceAccount {

@@ -20,7 +20,7 @@ use k8s_openapi::{
 mod container;
 mod volumes;
 
-use super::metadata_with;
+use super::metadata::metadata_with;
 use crate::{names, record::Record, validate::ValidIndexer};
 
 /// Owner of the indexer's process and files; the "nonroot" of widespread base images.

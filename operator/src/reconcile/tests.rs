@@ -1,18 +1,28 @@
 use std::sync::Mutex;
 
+use crds::IndexerStatus;
 use k8s_openapi::api::core::v1::Pod;
-use kube::runtime::{
-    events::Reporter,
-    reflector::{self, Store, store::Writer},
-    watcher,
+use kube::{
+    Client,
+    core::DeserializeGuard,
+    runtime::{
+        events::{Recorder, Reporter},
+        reflector::{self, Store, store::Writer},
+        watcher,
+    },
 };
 use serde_json::{Value, json};
 
 use super::*;
 use crate::{
     fixtures::{self, Call, api_server},
+    metrics::Metrics,
     names,
-    plan::{ChildKind, Plan},
+    objects::ChildKind,
+    observe::Stores,
+    plan::{Plan, plan},
+    pod_client::PodClient,
+    sampler::Sampler,
 };
 
 /// Caches a test fills by hand.
@@ -64,6 +74,7 @@ fn caches(plan: Option<&Plan>, pods: Vec<Pod>) -> Caches {
 fn context(client: Client, caches: &Caches) -> Arc<Context> {
     let metrics = Metrics::new().unwrap();
     let (wake, _) = tokio::sync::mpsc::channel(1);
+    let pods = PodClient::new().unwrap();
     let reporter = Reporter {
         controller: names::MANAGER.into(),
         instance: Some("test".into()),
@@ -72,10 +83,11 @@ fn context(client: Client, caches: &Caches) -> Arc<Context> {
         recorder: Recorder::new(client.clone(), reporter),
         client,
         stores: caches.stores.clone(),
-        sampler: Arc::new(Sampler::new(wake, metrics.clone()).unwrap()),
+        sampler: Arc::new(Sampler::new(pods.clone(), wake, metrics.clone())),
+        pods,
         metrics,
         defaults: fixtures::defaults(),
-        history: History::default(),
+        history: Arc::new(History::default()),
     })
 }
 
@@ -174,7 +186,7 @@ async fn what_an_orphaning_delete_left_is_taken_over() {
 async fn a_call_without_an_answer_ends() {
     let (service, _handle) =
         tower_test::mock::pair::<axum::http::Request<kube::client::Body>, axum::http::Response<kube::client::Body>>();
-    let key = key(watched().meta());
+    let key = Key::of(watched().meta());
     let failed = apply::status(
         &Client::new(service, "default"),
         &key,
@@ -184,7 +196,11 @@ async fn a_call_without_an_answer_ends() {
     .await;
     let error = failed.unwrap_err();
     assert_eq!(error.class(), Class::RetryLater);
-    assert!(error.told().ends_with("no answer within 35 s"), "{}", error.told());
+    assert!(
+        error.explanation().ends_with("no answer within 35 s"),
+        "{}",
+        error.explanation()
+    );
 }
 
 #[tokio::test]
@@ -200,6 +216,32 @@ async fn nothing_is_written_when_nothing_changed() {
     // The cached resource has no status yet, as in the moment before the watch brings it.
     reconcile(watched(), context).await.unwrap();
     assert_eq!(calls.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn an_erased_status_is_written_again_and_its_turns_are_not_reported_twice() {
+    let (client, calls) = api_server(|_| None);
+    let caches = caches(Some(&planned()), vec![]);
+    let context = context(client, &caches);
+    let mut indexer = fixtures::indexer();
+    indexer.spec.suspend = true;
+    let watched = |version: &str| {
+        let mut indexer = indexer.clone();
+        indexer.metadata.resource_version = Some(version.into());
+        Arc::new(DeserializeGuard(Ok(indexer)))
+    };
+    reconcile(watched("1"), Arc::clone(&context)).await.unwrap();
+    let first = names_of(&calls);
+    assert!(first.iter().any(|call| call.ends_with("/events")), "{first:?}");
+    // Version 2 is that of our own write; the one after it has no status any more.
+    reconcile(watched("3"), context).await.unwrap();
+    let again = names_of(&calls).split_off(first.len());
+    assert_eq!(
+        again.iter().filter(|call| call.ends_with("/status")).count(),
+        1,
+        "{again:?}"
+    );
+    assert!(!again.iter().any(|call| call.ends_with("/events")), "{again:?}");
 }
 
 #[tokio::test]
@@ -312,4 +354,36 @@ async fn what_an_earlier_indexer_of_the_name_owns_is_waited_for() {
     );
     assert_eq!(last_condition(&calls, "Reconciling")["status"], "True");
     assert_eq!(last_condition(&calls, "Stalled")["status"], "False");
+    let ready = last_condition(&calls, "Ready");
+    assert!(
+        ready["message"].as_str().unwrap().contains("ServiceAccount one"),
+        "{ready}"
+    );
+}
+
+#[tokio::test]
+async fn an_object_of_a_living_stranger_that_bears_our_labels_is_not_waited_for() {
+    let (client, calls) = api_server(|_| None);
+    let mut filled = caches(Some(&planned()), vec![]);
+    let stranger = json!({"metadata": {"name": "theirs", "namespace": "ns", "labels": {names::LABEL_INDEXER: "one"},
+        "ownerReferences": [{"apiVersion": "apps/v1", "kind": "Deployment", "name": "web", "uid": "uid-of-web"}]}});
+    let (config_maps, writer) = cache(
+        filled
+            .stores
+            .config_maps
+            .state()
+            .iter()
+            .map(|map| (**map).clone())
+            .chain([serde_json::from_value(stranger).unwrap()])
+            .collect(),
+    );
+    filled.stores.config_maps = config_maps;
+    filled._writers.push(writer);
+    reconcile(watched(), context(client, &filled)).await.unwrap();
+    assert_eq!(
+        last_condition(&calls, "Ready")["message"],
+        "pods are being created or replaced"
+    );
+    let writes = names_of(&calls);
+    assert!(!writes.iter().any(|call| call.contains("theirs")), "{writes:?}");
 }

@@ -5,10 +5,8 @@ use crds::{
     pod::{Status, module_reasons, seed_reasons},
 };
 
-use super::is_outdated;
 use crate::{
-    observe::{Consistency, Observed, ObservedPod},
-    sampler::Sample,
+    facts::{Consistency, Observed, ObservedPod, Sample, is_outdated},
     validate::ValidIndexer,
 };
 
@@ -38,16 +36,13 @@ pub(super) fn health(valid: &ValidIndexer, revision: &Revision, observed: &Obser
     if valid.replicas == 0 {
         return Health::Blocked("no pods are wanted: spec.suspend is true, or spec.replicas is 0".into());
     }
-    if let Some(failure) = current().find_map(|pod| failure(pod)) {
-        return Health::Failed(failure);
-    }
-    if let Some(obstacle) = observed.obstacles.get(revision) {
-        return Health::Blocked(obstacle.clone());
+    if let Some(why) = current().find_map(|pod| lasting_problem(pod)) {
+        return Health::Failed(why);
     }
     if let Some(Consistency::Differ(difference)) = observed.consistency.get(revision) {
         return Health::Blocked(difference.to_string());
     }
-    if let Some(why) = current().find_map(|pod| complaint(pod)) {
+    if let Some(why) = current().find_map(|pod| passing_problem(pod)) {
         return Health::Waits(why);
     }
     let wanted = usize::try_from(valid.replicas).unwrap_or(0);
@@ -69,7 +64,7 @@ pub(super) fn health(valid: &ValidIndexer, revision: &Revision, observed: &Obser
 }
 
 /// What no waiting mends.
-fn failure(pod: &ObservedPod) -> Option<String> {
+fn lasting_problem(pod: &ObservedPod) -> Option<String> {
     let crashes = pod.restarts >= RESTARTS_MAX && !pod.ready;
     if let (true, Some(trouble)) = (crashes, &pod.trouble) {
         let words = pod
@@ -96,7 +91,7 @@ fn failure(pod: &ObservedPod) -> Option<String> {
 }
 
 /// What waiting may mend.
-fn complaint(pod: &ObservedPod) -> Option<String> {
+fn passing_problem(pod: &ObservedPod) -> Option<String> {
     if let Some(trouble) = &pod.trouble {
         return Some(format!("{}: {trouble}", pod.name));
     }

@@ -1,13 +1,10 @@
 //! Which pod is deleted next, because it was made from an outdated template.
 
 use crds::Revision;
-use k8s_openapi::api::apps::v1::StatefulSet;
-use kube::ResourceExt;
 
-use super::Rollout;
+use super::decision::Decision;
 use crate::{
-    names,
-    observe::{Observed, ObservedPod},
+    facts::{Observed, ObservedPod, newest_template},
     validate::ValidIndexer,
 };
 
@@ -19,17 +16,17 @@ use crate::{
 #[must_use]
 pub fn next_replacement<'a>(
     valid: &ValidIndexer,
-    rollout: &Rollout,
+    decision: &Decision,
     observed: &'a Observed,
 ) -> Option<&'a ObservedPod> {
-    rollout
+    decision
         .sets
         .iter()
         .find_map(|(revision, _)| next_of(revision, valid, observed))
 }
 
 fn next_of<'a>(revision: &Revision, valid: &ValidIndexer, observed: &'a Observed) -> Option<&'a ObservedPod> {
-    let template = current_template(set_of(&valid.name, revision, observed)?)?;
+    let template = newest_template(&valid.name, revision, observed)?;
     let pods: Vec<&ObservedPod> = observed.pods_of(revision).collect();
     if pods.iter().any(|pod| pod.terminating) {
         return None;
@@ -45,34 +42,6 @@ fn next_of<'a>(revision: &Revision, valid: &ValidIndexer, observed: &'a Observed
     let wanted = usize::try_from(valid.replicas).unwrap_or(0);
     let all_ready = pods.len() >= wanted && pods.iter().all(|pod| pod.ready);
     outdated().next().filter(|_| all_ready)
-}
-
-/// Whether the `StatefulSet` of a revision has a spec its controller has not looked at: which of its pods are outdated
-/// is not known then.
-#[must_use]
-pub fn is_template_unknown(indexer: &str, revision: &Revision, observed: &Observed) -> bool {
-    set_of(indexer, revision, observed).is_some_and(|set| current_template(set).is_none())
-}
-
-/// Whether a pod runs, or may run, another template than the newest one. A set that does not exist outdates nobody.
-#[must_use]
-pub fn is_outdated(indexer: &str, pod: &ObservedPod, observed: &Observed) -> bool {
-    let Some(set) = set_of(indexer, &pod.revision, observed) else {
-        return false;
-    };
-    current_template(set).is_none_or(|newest| pod.template.as_deref().is_some_and(|template| template != newest))
-}
-
-fn set_of<'a>(indexer: &str, revision: &Revision, observed: &'a Observed) -> Option<&'a StatefulSet> {
-    let name = names::of_revision(indexer, revision);
-    observed.stateful_sets.iter().find(|set| set.name_any() == name)
-}
-
-/// The template revision new pods get; none while the `StatefulSet` controller has not seen the newest spec.
-fn current_template(set: &StatefulSet) -> Option<&str> {
-    let status = set.status.as_ref()?;
-    let is_current = status.observed_generation == set.metadata.generation;
-    status.update_revision.as_deref().filter(|_| is_current)
 }
 
 #[cfg(test)]

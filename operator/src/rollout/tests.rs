@@ -1,12 +1,12 @@
 //! The whole state space: every combination of what can be declared, what can exist and how its pods can be, held against
 //! rules that say what must never happen, and an operator that ends after any of its writes.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
-use crds::{CompareView, FromActive, SeedSpec};
+use crds::{CompareView, FromActive, OnDifference, RolloutStrategy, SeedSpec, conditions::reasons};
 
 use super::*;
-use crate::fixtures;
+use crate::{fixtures, objects::Served};
 
 /// What the spec says, next to what serves.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -156,7 +156,7 @@ fn health_of(kind: Kind) -> Health {
 
 fn set(valid: &ValidIndexer, health: Health) -> SetState {
     SetState {
-        record: Some(Record::declared(valid)),
+        record: Some(valid.declared()),
         health,
         heights: Some((TIP - 1, TIP)),
     }
@@ -207,17 +207,21 @@ fn world(
         }),
         last_active: Some(before.revision.clone()),
         sets,
-        healthy: candidate
-            .filter(|(kind, _)| *kind == Kind::Healthy)
-            .map(|_| (after.revision.clone(), started(after.timing.soak))),
-        progressed_at: candidate.map(|_| started(after.timing.progress_deadline)),
-        compared: match gate {
-            Gate::Open | Gate::HeightAhead | Gate::HeightReached | Gate::NotCompared => None,
-            Gate::Incomparable => Some(Compared::Impossible("silent".into())),
-            Gate::Equal => Some(Compared::Done { different: 0 }),
-            Gate::DifferentReported | Gate::DifferentBlocks => Some(Compared::Done { different: 2 }),
+        inquiry: Inquiry {
+            obstacle: None,
+            idle: candidate.map_or(Duration::ZERO, |_| {
+                after.timing.progress_deadline - Duration::from_secs(u64::from(!late))
+            }),
+            healthy_since: candidate
+                .filter(|(kind, _)| *kind == Kind::Healthy)
+                .map(|_| started(after.timing.soak)),
+            compared: match gate {
+                Gate::Open | Gate::HeightAhead | Gate::HeightReached | Gate::NotCompared => None,
+                Gate::Incomparable => Some(Compared::Impossible("silent".into())),
+                Gate::Equal => Some(Compared::Done { different: 0 }),
+                Gate::DifferentReported | Gate::DifferentBlocks => Some(Compared::Done { different: 2 }),
+            },
         },
-        previous_goes_in: switched.map(|_| Duration::from_secs(1)),
         now: at(NOW),
     })
 }
@@ -249,19 +253,19 @@ fn every(mut check: impl FnMut(&str, &ValidIndexer, &ValidIndexer, &World)) {
 #[test]
 fn clients_are_moved_only_to_a_healthy_candidate_that_passed_every_gate() {
     every(|name, before, after, world| {
-        let decided = rollout(after, world);
+        let decided = decide(after, world);
         let set = world.sets.get(&after.revision);
         let is_healthy = set.is_some_and(|set| matches!(set.health, Health::Healthy { .. }));
         let way_back = world
             .previous(after.timing.keep_previous)
             .is_some_and(|(kept, _)| kept == after.revision);
         let soaked = world
-            .healthy
-            .as_ref()
-            .is_some_and(|(_, since)| at(NOW).duration_since(*since).as_secs() >= 60);
+            .inquiry
+            .healthy_since
+            .is_some_and(|since| at(NOW).duration_since(since).as_secs() >= 60);
         let reached = after.rollout.activate_at.is_none_or(|height| height <= TIP);
         let compared = after.rollout.compare_views.is_empty()
-            || match &world.compared {
+            || match &world.inquiry.compared {
                 Some(Compared::Done { different }) => {
                     *different == 0 || after.rollout.on_difference == OnDifference::Report
                 }
@@ -281,7 +285,7 @@ fn clients_are_moved_only_to_a_healthy_candidate_that_passed_every_gate() {
 #[test]
 fn what_serves_or_is_kept_or_declared_never_goes_and_everything_else_does() {
     every(|name, before, after, world| {
-        let decided = rollout(after, world);
+        let decided = decide(after, world);
         let moves = decided.serving != before.revision;
         // The way back from a switch leads to what served until then; what served earlier is given up.
         let kept = world
@@ -301,14 +305,12 @@ fn what_serves_or_is_kept_or_declared_never_goes_and_everything_else_does() {
 #[test]
 fn a_failure_is_told_and_moves_nothing() {
     every(|name, before, after, world| {
-        let decided = rollout(after, world);
+        let decided = decide(after, world);
         let set = world
             .sets
             .get(&after.revision)
             .filter(|_| after.revision != before.revision);
-        let late = world
-            .progressed_at
-            .is_some_and(|since| at(NOW).duration_since(since).as_secs() >= 600);
+        let late = world.inquiry.idle.as_secs() >= 600;
         let fails = match set.map(|set| &set.health) {
             Some(Health::Failed(_)) => true,
             Some(Health::Waits(_)) => late,
@@ -331,12 +333,12 @@ fn only_the_module_can_change_on_the_same_data() {
     ] {
         let (before, after) = declared(change, Gate::Open);
         let world = world(&before, &after, None, Gate::Open, Before::None).unwrap();
-        let decided = rollout(&after, &world);
+        let decided = decide(&after, &world);
         match (&decided.step, refused) {
             (Step::Refused(reason, why), Some(expected)) => {
                 assert_eq!(*reason, expected);
                 assert!(why.contains("memory.limit"), "{why}");
-                assert_eq!(decided.sets, [(before.revision.clone(), Record::declared(&before))]);
+                assert_eq!(decided.sets, [(before.revision.clone(), before.declared())]);
             }
             (_, None) => assert!(decided.sets.iter().any(|(_, record)| record.identity == after.identity)),
             (step, _) => panic!("{change:?}: {step:?}"),
@@ -348,7 +350,7 @@ fn only_the_module_can_change_on_the_same_data() {
 fn in_place_all_pods_begin_above_the_lowest_of_them_and_the_height_is_kept() {
     let (before, after) = declared(Change::ModuleInPlace, Gate::Open);
     let mut world = world(&before, &after, None, Gate::Open, Before::None).unwrap();
-    let decided = rollout(&after, &world);
+    let decided = decide(&after, &world);
     let (revision, record) = decided.sets[0].clone();
     assert_eq!((&revision, record.in_place_at), (&before.revision, Some(TIP)));
     assert_eq!((decided.step, decided.candidate), (Step::Settled, None));
@@ -360,14 +362,14 @@ fn in_place_all_pods_begin_above_the_lowest_of_them_and_the_height_is_kept() {
     for strategy in [RolloutStrategy::InPlace, RolloutStrategy::BlueGreen] {
         let mut after = after.clone();
         after.rollout.strategy = strategy;
-        assert_eq!(rollout(&after, &world).sets, [(revision.clone(), record.clone())]);
+        assert_eq!(decide(&after, &world).sets, [(revision.clone(), record.clone())]);
     }
 
     // And back: the same set, whose data goes back by itself.
     for strategy in [RolloutStrategy::InPlace, RolloutStrategy::BlueGreen] {
         let mut back = before.clone();
         back.rollout.strategy = strategy;
-        let decided = rollout(&back, &world);
+        let decided = decide(&back, &world);
         let (of, record) = &decided.sets[0];
         assert_eq!(
             (of, &record.identity, record.in_place),
@@ -383,7 +385,7 @@ fn in_place_waits_until_every_pod_tells_its_height() {
     let mut world = world(&before, &after, None, Gate::Open, Before::None).unwrap();
     for heights in [None, Some((0, TIP))] {
         world.sets.get_mut(&before.revision).unwrap().heights = heights;
-        let decided = rollout(&after, &world);
+        let decided = decide(&after, &world);
         assert!(matches!(decided.step, Step::Blocked(_)), "{decided:?}");
         assert_eq!(decided.sets[0].1.identity, before.identity);
     }
@@ -396,7 +398,7 @@ fn objects_without_a_readable_record_stay_as_they_are() {
     for set in world.sets.values_mut() {
         set.record = None;
     }
-    let decided = rollout(&after, &world);
+    let decided = decide(&after, &world);
     let mut untouched = decided.untouched.clone();
     untouched.sort();
     let mut expected = vec![before.revision, third().revision];
@@ -413,7 +415,7 @@ struct Cluster {
 
 impl Cluster {
     /// Carries out a decision; the operator ends after so many writes. Returns the writes made.
-    fn apply(&mut self, decided: &Rollout, writes_max: usize) -> usize {
+    fn apply(&mut self, decided: &Decision, writes_max: usize) -> usize {
         let mut left = writes_max;
         let mut write = |cluster: &mut Self, change: &dyn Fn(&mut Self)| {
             if left > 0 {
@@ -441,7 +443,7 @@ impl Cluster {
     }
 
     /// The world of an operator that just started; every pod is well for long.
-    fn world(&self, declared: &Revision, now: i64) -> World {
+    fn world(&self, now: i64) -> World {
         let state = |(revision, record): (&Revision, &Record)| {
             let state = SetState {
                 record: Some(record.clone()),
@@ -454,10 +456,10 @@ impl Cluster {
             served: self.served.clone(),
             last_active: None,
             sets: self.sets.iter().map(state).collect(),
-            healthy: Some((declared.clone(), at(0))),
-            progressed_at: Some(at(now)),
-            compared: None,
-            previous_goes_in: None,
+            inquiry: Inquiry {
+                healthy_since: Some(at(0)),
+                ..Inquiry::default()
+            },
             now: at(now),
         }
     }
@@ -486,7 +488,7 @@ fn an_operator_that_ends_after_any_write_leaves_what_the_next_one_completes() {
             let indexed_before = cluster.served.as_ref().map(|served| served.revision.clone());
             for pass in 0..8 {
                 now += 1;
-                let decided = rollout(valid, &cluster.world(&valid.revision, now));
+                let decided = decide(valid, &cluster.world(now));
                 // Only in the first pass of each declaration: an operator that always ends gets nowhere.
                 let writes_max = if pass == 0 { ends_after } else { usize::MAX };
                 cluster.apply(&decided, writes_max);
@@ -500,7 +502,7 @@ fn an_operator_that_ends_after_any_write_leaves_what_the_next_one_completes() {
         }
         now += 3_600;
         let last = course[course.len() - 1];
-        cluster.apply(&rollout(last, &cluster.world(&last.revision, now)), usize::MAX);
+        cluster.apply(&decide(last, &cluster.world(now)), usize::MAX);
         assert_eq!(cluster.sets.len(), 1, "what was kept for a way back goes in the end");
     }
 }

@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, time::Duration};
 use crds::{IndexerStatus, Revision, pod::Status};
 use k8s_openapi::jiff::Timestamp;
 
-use super::{health::health, since};
-use crate::{observe::Observed, record::Record, validate::ValidIndexer};
+use super::health::{Health, health};
+use crate::{facts::Observed, objects::Served, record::Record, validate::ValidIndexer};
 
 /// All that is known.
 #[derive(Clone, Debug)]
@@ -17,25 +17,23 @@ pub struct World {
     pub last_active: Option<Revision>,
     /// Every revision that has a `StatefulSet`.
     pub sets: BTreeMap<Revision, SetState>,
-    /// Which revision was healthy in the last pass, and since when.
-    pub healthy: Option<(Revision, Timestamp)>,
-    /// When the candidate last came forward.
-    pub progressed_at: Option<Timestamp>,
-    /// What comparing the candidate's answers with those of the serving revision came to.
-    pub compared: Option<Compared>,
-    /// How long the revision before is still kept.
-    pub previous_goes_in: Option<Duration>,
+    /// What was found out about the candidate.
+    pub inquiry: Inquiry,
     /// Now.
     pub now: Timestamp,
 }
 
-/// What the Service for clients says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Served {
-    /// The revision it selects.
-    pub revision: Revision,
-    /// The one it selected before, and when it was changed.
-    pub previous: Option<(Revision, Timestamp)>,
+/// What was found out about the candidate, beyond what is observed of every revision.
+#[derive(Clone, Debug, Default)]
+pub struct Inquiry {
+    /// What keeps its pods from being created, in Kubernetes' words.
+    pub obstacle: Option<String>,
+    /// For how long there were blocks to index and it indexed none.
+    pub idle: Duration,
+    /// Since when it is healthy, as seen by this process.
+    pub healthy_since: Option<Timestamp>,
+    /// The outcome of comparing its answers with those of the serving revision.
+    pub compared: Option<Compared>,
 }
 
 /// One revision's pods.
@@ -48,8 +46,6 @@ pub struct SetState {
     /// Lowest and highest height of its pods; none while one of those wanted does not tell, or runs another module.
     pub heights: Option<(u32, u32)>,
 }
-
-use super::Health;
 
 /// What comparing views came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,14 +60,14 @@ pub enum Compared {
 }
 
 impl World {
-    /// What matters of what was observed.
+    /// What matters of what was observed. `served` is what the Service for clients says, and nothing is known of a
+    /// candidate yet.
     #[must_use]
     pub fn of(
         valid: &ValidIndexer,
         observed: &Observed,
-        previous: Option<&IndexerStatus>,
-        progressed_at: Option<Timestamp>,
-        compared: Option<Compared>,
+        served: Option<Served>,
+        last_status: Option<&IndexerStatus>,
         now: Timestamp,
     ) -> Self {
         let state = |(revision, record): (&Revision, &Option<Record>)| {
@@ -82,22 +78,18 @@ impl World {
             };
             (revision.clone(), state)
         };
-        let candidate = previous.and_then(|status| status.candidate.as_ref());
-        let kept = observed.served.as_ref().and_then(|served| served.previous.as_ref());
         Self {
-            served: observed.served.clone(),
-            last_active: previous.and_then(|status| Some(status.active.as_ref()?.revision.clone())),
+            served,
+            last_active: last_status.and_then(|status| Some(status.active.as_ref()?.revision.clone())),
             sets: observed.records.iter().map(state).collect(),
-            healthy: candidate.and_then(|c| Some((c.revision.clone(), c.healthy_since.as_ref()?.0))),
-            progressed_at,
-            compared,
-            previous_goes_in: kept.map(|(_, at)| valid.timing.keep_previous.saturating_sub(since(*at, now))),
+            inquiry: Inquiry::default(),
             now,
         }
     }
 
-    /// The revision behind the Service: what that says, if the revision still has a set.
-    pub(super) fn serving(&self) -> Option<Revision> {
+    /// The revision that is taken for the one behind the Service: the one it names, else the one that the last status
+    /// named, else the only one, provided that it has a set.
+    pub(super) fn assumed_serving(&self) -> Option<Revision> {
         let by_service = self.served.as_ref().map(|served| &served.revision);
         let only = || (self.sets.len() == 1).then(|| self.sets.keys().next()).flatten();
         let exists = |revision: &&Revision| self.sets.contains_key(*revision);
@@ -127,11 +119,6 @@ impl World {
                 .map_or_else(|| revision.clone(), |record| record.identity.revision()),
         )
     }
-
-    pub(super) fn healthy_since(&self, revision: &Revision) -> Option<Timestamp> {
-        let (healthy, since) = self.healthy.as_ref()?;
-        (healthy == revision).then_some(*since)
-    }
 }
 
 /// None also while pods do not run the same modules: one that has not taken a module over yet would leave it out of its
@@ -156,4 +143,9 @@ fn heights(
         .collect();
     let (lowest, highest) = (heights.iter().min()?, heights.iter().max()?);
     (heights.len() >= wanted).then_some((*lowest, *highest))
+}
+
+/// How long ago `start` was; zero if it is still to come.
+pub(super) fn since(start: Timestamp, now: Timestamp) -> Duration {
+    Duration::try_from(now.duration_since(start)).unwrap_or_default()
 }

@@ -3,14 +3,12 @@
 use crds::{
     ActiveRevision, CandidateRevision, Identity, IndexerStatus, MemoryStatus, Phase, PodRow, Revision, pod::Status,
 };
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 
-use super::Inputs;
+use super::inputs::Inputs;
 use crate::{
-    observe::{Observed, ObservedPod},
-    record::Record,
-    rollout::Rollout,
-    sampler::{Sample, change::resident_differs},
+    facts::{Observed, ObservedPod, Sample, change::resident_differs},
+    rollout::Decision,
     validate::ValidIndexer,
 };
 
@@ -19,8 +17,8 @@ const ROWS_MAX: usize = 16;
 
 /// Where the serving revision stands: at the height of the pod that is furthest.
 pub(super) fn active(revision: &Revision, inputs: &Inputs<'_>, pods: &[&ObservedPod]) -> Option<ActiveRevision> {
-    let before = inputs.previous.and_then(|status| status.active.as_ref());
-    let planned = inputs.rollout.and_then(|rollout| record_of(rollout, revision));
+    let before = inputs.last_status.and_then(|status| status.active.as_ref());
+    let planned = inputs.decision.and_then(|decision| decision.record(revision));
     let best = furthest(pods.iter().copied());
     let module = planned
         .map(|record| &record.identity.module_sha256)
@@ -38,32 +36,31 @@ pub(super) fn active(revision: &Revision, inputs: &Inputs<'_>, pods: &[&Observed
 }
 
 /// Where the declared revision stands while it does not serve.
-pub(super) fn candidate(rollout: &Rollout, observed: &Observed) -> Option<CandidateRevision> {
+pub(super) fn candidate(decision: &Decision, observed: &Observed) -> Option<CandidateRevision> {
     // In the pass that moves the clients it is the active one already.
-    let revision = rollout
+    let revision = decision
         .candidate
         .as_ref()
-        .filter(|revision| **revision != rollout.serving)?;
+        .filter(|revision| **revision != decision.serving)?;
     let best = furthest(observed.pods_of(revision));
     Some(CandidateRevision {
         revision: revision.clone(),
-        module_sha256: record_of(rollout, revision)?.identity.module_sha256.clone(),
+        module_sha256: decision.record(revision)?.identity.module_sha256.clone(),
         height: best.and_then(|s| s.height),
         behind: best.and_then(|s| s.behind),
-        healthy_since: rollout.healthy_since.map(Time),
+        healthy_since: decision.healthy_since.map(whole_second),
     })
 }
 
 /// What the serving revision is.
 pub(super) fn identity<'a>(inputs: &Inputs<'a>, valid: &'a ValidIndexer) -> &'a Identity {
-    let rollout = inputs.rollout;
-    let serving = rollout.and_then(|rollout| record_of(rollout, &rollout.serving));
+    let serving = inputs.decision.and_then(|decision| decision.record(&decision.serving));
     serving.map_or(&valid.identity, |record| &record.identity)
 }
 
-fn record_of<'a>(rollout: &'a Rollout, revision: &Revision) -> Option<&'a Record> {
-    let mut sets = rollout.sets.iter();
-    sets.find(|(of, _)| of == revision).map(|(_, record)| record)
+/// A time as the API server keeps it. With a fraction a status would differ from itself once it was written.
+pub(super) fn whole_second(at: Timestamp) -> Time {
+    Time(Timestamp::from_second(at.as_second()).unwrap_or(at))
 }
 
 fn furthest<'a>(pods: impl Iterator<Item = &'a ObservedPod>) -> Option<&'a Status> {
@@ -96,15 +93,15 @@ pub(super) fn rows(observed: &Observed, serving: Option<&Revision>) -> Vec<PodRo
     pods.into_iter().take(ROWS_MAX).map(row).collect()
 }
 
-/// `next` with the resident memory of `previous` wherever the two differ by jitter only.
-pub(super) fn without_jitter(previous: &IndexerStatus, mut next: IndexerStatus) -> IndexerStatus {
-    if let (Some(before), Some(memory)) = (&previous.memory, &mut next.memory)
+/// `next` with the resident memory of `last` wherever the two differ by jitter only.
+pub(super) fn without_jitter(last: &IndexerStatus, mut next: IndexerStatus) -> IndexerStatus {
+    if let (Some(before), Some(memory)) = (&last.memory, &mut next.memory)
         && !resident_differs(before.resident_bytes, memory.resident_bytes)
     {
         memory.resident_bytes = before.resident_bytes;
     }
     for row in &mut next.pods {
-        let before = previous
+        let before = last
             .pods
             .iter()
             .find(|r| r.name == row.name)
@@ -140,11 +137,11 @@ fn message(pod: &ObservedPod) -> Option<String> {
         }),
         (None, Sample::NotRunning) => None,
         (None, Sample::Silent(why)) => Some(why.clone()),
-        (None, Sample::Answer(status)) => complaint(status),
+        (None, Sample::Answer(status)) => problem(status),
     }
 }
 
-fn complaint(status: &Status) -> Option<String> {
+fn problem(status: &Status) -> Option<String> {
     let halt = status
         .halt
         .as_ref()

@@ -3,18 +3,17 @@ mod recorded;
 use std::collections::BTreeMap;
 
 use crds::{
-    MAX_BEHIND, Phase,
+    Comparison, MAX_BEHIND, Phase,
     conditions::reasons,
     pod::{FaultClass, Halt, Status, Trouble},
 };
 
 use super::*;
 use crate::{
+    facts::{Consistency, Difference, Observed, Sample},
     fixtures::{answering_pod, following, observed_pod, settled, stateful_set, valid},
-    observe::{Consistency, Difference},
-    record::Record,
-    rollout::Step,
-    sampler::Sample,
+    rollout::{Decision, Step},
+    validate::{Invalid, ValidIndexer},
 };
 
 /// What Flux, Helm and Argo CD make of a status (kubernetes-sigs/cli-utils, `pkg/kstatus`).
@@ -48,10 +47,12 @@ struct Situation {
     invalid: Option<Invalid>,
     observed: Observed,
     applied: Applied,
-    rollout: Rollout,
+    decision: Decision,
     comparison: Option<Comparison>,
-    previous: Option<IndexerStatus>,
+    last_status: Option<IndexerStatus>,
     now: i64,
+    /// Nanoseconds beside `now`.
+    fraction: i32,
 }
 
 impl Default for Situation {
@@ -66,10 +67,11 @@ impl Default for Situation {
             invalid: None,
             observed,
             applied: Applied::default(),
-            rollout: settled(&valid()),
+            decision: settled(&valid()),
             comparison: None,
-            previous: None,
+            last_status: None,
             now: 1_000,
+            fraction: 0,
         }
     }
 }
@@ -83,11 +85,15 @@ impl Situation {
             outcome: self.invalid.as_ref().map_or(Ok(&self.valid), Err),
             observed: &self.observed,
             applied: &self.applied,
-            rollout: self.invalid.is_none().then_some(&self.rollout),
+            decision: self.invalid.is_none().then_some(&self.decision),
             comparison: self.comparison.as_ref(),
-            previous: self.previous.as_ref(),
-            now: Timestamp::from_second(self.now).unwrap(),
+            last_status: self.last_status.as_ref(),
+            now: self.now(),
         })
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp::new(self.now, self.fraction).unwrap()
     }
 
     fn pod(&mut self) -> &mut ObservedPod {
@@ -96,21 +102,21 @@ impl Situation {
 
     /// A candidate beside the serving revision, with a pod of its own.
     fn candidate(&mut self, step: Step) {
-        self.rollout.sets.push((other(), Record::declared(&self.valid)));
-        self.rollout.candidate = Some(other());
-        self.rollout.step = step;
+        self.decision.sets.push((other(), self.valid.declared()));
+        self.decision.candidate = Some(other());
+        self.decision.step = step;
         self.observed.pods.push(other_pod());
     }
 
     fn keeps_another(&mut self) {
-        self.rollout.sets.push((other(), Record::declared(&self.valid)));
-        self.rollout.previous = Some((other(), Timestamp::UNIX_EPOCH));
+        self.decision.sets.push((other(), self.valid.declared()));
+        self.decision.previous = Some((other(), Timestamp::new(0, 5).unwrap()));
         self.observed.pods.push(other_pod());
     }
 
     fn differ(&mut self) {
         let difference = Difference {
-            height: 90,
+            first_height: Some(90),
             majority: vec!["one-1".into(), "one-2".into()],
             minority: vec!["one-0".into()],
         };
@@ -252,7 +258,7 @@ const SITUATIONS: &[Row] = &[
     ("a candidate failed", |s| s.candidate(Step::Failed("halted".into())), FAILED, "True", reasons::AS_EXPECTED,
         &[("RolloutInProgress", "False"), ("Reconciling", "False"), ("Stalled", "True"), ("Available", "True")]),
     ("a candidate cannot be begun",
-        |s| s.rollout.step = Step::Refused(reasons::IN_PLACE_REFUSED, "memory.limit differs".into()), FAILED, "True",
+        |s| s.decision.step = Step::Refused(reasons::IN_PLACE_REFUSED, "memory.limit differs".into()), FAILED, "True",
         reasons::AS_EXPECTED, &[("RolloutInProgress", "False"), ("Stalled", "True")]),
     ("what serves halted, and a candidate is on its way",
         |s| { s.candidate(Step::CatchingUp("c".into())); s.says(|p| p.halt = Some(halt(FaultClass::Guest))); }, MOVING,
@@ -261,6 +267,26 @@ const SITUATIONS: &[Row] = &[
         &[("RolloutInProgress", "False"), ("Reconciling", "False")]),
     ("a pod of a revision nobody keeps", |s| s.observed.pods.push(other_pod()), MOVING, "True", reasons::AS_EXPECTED,
         &[("Reconciling", "True")]),
+    ("the only pod is kept out", |s| s.pod().kept_out = true, FAILED, "False", reasons::NO_READY_PODS,
+        &[("Available", "False"), ("Stalled", "True")]),
+    ("both pods are let back",
+        |s| {
+            s.valid.replicas = 2;
+            s.observed.pods.push(answering_pod("one-1"));
+            s.observed.pods.iter_mut().for_each(|pod| pod.kept_out = true);
+            s.observed.consistency.insert(s.valid.revision.clone(), Consistency::Equal);
+            s.applied.changed = true;
+        },
+        MOVING, "True", reasons::AS_EXPECTED, &[("Available", "False"), ("Stalled", "False"), ("Reconciling", "True")]),
+    ("it is as far behind as the spec allows",
+        |s| { s.valid.rollout.max_behind = 10; s.says(|p| p.behind = Some(10)); }, Kstatus::Current, "True",
+        reasons::AS_EXPECTED, &[("Synced", "True")]),
+    ("an earlier indexer of the name left objects",
+        |s| s.observed.leftovers = vec!["StatefulSet one-0123456789".into(), "Service one".into()], MOVING, "False",
+        reasons::ROLLING, &[("Reconciling", "True"), ("Stalled", "False")]),
+    ("a pod gives a reason nobody knows",
+        |s| s.says(|p| { p.module.ok = Some(false); p.module.reason = "Ready".into(); p.ready = false; }),
+        FAILED, "False", reasons::UNRECOGNIZED, &[("ModuleVerified", "False"), ("Stalled", "True")]),
     ("pods differ", |s| s.differ(), FAILED, "False", reasons::DIGESTS_DIFFER,
         &[("Consistent", "False"), ("Stalled", "True")]),
 ];
@@ -329,7 +355,7 @@ fn a_second_pass_over_the_same_facts_differs_in_nothing() {
         let mut situation = Situation::default();
         edit(&mut situation);
         let first = situation.status();
-        (situation.previous, situation.now) = (Some(first.clone()), 2_000);
+        (situation.last_status, situation.now) = (Some(first.clone()), 2_000);
         let second = situation.status();
         assert!(!differs(&first, &second), "{name}: {first:#?} {second:#?}");
     }
@@ -338,7 +364,7 @@ fn a_second_pass_over_the_same_facts_differs_in_nothing() {
 #[test]
 fn only_a_turn_moves_the_time_of_a_condition() {
     let mut situation = Situation {
-        previous: Some(Situation::default().status()),
+        last_status: Some(Situation::default().status()),
         now: 2_000,
         ..Situation::default()
     };
@@ -358,7 +384,7 @@ fn only_a_turn_moves_the_time_of_a_condition() {
 #[test]
 fn a_dead_pod_leaves_no_stale_figures() {
     let mut situation = Situation {
-        previous: Some(Situation::default().status()),
+        last_status: Some(Situation::default().status()),
         ..Situation::default()
     };
     situation.pod().sample = Sample::Silent("no connection".into());
@@ -396,7 +422,7 @@ fn the_end_of_a_log_is_told_of_the_pod_only() {
 fn jitter_of_resident_memory_is_no_difference_and_a_step_is() {
     let before = Situation::default().status();
     let mut situation = Situation {
-        previous: Some(before.clone()),
+        last_status: Some(before.clone()),
         ..Situation::default()
     };
     situation.says(|p| p.memory.resident_bytes += 8 << 20);
@@ -444,7 +470,7 @@ fn rows_are_bounded_and_start_with_the_serving_revision() {
 fn a_rollout_shows_both_revisions_and_then_the_way_back() {
     let mut situation = Situation::default();
     situation.candidate(Step::Soaking);
-    situation.rollout.healthy_since = Some(Timestamp::from_second(900).unwrap());
+    situation.decision.healthy_since = Some(Timestamp::from_second(900).unwrap());
     let status = situation.status();
     let (active, candidate) = (status.active.unwrap(), status.candidate.unwrap());
     assert_eq!(
@@ -472,5 +498,45 @@ fn a_difference_names_the_height_and_the_pods() {
     let message = &find(&status, "Consistent").message;
     for part in ["height 90", "one-0", "one-1, one-2"] {
         assert!(message.contains(part), "{part} in {message}");
+    }
+}
+
+#[test]
+fn what_is_left_of_an_earlier_indexer_is_named() {
+    let mut situation = Situation::default();
+    situation.observed.leftovers = vec!["StatefulSet one-0123456789".into(), "Service one".into()];
+    let message = find(&situation.status(), "Ready").message.clone();
+    assert!(message.contains("StatefulSet one-0123456789 and 1 more"), "{message:?}");
+}
+
+#[test]
+fn a_reason_of_a_pod_becomes_one_of_a_condition_only_if_it_is_known() {
+    for (given, expected) in [
+        ("CredentialsMissing", "CredentialsMissing"),
+        ("", reasons::NO_REPORT),
+        (reasons::HALTED, reasons::UNRECOGNIZED),
+        ("no word at all\n", reasons::UNRECOGNIZED),
+    ] {
+        let mut situation = Situation::default();
+        situation.says(|s| (s.source.ok, s.source.reason) = (Some(false), given.into()));
+        let status = situation.status();
+        for type_ in ["ChainSourceReady", "Synced"] {
+            assert_eq!(find(&status, type_).reason, expected, "{type_}: {given:?}");
+        }
+    }
+}
+
+#[test]
+fn a_status_is_the_same_once_it_was_written_and_read() {
+    for (name, edit, ..) in SITUATIONS {
+        let mut situation = Situation::default();
+        edit(&mut situation);
+        situation.fraction = 123_456_789;
+        if situation.decision.candidate.is_some() {
+            situation.decision.healthy_since = Some(situation.now());
+        }
+        let status = situation.status();
+        let read: IndexerStatus = serde_json::from_value(serde_json::to_value(&status).unwrap()).unwrap();
+        assert_eq!(read, status, "{name}");
     }
 }

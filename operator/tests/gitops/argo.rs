@@ -77,7 +77,7 @@ fn the_patch_of_the_config_map_has_the_scripts() {
     let head = "# A patch of Argo CD's own ConfigMap, made of the scripts beside it by `make golden`.\n";
     let yaml = serde_yaml::to_string(&patch).unwrap();
     expectorate::assert_contents(
-        repository().join("gitops/argocd/argocd-cm.yaml"),
+        repository().join("integrations/argocd/argocd-cm.yaml"),
         &format!("{head}{yaml}"),
     );
 }

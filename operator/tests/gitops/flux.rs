@@ -14,7 +14,7 @@ struct Expressions {
 
 impl Expressions {
     fn of(environment: &str) -> Self {
-        let path = repository().join(format!("examples/gitops/flux/{environment}.yaml"));
+        let path = repository().join(format!("integrations/gitops-repository/flux/{environment}.yaml"));
         let kustomization = read_yaml(&path);
         let checks = kustomization["spec"]["healthCheckExprs"].as_array().unwrap();
         let check = checks

@@ -1,5 +1,5 @@
 //! How GitOps tools read an Indexer: kstatus (Flux, Helm), Argo CD's scripts and Flux' expressions, each over every
-//! recorded object of `gitops/argocd`, and the folder a team starts from.
+//! recorded object of `integrations/argocd`, and the folder a team starts from.
 //!
 //! What is recorded is what the operator writes: its own tests write and compare those files (`src/status/tests`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)] // helpers of tests fail like tests
@@ -22,7 +22,7 @@ fn repository() -> PathBuf {
 
 /// Argo CD's folder for the kind.
 fn customization() -> PathBuf {
-    repository().join("gitops/argocd/resource_customizations/shrewd.dev/Indexer")
+    repository().join("integrations/argocd/resource_customizations/shrewd.dev/Indexer")
 }
 
 fn read(path: &PathBuf) -> String {

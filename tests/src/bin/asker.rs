@@ -1,27 +1,42 @@
-//! A client that asks a view at a fixed pace, each time with a connection of its own, and keeps count of the answers: what
-//! clients of a Service see while it is moved. Prints the count as JSON, a line a second, until its time is over.
+//! The part of a test that must run inside the cluster: a client, or an impostor of an index's pod.
 #![allow(clippy::print_stdout)] // a command's result goes there
 
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
-use clap::Parser;
+use anyhow::{Context, Result};
+use clap::{Args, Parser};
 use e2e::asked::Asked;
 use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    time::timeout,
+};
 
 /// A request that takes longer is a failure.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// The longest request head that is read. Bodies are not read.
+const HEAD_BYTES_MAX: usize = 8 << 10;
 
-/// Asks a view again and again.
+/// The part to play.
 #[derive(Parser)]
-struct Args {
+enum Part {
+    /// Calls a view at a fixed pace, each time over a new connection, so that every call follows the Service. Prints
+    /// the answers so far as JSON, a line a second, until its time is over.
+    Ask(Question),
+    /// Answers every request on every path with the same JSON.
+    Pretend(Pretence),
+}
+
+#[derive(Args)]
+struct Question {
     /// JSON-RPC of the index.
     #[arg(long)]
     url: String,
     /// The view.
     #[arg(long)]
     function: String,
-    /// What it is given, hex with 0x.
+    /// Its input, hex with 0x.
     #[arg(long)]
     input: String,
     /// At which height.
@@ -35,24 +50,40 @@ struct Args {
     seconds: u64,
 }
 
+#[derive(Args)]
+struct Pretence {
+    /// `ADDRESS:PORT` to listen on.
+    #[arg(long)]
+    listen: String,
+    /// The JSON.
+    #[arg(long)]
+    json: String,
+}
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
-    let args = Args::parse();
-    // No connection is kept: each question goes where the Service points at that moment.
+    match Part::parse() {
+        Part::Ask(question) => ask_again_and_again(question).await,
+        Part::Pretend(pretence) => pretend(pretence).await,
+    }
+}
+
+async fn ask_again_and_again(question: Question) -> Result<()> {
+    // No connection is reused: each question goes where the Service points at that moment.
     let client = reqwest::Client::builder()
         .no_proxy()
         .pool_max_idle_per_host(0)
         .timeout(PATIENCE)
         .build()?;
-    let params = json!([args.function, args.input, args.height]);
+    let params = json!([question.function, question.input, question.height]);
     let call = json!({"jsonrpc": "2.0", "id": 1, "method": "metashrew_view", "params": params});
-    let end = Instant::now() + Duration::from_secs(args.seconds);
-    let mut pace = tokio::time::interval(Duration::from_millis(args.every_ms));
+    let end = Instant::now() + Duration::from_secs(question.seconds);
+    let mut pace = tokio::time::interval(Duration::from_millis(question.every_ms));
     pace.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let (mut asked, mut shown) = (Asked::default(), Instant::now());
     while Instant::now() < end {
         pace.tick().await;
-        match ask(&client, &args.url, &call).await {
+        match ask(&client, &question.url, &call).await {
             Ok(answer) => asked.answered(&answer),
             Err(error) => asked.failed(&format!("{error:#}")),
         }
@@ -77,5 +108,56 @@ async fn ask(client: &reqwest::Client, url: &str, call: &Value) -> Result<String
     match answer["result"].as_str() {
         Some(result) => Ok(result.to_owned()),
         None => anyhow::bail!("{answer}"),
+    }
+}
+
+/// Serves one client at a time, which is enough for a poller.
+async fn pretend(pretence: Pretence) -> Result<()> {
+    let listener = TcpListener::bind(&pretence.listen)
+        .await
+        .with_context(|| format!("listen on {}", pretence.listen))?;
+    loop {
+        let (client, address) = listener.accept().await?;
+        match timeout(PATIENCE, answer(client, &pretence.json)).await {
+            Ok(Ok(())) => println!("answered {address}"),
+            Ok(Err(error)) => println!("{address}: {error:#}"),
+            Err(_) => println!("{address} was too slow"),
+        }
+    }
+}
+
+async fn answer(mut client: TcpStream, json: &str) -> Result<()> {
+    let mut head = Vec::new();
+    while !head.windows(4).any(|bytes| bytes == b"\r\n\r\n") {
+        let mut part = [0; 1024];
+        let read = client.read(&mut part).await?;
+        anyhow::ensure!(read > 0 && head.len() < HEAD_BYTES_MAX, "no request");
+        head.extend_from_slice(&part[..read]);
+    }
+    let length = json.len();
+    let answer = format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{json}"
+    );
+    client.write_all(answer.as_bytes()).await?;
+    client.shutdown().await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_pretended_is_read_on_every_path() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/status", listener.local_addr().unwrap());
+        let serve = async {
+            let (client, _) = listener.accept().await.unwrap();
+            answer(client, r#"{"height": 7}"#).await.unwrap();
+        };
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let read = async { client.get(&url).send().await.unwrap().json::<Value>().await.unwrap() };
+        let ((), report) = tokio::join!(serve, read);
+        assert_eq!(report, json!({"height": 7}));
     }
 }

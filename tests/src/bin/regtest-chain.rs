@@ -3,7 +3,7 @@
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use e2e::{bitcoind::Bitcoind, chain::Recipe, mine};
+use e2e::{bitcoind::Bitcoind, chain::recipe::Recipe, mine};
 
 /// Extends the chain of a regtest node with valid blocks. The credentials are taken from `RPC_USER` and `RPC_PASSWORD`.
 #[derive(Parser)]

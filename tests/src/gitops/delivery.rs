@@ -1,4 +1,4 @@
-//! A Flux `Kustomization` that applies a repository to a test's namespace, and what it says about that.
+//! A Flux `Kustomization` that applies a repository to a test's namespace, and its status.
 
 use std::time::Duration;
 
@@ -11,18 +11,18 @@ use kube::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::Repository;
+use super::repository::Repository;
 use crate::{namespace::Namespace, wait};
 
-/// Of both objects.
+/// The name of both objects.
 const NAME: &str = "delivery";
-/// Who fetches and who applies look again after this long.
+/// How often Flux fetches and applies.
 const INTERVAL: &str = "5s";
 /// How long one attempt waits for health: a whole synchronisation on a busy machine.
 const HEALTH_TIMEOUT: &str = "3m";
 const READY: &str = "Ready";
 
-/// A repository on its way into a namespace.
+/// A repository that is delivered to a namespace.
 pub struct Delivery {
     namespace: Namespace,
 }
@@ -37,7 +37,7 @@ pub struct State {
     history: Vec<Attempts>,
 }
 
-/// The attempts that gave the same objects from the same spec.
+/// The attempts that resulted in the same objects from the same spec.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Attempts {
@@ -45,8 +45,8 @@ struct Attempts {
 }
 
 impl Delivery {
-    /// Tells Flux to apply a repository, to remove what leaves it, and to call that done when all of it is healthy. The
-    /// repository must have been pushed to.
+    /// Has Flux apply a repository, remove what leaves it, and report success once all of it is healthy. The repository
+    /// must have been pushed to.
     ///
     /// # Errors
     /// If the cluster has no Flux.
@@ -74,7 +74,7 @@ impl Delivery {
         Ok(delivery)
     }
 
-    /// What Flux says now.
+    /// The current status.
     ///
     /// # Errors
     /// If the cluster does not answer.
@@ -86,7 +86,7 @@ impl Delivery {
     /// Waits until a commit is applied and all of it is healthy.
     ///
     /// # Errors
-    /// If that does not happen in time; with what Flux said last.
+    /// If that does not happen in time; with the last status.
     pub async fn applied(&self, commit: &str) -> Result<State> {
         self.wait_until(wait::PATIENCE, &format!("{commit} is applied and healthy"), |state| {
             state.has_applied(commit)
@@ -94,10 +94,10 @@ impl Delivery {
         .await
     }
 
-    /// Waits until Flux says something.
+    /// Waits for a status.
     ///
     /// # Errors
-    /// If it never does; with what it said last.
+    /// If it does not come in time; with the last one.
     pub async fn wait_until(&self, within: Duration, what: &str, says: impl Fn(&State) -> bool) -> Result<State> {
         wait::until(&format!("Flux: {what}"), within, async || {
             let state = self.state().await?;
@@ -125,7 +125,7 @@ impl State {
         self.condition(READY).is_some_and(|ready| ready.status == "True") && self.has_ever_applied(commit)
     }
 
-    /// Whether Flux has ever been content with this commit. Whatever is looked at again is not Ready meanwhile.
+    /// Whether Flux has ever reported success for this commit. While it checks again, the object is not Ready.
     #[must_use]
     pub fn has_ever_applied(&self, commit: &str) -> bool {
         is_of(self.last_applied_revision.as_ref(), commit)
@@ -138,7 +138,7 @@ impl State {
         (ready.status == "False" && is_of(self.last_attempted_revision.as_ref(), commit)).then_some(&ready.message)
     }
 
-    /// How often the newest outcome was confirmed.
+    /// How many attempts had the newest outcome.
     #[must_use]
     pub fn reconciliations(&self) -> u64 {
         self.history

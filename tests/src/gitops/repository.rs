@@ -11,8 +11,8 @@ use crate::{cluster::Cluster, manifest::yaml, wait};
 /// Namespace and name of the server's Service.
 const SERVER: &str = "git";
 const BRANCH: &str = "main";
-/// On top of every call: the machine's own configuration must not matter, and nothing may wait for ever. A larger pack
-/// would be sent in chunks, which CGI does not know.
+/// Added to every call: the machine's own configuration must not matter, and no call may hang. A larger pack would be
+/// sent in chunks, which CGI does not support.
 const SETTINGS: [&str; 5] = [
     "user.name=e2e",
     "user.email=e2e@localhost",
@@ -28,7 +28,7 @@ pub struct Repository {
 }
 
 impl Repository {
-    /// Makes the working copy; the server makes its side with the first push.
+    /// Creates the working copy; the server creates its side on the first push.
     ///
     /// # Errors
     /// If the cluster has no git server, or this machine no git.
@@ -75,7 +75,7 @@ impl Repository {
         Ok(fs::remove_file(self.path().join(file))?)
     }
 
-    /// Commits all of the working copy and pushes it. Gives the commit's id.
+    /// Commits all of the working copy and pushes it. Returns the commit's id.
     ///
     /// # Errors
     /// If nothing was changed, or the server does not take it.
@@ -85,7 +85,7 @@ impl Repository {
         self.publish().await
     }
 
-    /// Undoes the last commit with another one, and pushes that. Gives its id.
+    /// Undoes the last commit with another one, and pushes that. Returns its id.
     ///
     /// # Errors
     /// If the server does not take it.
@@ -100,7 +100,7 @@ impl Repository {
         self.folder.path()
     }
 
-    /// A server that does not answer just now is asked again: a second push of the same commits changes nothing.
+    /// Retried while the server does not answer: a second push of the same commits changes nothing.
     async fn publish(&self) -> Result<String> {
         wait::until("the git server takes a push", wait::PATIENCE, async || {
             self.git(["push", "--quiet", "origin", BRANCH])

@@ -1,10 +1,10 @@
-//! A chain that changes its mind.
+//! A chain that is reorganised.
 
 use anyhow::{Result, ensure};
-use e2e::{index::Says, manifest::Manifest, namespace::in_namespace, node::Node};
+use e2e::{index::Says, manifest::Manifest, node::Node, trial::in_namespace};
 
 #[tokio::test]
-async fn a_reorganised_chain_gives_the_index_of_the_winning_branch() -> Result<()> {
+async fn a_reorganised_chain_results_in_the_index_of_the_winning_branch() -> Result<()> {
     const HEIGHT: u32 = 130;
     in_namespace("reorg", async |namespace| {
         let node = Node::start(namespace, HEIGHT).await?;

@@ -1,14 +1,15 @@
-//! Views that two revisions are asked before clients are moved.
+//! Views of two revisions that are compared before clients are moved.
 
 use anyhow::{Context, Result, ensure};
 use crds::conditions::{reasons, types};
 use e2e::{
+    asker::as_answered,
     edition::{edition, stored, twin_of_plain},
-    index::Says,
+    index::{Index, Says},
     manifest::Manifest,
-    namespace::in_namespace,
     node::Node,
     rollout::active,
+    trial::in_namespace,
     wait,
 };
 use serde_json::json;
@@ -16,7 +17,7 @@ use serde_json::json;
 const HEIGHT: u32 = 60;
 
 #[tokio::test]
-async fn different_answers_are_listed_and_block_the_switch_if_asked_to() -> Result<()> {
+async fn different_answers_are_listed_and_block_the_switch_if_configured() -> Result<()> {
     in_namespace("compare", async |namespace| {
         let _node = Node::start(namespace, HEIGHT).await?;
         let input = format!("0x{}", hex::encode("height"));
@@ -33,31 +34,10 @@ async fn different_answers_are_listed_and_block_the_switch_if_asked_to() -> Resu
         let first = index.served().await?;
 
         manifest.apply_with(namespace, &edition(2)?).await?;
-        let blocked = index
-            .wait_until("the answers differ", |i| {
-                i.condition(types::ROLLOUT_IN_PROGRESS)
-                    .is_some_and(|c| c.reason == reasons::BLOCKED && c.message.contains("3 answers"))
-            })
-            .await?;
-        let comparison = blocked
-            .status
-            .as_ref()
-            .and_then(|s| s.comparison.clone())
-            .context("a comparison")?;
-        ensure!((comparison.asked, comparison.different) == (3, 3), "{comparison:?}");
-        let difference = &comparison.differences[0];
-        let hex = |bytes: Vec<u8>| format!("0x{}", hex::encode(bytes));
-        ensure!(
-            difference.height == 10 && difference.function == "get",
-            "{difference:?}"
-        );
-        ensure!(
-            difference.active == hex(stored(0, 10)) && difference.candidate == hex(stored(2, 10)),
-            "{difference:?}"
-        );
+        lists_the_differences(&index).await?;
         ensure!(index.served().await? == first, "clients were moved");
 
-        // Another module that answers the same passes the gate.
+        // Another module with the same answers passes.
         manifest.apply_with(namespace, &twin_of_plain()?).await?;
         let same = index
             .wait_until("the twin serves", |i| {
@@ -67,7 +47,7 @@ async fn different_answers_are_listed_and_block_the_switch_if_asked_to() -> Resu
         let comparison = same.status.and_then(|s| s.comparison).context("a comparison")?;
         ensure!((comparison.asked, comparison.different) == (3, 0), "{comparison:?}");
 
-        // And where differences are only reported, clients are moved.
+        // Where differences are only reported, clients are moved.
         let reporting = manifest.with("rollout", "onDifference", json!("Report"));
         let before = index.served().await?;
         reporting.apply_with(namespace, &edition(2)?).await?;
@@ -91,4 +71,25 @@ async fn different_answers_are_listed_and_block_the_switch_if_asked_to() -> Resu
         Ok(())
     })
     .await
+}
+
+/// Waits until different answers block the switch, and checks that the status lists them.
+async fn lists_the_differences(index: &Index) -> Result<()> {
+    let blocked = index
+        .wait_until("the answers differ", |i| {
+            i.condition(types::ROLLOUT_IN_PROGRESS)
+                .is_some_and(|c| c.reason == reasons::BLOCKED && c.message.contains("3 answers"))
+        })
+        .await?;
+    let comparison = blocked.status.and_then(|s| s.comparison).context("a comparison")?;
+    ensure!((comparison.asked, comparison.different) == (3, 3), "{comparison:?}");
+    let difference = comparison.differences.first().context("a difference")?;
+    ensure!(
+        difference.height == 10
+            && difference.function == "get"
+            && difference.active == as_answered(&stored(0, 10))
+            && difference.candidate == as_answered(&stored(2, 10)),
+        "{difference:?}"
+    );
+    Ok(())
 }

@@ -1,4 +1,4 @@
-//! Replicas whose databases are not the same are found out.
+//! Replicas with different databases are detected.
 
 use anyhow::{Context, Result, ensure};
 use crds::conditions::{reasons, types};
@@ -6,12 +6,12 @@ use e2e::{
     edition::edition,
     index::{Index, Says},
     manifest::Manifest,
-    namespace::in_namespace,
     node::Node,
-    rollout::{candidate, tamper},
+    rollout,
+    tamper::tamper,
+    trial::in_namespace,
     wait,
 };
-use k8s_openapi::api::core::v1::Endpoints;
 use serde_json::json;
 
 const HEIGHT: u32 = 60;
@@ -26,8 +26,13 @@ async fn a_pod_with_a_tampered_database_is_named_leaves_the_service_and_blocks_a
             .set("replicas", json!(3));
         let waiting = manifest.clone().with("rollout", "activateAt", json!(HEIGHT + 3));
         let index = waiting.apply_with(namespace, &edition(1)?).await?;
-        let equal = index.follows_to(HEIGHT).await?;
-        ensure!(equal.is_true(types::CONSISTENT), "{:?}", equal.status);
+        index.follows_to(HEIGHT).await?;
+        index
+            .wait_until("the digests were compared and are equal", |i| {
+                i.condition(types::CONSISTENT)
+                    .is_some_and(|c| c.status == "True" && c.reason == reasons::AS_EXPECTED)
+            })
+            .await?;
         let serving = index.served().await?;
         waiting.apply_with(namespace, &edition(2)?).await?;
         let blocked = index
@@ -36,7 +41,7 @@ async fn a_pod_with_a_tampered_database_is_named_leaves_the_service_and_blocks_a
                     .is_some_and(|c| c.message.contains("activateAt"))
             })
             .await?;
-        let candidate = candidate(&blocked)
+        let candidate = rollout::candidate(&blocked)
             .map(|c| c.revision.to_string())
             .context("a candidate")?;
 
@@ -55,34 +60,16 @@ async fn a_pod_with_a_tampered_database_is_named_leaves_the_service_and_blocks_a
         index.change(json!({"suspend": false})).await?;
         node.mine_to(HEIGHT + 1).await?;
 
-        let wrong = format!("one-{serving}-1");
-        let found = index
-            .wait_until("the difference, told by all pods", |i| {
-                i.is_false(types::CONSISTENT, reasons::DIGESTS_DIFFER)
-                    && i.is_false(types::READY, reasons::DIGESTS_DIFFER)
-                    && i.is_true(types::STALLED)
-            })
-            .await?;
-        let message = found
-            .condition(types::CONSISTENT)
-            .map(|c| c.message.clone())
-            .unwrap_or_default();
-        let words = format!("from height {HEIGHT} on the digest of {wrong} differs from that of");
-        ensure!(message.contains(&words), "{words:?} is not in {message:?}");
-        wait::until("it has left the Service", wait::PATIENCE, async || {
-            let serve = pods_of_service(&index).await?;
-            ensure!(serve.len() == 2 && !serve.contains(&wrong), "{serve:?}");
-            Ok(())
-        })
-        .await?;
+        is_named_and_leaves(&index, &format!("one-{serving}-1")).await?;
 
-        // The candidate's height comes, but one of its pods is wrong too.
+        // At the candidate's height: one of its pods is wrong, too.
         node.mine_to(HEIGHT + 3).await?;
         let blocked = index
-            .wait_until("the switch is blocked", |i| {
+            .wait_until("the switch is blocked at the height", |i| {
+                let words = format!("the digest of one-{candidate}-1 differs");
+                let has_come = rollout::candidate(i).is_some_and(|c| c.height == Some(HEIGHT + 3));
                 let rollout = i.condition(types::ROLLOUT_IN_PROGRESS);
-                rollout
-                    .is_some_and(|c| c.reason == reasons::BLOCKED && c.message.contains(&format!("one-{candidate}-1")))
+                has_come && rollout.is_some_and(|c| c.reason == reasons::BLOCKED && c.message.contains(&words))
             })
             .await?;
         ensure!(index.served().await? == serving, "{:?}", blocked.status);
@@ -91,12 +78,25 @@ async fn a_pod_with_a_tampered_database_is_named_leaves_the_service_and_blocks_a
     .await
 }
 
-async fn pods_of_service(index: &Index) -> Result<Vec<String>> {
-    #[allow(deprecated)] // one object for all of a Service, which says enough here
-    let endpoints = index.namespace.api::<Endpoints>().get(&index.name).await?;
-    let subsets = endpoints.subsets.unwrap_or_default();
-    let addresses = subsets
-        .into_iter()
-        .flat_map(|subset| subset.addresses.unwrap_or_default());
-    Ok(addresses.filter_map(|address| address.target_ref?.name).collect())
+/// Waits until the resource names the wrong pod and the Service sends no client to it.
+async fn is_named_and_leaves(index: &Index, wrong: &str) -> Result<()> {
+    let found = index
+        .wait_until("the difference", |i| {
+            i.is_false(types::CONSISTENT, reasons::DIGESTS_DIFFER)
+                && i.is_false(types::READY, reasons::DIGESTS_DIFFER)
+                && i.is_true(types::STALLED)
+        })
+        .await?;
+    let message = found
+        .condition(types::CONSISTENT)
+        .map(|c| c.message.clone())
+        .unwrap_or_default();
+    let words = format!("from height {HEIGHT} on the digest of {wrong} differs from that of");
+    ensure!(message.contains(&words), "{words:?} is not in {message:?}");
+    wait::until("it has left the Service", wait::PATIENCE, async || {
+        let serve = index.pods_of_service().await?;
+        ensure!(serve.len() == 2 && !serve.iter().any(|pod| pod == wrong), "{serve:?}");
+        Ok(())
+    })
+    .await
 }

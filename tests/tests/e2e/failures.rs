@@ -1,4 +1,4 @@
-//! A guest that fails, a process that dies, a node that goes away.
+//! A guest that fails, a process that is killed, a node that stops.
 
 use std::time::Duration;
 
@@ -8,17 +8,17 @@ use crds::{
     pod::{FaultClass, source_reasons},
 };
 use e2e::{
-    cluster::{is_ready, kill_process, restarts},
     expected,
     index::{Index, Says},
     manifest::Manifest,
-    namespace::in_namespace,
     node::Node,
+    pod::{is_ready, kill_process, restarts},
+    trial::in_namespace,
     wait,
 };
 
 #[tokio::test]
-async fn a_guest_that_fails_a_block_twice_halts_below_it_and_still_answers() -> Result<()> {
+async fn an_index_whose_guest_fails_a_block_twice_halts_below_it_and_still_answers() -> Result<()> {
     const TRAPS_AT: u32 = 150;
     in_namespace("halt", async |namespace| {
         let node = Node::start(namespace, 160).await?;
@@ -85,7 +85,7 @@ async fn a_guest_that_fails_only_when_it_is_old_passes_after_one_refresh() -> Re
 }
 
 #[tokio::test]
-async fn an_index_whose_process_is_killed_and_whose_pod_is_deleted_ends_the_same() -> Result<()> {
+async fn an_index_whose_process_is_killed_and_whose_pod_is_deleted_is_the_same_in_the_end() -> Result<()> {
     const HEIGHT: u32 = 500;
     in_namespace("killed", async |namespace| {
         let _node = Node::start(namespace, HEIGHT).await?;
@@ -129,7 +129,7 @@ async fn an_index_whose_process_is_killed_and_whose_pod_is_deleted_ends_the_same
 
 #[tokio::test]
 async fn a_node_that_stops_shows_in_the_resource_and_is_followed_again_when_it_returns() -> Result<()> {
-    /// The outage that is promised to do no harm.
+    /// The outage that an index must survive unharmed.
     const OUTAGE: Duration = Duration::from_secs(30);
     in_namespace("outage", async |namespace| {
         let node = Node::start(namespace, 50).await?;
@@ -137,11 +137,14 @@ async fn a_node_that_stops_shows_in_the_resource_and_is_followed_again_when_it_r
         index.follows_to(50).await?;
 
         node.stop().await?;
-        let outage = tokio::time::sleep(OUTAGE);
         let lost = |i: &crds::Indexer| i.is_false(types::CHAIN_SOURCE_READY, source_reasons::UNREACHABLE);
         index.wait_until("ChainSourceReady=False", lost).await?;
-        outage.await;
-        ensure!(lost(&index.get().await?), "it recovered from a node that is stopped");
+        wait::throughout("the node is missed", OUTAGE, async || {
+            let indexer = index.get().await?;
+            ensure!(lost(&indexer), "{:?}", indexer.status);
+            Ok(())
+        })
+        .await?;
         node.restart().await?;
         node.mine_to(53).await?;
         let found = index.follows_to(53).await?;
@@ -152,7 +155,7 @@ async fn a_node_that_stops_shows_in_the_resource_and_is_followed_again_when_it_r
     .await
 }
 
-/// Waits until the pod itself says that it indexes above a height. The resource would say so too late.
+/// Waits until the pod itself reports a block above a height. The resource would show it too late.
 async fn indexing_above(index: &Index, height: u32) -> Result<u32> {
     wait::until(
         &format!("{} indexes above {height}", index.name),

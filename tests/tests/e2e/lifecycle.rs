@@ -1,9 +1,9 @@
-//! Deletion, and what it leaves.
+//! Deletion, and what remains.
 
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use e2e::{index::Index, manifest::Manifest, namespace::in_namespace, node::Node, wait};
+use e2e::{index::Index, manifest::Manifest, node::Node, trial::in_namespace, wait};
 use futures::try_join;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
 use kube::api::ListParams;
@@ -11,7 +11,7 @@ use kube::api::ListParams;
 const PODS_GONE: Duration = Duration::from_secs(60);
 
 #[tokio::test]
-async fn deletion_removes_the_pods_and_treats_volumes_as_the_spec_says() -> Result<()> {
+async fn deletion_removes_the_pods_and_retains_or_deletes_volumes_as_specified() -> Result<()> {
     in_namespace("deletion", async |namespace| {
         let _node = Node::start(namespace, 20).await?;
         let kept = Manifest::of("plain").named("kept").apply(namespace).await?;
@@ -38,9 +38,11 @@ async fn deletion_removes_the_pods_and_treats_volumes_as_the_spec_says() -> Resu
         )
         .await?;
         let left = claims.get(&kept_claim).await?;
+        // With an owner it would still be deleted, only later.
         ensure!(
-            left.metadata.deletion_timestamp.is_none(),
-            "{kept_claim} is on its way out"
+            left.metadata.deletion_timestamp.is_none()
+                && left.metadata.owner_references.is_none_or(|all| all.is_empty()),
+            "{kept_claim} is to be deleted"
         );
         Ok(())
     })
@@ -62,7 +64,7 @@ async fn delete(index: &Index) -> Result<()> {
     .await
 }
 
-/// Name of the claim its pod has mounted.
+/// The name of the claim that its pod mounts.
 async fn claim(index: &Index) -> Result<String> {
     let volumes = index
         .pod()

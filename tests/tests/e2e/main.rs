@@ -5,13 +5,19 @@
 
 mod bad_release;
 mod blue_green;
+mod budgets;
 mod chain;
 mod comparison;
 mod consistency;
 mod failures;
+mod forged_pod;
+mod in_place_replicas;
 mod lifecycle;
 mod memory;
 mod quiet;
 mod refusals;
 mod same_data;
+mod status_restored;
 mod sync;
+mod view_heights;
+mod waiting_candidate;

@@ -10,15 +10,15 @@ use crds::{
 use e2e::{
     index::{Index, Says},
     manifest::Manifest,
-    namespace::in_namespace,
     node::Node,
+    trial::in_namespace,
     wait,
 };
 
-/// The guest `leaky` grows by so much with each block.
+/// By how much the guest `leaky` grows with each block.
 const GROWTH_BYTES: u64 = 1 << 20;
 const THRESHOLD_BYTES: u64 = 64 << 20;
-/// An operator must have told within this time.
+/// How soon the resource must show it.
 const PROMISED: Duration = Duration::from_secs(15);
 
 #[tokio::test]
@@ -72,7 +72,7 @@ async fn crossing_the_threshold_shows_in_the_resource_at_once() -> Result<()> {
             before.status
         );
 
-        // Block by block, so that none comes after the crossing and refreshes the guest.
+        // Block by block, so that no block after the crossing refreshes the guest.
         let crossing = crossing_height(&node, &index, 56).await?;
         let shown = index
             .wait_within(PROMISED, "MemoryPressure", |i| i.is_true(types::MEMORY_PRESSURE))
@@ -96,7 +96,7 @@ async fn crossing_the_threshold_shows_in_the_resource_at_once() -> Result<()> {
     .await
 }
 
-/// Mines until the guest is above the threshold; gives the height at which it is.
+/// Mines until the guest is above the threshold. Returns that height.
 async fn crossing_height(node: &Node, index: &Index, from: u32) -> Result<u32> {
     for height in from..80 {
         node.mine_to(height).await?;
@@ -142,12 +142,12 @@ async fn a_changed_threshold_replaces_the_pod_and_keeps_its_data() -> Result<()>
             "the threshold is not part of the identity"
         );
         ensure!(
-            after.height() == Some(HEIGHT) && after.digest() == before.digest(),
+            after.height() == Some(HEIGHT) && after.digest().is_some() && after.digest() == before.digest(),
             "{:?}",
             after.status
         );
 
-        // Kept, not built again: the new process has run no block but the next one.
+        // Kept, not rebuilt: the new process has run no block but the next one.
         node.mine_to(HEIGHT + 1).await?;
         index.follows_to(HEIGHT + 1).await?;
         let report = wait::until("the pod's own report", wait::PATIENCE, async || index.report().await).await?;

@@ -1,20 +1,15 @@
-//! Nothing happens where there is nothing to do.
+//! An idle Indexer causes no writes.
 
 use std::{collections::BTreeMap, fmt::Debug, time::Duration};
 
 use anyhow::{Result, ensure};
 use crds::Indexer;
-use e2e::{
-    manifest::Manifest,
-    namespace::{Namespace, in_namespace},
-    node::Node,
-    wait,
-};
+use e2e::{events, manifest::Manifest, namespace::Namespace, node::Node, trial::in_namespace, wait};
 use k8s_openapi::{
     NamespaceResourceScope,
     api::{
         apps::v1::StatefulSet,
-        core::v1::{ConfigMap, Event, Pod, Service, ServiceAccount},
+        core::v1::{ConfigMap, Pod, Service, ServiceAccount},
         policy::v1::PodDisruptionBudget,
     },
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
@@ -23,11 +18,9 @@ use kube::api::ListParams;
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
-/// As whom the operator reports events.
-const OPERATOR: &str = "shrewd-operator";
-/// As long as this, nothing may be written.
+/// For how long nothing may be written.
 const SILENCE: Duration = Duration::from_secs(180);
-/// The last numbers of a synchronisation may come this late.
+/// How late the last figures of a synchronisation may be written.
 const SETTLING: Duration = Duration::from_secs(120);
 
 #[tokio::test]
@@ -57,8 +50,8 @@ async fn a_synced_and_idle_indexer_is_left_alone_for_three_minutes() -> Result<(
     .await
 }
 
-/// The state of everything the operator writes in the namespace. What others write on their own, such as the kubelet
-/// after a slow probe on a busy machine, is left out.
+/// The versions of everything the operator writes in the namespace. What others write, such as the kubelet after a slow
+/// probe on a busy machine, is left out.
 async fn versions(namespace: &Namespace) -> Result<BTreeMap<String, String>> {
     let mut all = BTreeMap::new();
     let version = |meta: &ObjectMeta| meta.resource_version.clone();
@@ -72,11 +65,9 @@ async fn versions(namespace: &Namespace) -> Result<BTreeMap<String, String>> {
     add::<ConfigMap>(namespace, &ours, version, &mut all).await?;
     add::<Service>(namespace, &ours, version, &mut all).await?;
     add::<ServiceAccount>(namespace, &ours, version, &mut all).await?;
-    for event in namespace.api::<Event>().list(&ListParams::default()).await? {
-        if event.reporting_component.as_deref() == Some(OPERATOR) {
-            let name = format!("Event/{}", event.metadata.name.clone().unwrap_or_default());
-            all.insert(name, event.metadata.resource_version.clone().unwrap_or_default());
-        }
+    for event in events::of_the_operator(namespace).await? {
+        let name = format!("Event/{}", event.metadata.name.clone().unwrap_or_default());
+        all.insert(name, event.metadata.resource_version.clone().unwrap_or_default());
     }
     ensure!(all.len() >= 7, "too few objects to speak of silence: {all:?}");
     Ok(all)

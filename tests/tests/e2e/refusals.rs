@@ -1,4 +1,4 @@
-//! What cannot work is refused by the API server, or said in a condition, soon.
+//! What cannot work is refused by the API server, or soon reported in a condition.
 
 use std::time::Duration;
 
@@ -10,13 +10,13 @@ use crds::{
 use e2e::{
     index::{Index, Says},
     manifest::Manifest,
-    namespace::in_namespace,
     node::Node,
+    trial::in_namespace,
 };
 use futures::try_join;
 use serde_json::{Value, json};
 
-/// From the start of the container. Before that a busy cluster needs as long as it needs for the volume.
+/// Counted from the start of the container: how long a volume takes is up to the cluster.
 const PROMISED: Duration = Duration::from_secs(15);
 
 #[tokio::test]
@@ -39,7 +39,7 @@ async fn a_spec_that_cannot_work_is_refused_with_the_rule_it_breaks() -> Result<
         ];
         for (manifest, words) in cases {
             let Err(refusal) = manifest.apply(namespace).await else {
-                anyhow::bail!("the API server took what should be refused with {words:?}");
+                anyhow::bail!("the API server accepted what should be refused with {words:?}");
             };
             ensure!(
                 format!("{refusal:#}").contains(words),
@@ -89,7 +89,7 @@ async fn a_missing_secret_is_named_in_a_condition() -> Result<()> {
         let restarts = namespace.cluster.operator_restarts().await?;
         let node = Node::start(namespace, 5).await?;
         let url = e2e::node::URL;
-        let source: Value = json!({"bitcoind": {"urls": [url], "authSecretRef": {"name": "nobody"}}});
+        let source: Value = json!({"bitcoind": {"urls": [url], "authSecretRef": {"name": "missing"}}});
         let index = Manifest::of("plain")
             .with("chain", "source", source)
             .apply(namespace)
@@ -97,7 +97,7 @@ async fn a_missing_secret_is_named_in_a_condition() -> Result<()> {
         index.starts().await?;
         let missing = |i: &crds::Indexer| i.is_false(types::CHAIN_SOURCE_READY, source_reasons::CREDENTIALS_MISSING);
         index.wait_within(PROMISED, "ChainSourceReady=False", missing).await?;
-        ensure!(node.rpc.tip().await?.height == 5, "the node itself is well");
+        ensure!(node.rpc.tip().await?.height == 5, "the node itself is not well");
         ensure!(
             namespace.cluster.operator_restarts().await? == restarts,
             "the operator was restarted"

@@ -1,12 +1,12 @@
-//! From a manifest to answers.
+//! From a manifest to answered queries.
 
 use anyhow::{Context, Result, ensure};
 use bitcoin::{OutPoint, consensus::encode};
-use e2e::{expected, index::Says, manifest::Manifest, namespace::in_namespace, node::Node};
+use e2e::{expected, index::Says, manifest::Manifest, node::Node, trial::in_namespace};
 use futures::try_join;
 
 const HEIGHT: u32 = 130;
-/// A block whose transactions have had time to be spent.
+/// A block whose transactions may have been spent since.
 const PAYING: u32 = 112;
 
 #[tokio::test]

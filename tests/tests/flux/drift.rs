@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use crds::Indexer;
-use e2e::{index::Index, kubectl, manifest::Manifest, namespace::in_namespace, node::Node, wait};
+use e2e::{index::Index, kubectl, manifest::Manifest, node::Node, trial::in_namespace, wait};
 
 use crate::team::{Team, documents};
 
-/// As whom Flux applies.
+/// Flux's field manager.
 const FLUX: &str = "kustomize-controller";
-/// So often Flux must find nothing to do, one time after the other.
+/// How many times in a row Flux must find nothing to do.
 const ROUNDS: u64 = 4;
-/// The last numbers of a synchronisation may come this late, and a round takes Flux ten seconds.
+/// Time for the last figures of a synchronisation, and for the rounds, each of which takes Flux ten seconds.
 const WITHIN: Duration = Duration::from_secs(240);
 
 #[tokio::test]
@@ -52,7 +52,7 @@ async fn at_rest_nothing_differs_from_git_and_nothing_is_applied_again() -> Resu
     .await
 }
 
-/// What was found empty must be able to be full.
+/// An empty difference counts only if a change would show.
 async fn differs_when_changed(index: &Index, committed: &[serde_json::Value]) -> Result<()> {
     let mut changed = committed.to_vec();
     let indexer = changed.last_mut().context("an Indexer is committed")?;

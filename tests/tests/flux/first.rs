@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use crds::{conditions::types, pod::source_reasons};
-use e2e::{index::Says, manifest::Manifest, namespace::in_namespace, node::Node, wait};
+use e2e::{index::Says, manifest::Manifest, node::Node, trial::in_namespace, wait};
 
 use crate::team::{Team, documents};
 
-/// Flux looks at the health of what it has applied every five seconds.
+/// Flux checks the health of what it has applied every five seconds.
 const SEVERAL_LOOKS: Duration = Duration::from_secs(20);
 
 #[tokio::test]

@@ -1,5 +1,5 @@
-//! The product in the hands of a real GitOps tool: manifests are pushed to git, Flux applies them, and its verdict is what
-//! a team looks at. `make gitops` runs it: Flux, git server and registry are not part of `make test`'s cluster.
+//! The product delivered by a real GitOps tool: manifests are pushed to git, Flux applies them, and its status is what
+//! a team watches. Run by `make gitops`: Flux, git server and registry are not part of `make test`'s cluster.
 //!
 //! The tests run side by side, each in a namespace and with a repository of its own.
 

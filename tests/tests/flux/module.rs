@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use crds::{conditions::types, pod::module_reasons};
-use e2e::{index::Says, manifest::Manifest, namespace::in_namespace, node::Node, registry::Registry};
+use e2e::{index::Says, manifest::Manifest, node::Node, registry::Registry, trial::in_namespace};
 
 use crate::team::{Team, documents};
 

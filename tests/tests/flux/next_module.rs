@@ -6,9 +6,9 @@ use e2e::{
     edition::edition,
     index::Says,
     manifest::Manifest,
-    namespace::in_namespace,
     node::Node,
     rollout::{active, candidate},
+    trial::in_namespace,
 };
 
 use crate::team::Team;

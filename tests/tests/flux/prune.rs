@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 use crds::Indexer;
-use e2e::{manifest::Manifest, namespace::in_namespace, node::Node, wait};
+use e2e::{manifest::Manifest, node::Node, trial::in_namespace, wait};
 use k8s_openapi::api::{
     apps::v1::StatefulSet,
     core::v1::{ConfigMap, Pod},
@@ -53,7 +53,7 @@ async fn an_indexer_that_leaves_the_repository_leaves_the_cluster_and_disturbs_n
         .await?;
 
         let after = (stays.get().await?.metadata.uid, stays.pod().await?.metadata.uid);
-        ensure!(after == before, "the other one was made anew");
+        ensure!(after == before, "the other one was recreated");
         node.mine_to(HEIGHT + 2).await?;
         stays.follows_to(HEIGHT + 2).await?;
         Ok(())

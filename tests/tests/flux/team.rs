@@ -1,8 +1,8 @@
-//! What each test begins with: a team's repository and its delivery.
+//! The beginning of each test: a team's repository and its delivery.
 
 use anyhow::Result;
 use e2e::{
-    gitops::{Delivery, Repository},
+    gitops::{delivery::Delivery, repository::Repository},
     index::Index,
     manifest::Manifest,
     namespace::Namespace,
@@ -35,7 +35,7 @@ impl Team {
         })
     }
 
-    /// Commits a new version of a file. Gives the commit.
+    /// Commits a new version of a file. Returns the commit.
     pub(crate) async fn commits(&self, file: &str, documents: &[Value]) -> Result<String> {
         self.repository.write(file, documents)?;
         self.repository.push(&format!("Change {file}")).await

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 use crds::conditions::types;
-use e2e::{index::Says, manifest::Manifest, namespace::in_namespace, node::Node};
+use e2e::{index::Says, manifest::Manifest, node::Node, trial::in_namespace};
 
 use crate::team::{Team, documents};
 

@@ -113,7 +113,7 @@ fn regtest_never_changes() {
     let mut difficulty = Difficulty::begin(rules, Height(1), claim(0, bits));
     for height in 2..5_000 {
         assert_eq!(rules.needed_from(Height(height)), Height(height));
-        difficulty.follow(claim(height * 800_000, bits)).unwrap();
+        difficulty.follow(claim(height * 100_000, bits)).unwrap();
     }
     assert_eq!(required(&difficulty, 0), bits);
 }

@@ -1,14 +1,14 @@
-//! Which folder an index is in: the same for a run and for the commands that work on what a run left.
+//! Which folder an index is in: the same for a run and for the commands that work on its data afterwards.
 
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use crds::pod::Config;
 
-use super::Error;
+use super::error::Error;
 use crate::cli::manifest;
 
-/// Where local runs put their data unless they are told otherwise.
+/// Where local runs put their data by default.
 const LOCAL_DATA: &str = "shrewd-data";
 
 /// An index by its folder, named as for `run`.
@@ -17,7 +17,7 @@ pub struct FolderFlags {
     /// Configuration as the operator writes it for a pod.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["manifest", "db_path", "label"])]
     pub config: Option<PathBuf>,
-    /// An Indexer that was run here.
+    /// The manifest it was run with.
     #[arg(long, value_name = "FILE")]
     pub manifest: Option<PathBuf>,
     /// Folder of the database, as for `run`.

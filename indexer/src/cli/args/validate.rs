@@ -2,10 +2,17 @@
 
 use std::net::ToSocketAddrs as _;
 
-use crds::{identity::STORE_FORMAT, pod::Config};
+use crds::{
+    identity::STORE_FORMAT,
+    pod::{Config, Views},
+};
 
-/// As in the resource's schema, which a file of this machine never met.
+/// As in the resource's schema, which the API server enforces and a local file bypasses.
 const MAX_CONCURRENT_VIEWS: u32 = 256;
+/// An hour: no client waits that long, and a view that never ends occupies its place for no longer.
+const VIEW_TIMEOUT_MAX_MS: u64 = 3_600_000;
+/// As in the resource's schema: a request or an answer is held in memory whole.
+const MESSAGE_BYTES_MAX: u64 = 1 << 30;
 /// As in the resource's schema: undo records are kept for so many blocks.
 const REORG_DEPTH_MAX: u32 = 10_000;
 /// As in the resource's schema.
@@ -19,120 +26,129 @@ const PAGE: u64 = 64 << 10;
 
 /// Everything that is wrong, each in one sentence that names the field.
 #[must_use]
-pub fn problems(config: &Config) -> Vec<String> {
-    let mut problems = Vec::new();
-    let mut must = |holds: bool, message: String| {
+pub(super) fn problems(config: &Config) -> Vec<String> {
+    let mut problems = Problems::default();
+    problems.of_identity(config);
+    problems.of_source(config);
+    problems.of_indexing(config);
+    problems.of_views(&config.views);
+    problems.of_servers(config);
+    problems.0
+}
+
+#[derive(Default)]
+struct Problems(Vec<String>);
+
+impl Problems {
+    fn must(&mut self, holds: bool, message: impl FnOnce() -> String) {
         if !holds {
-            problems.push(message);
+            self.0.push(message());
         }
-    };
-    let Config {
-        identity,
-        source,
-        views,
-        ..
-    } = config;
-    let sha256 = &identity.module_sha256;
-    let digits = sha256.len() == 64 && sha256.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-    must(digits, "identity.moduleSha256 must be 64 lowercase hex digits".into());
-    must(
-        identity.store_format == STORE_FORMAT,
-        format!(
-            "identity.storeFormat is {}; this version reads and writes {STORE_FORMAT}",
-            identity.store_format
-        ),
-    );
-    let limit = identity.memory_limit_bytes;
-    must(
-        (PAGE..=MEMORY_MAX).contains(&limit),
-        format!("identity.memoryLimitBytes must be {PAGE} to {MEMORY_MAX}"),
-    );
-    must(
-        (PAGE..=limit).contains(&config.threshold_bytes),
-        format!(
-            "thresholdBytes must be {PAGE} to the limit of {limit}, not {}",
-            config.threshold_bytes
-        ),
-    );
-    must(
-        !source.urls.is_empty() || source.block_files.is_some(),
-        "source.urls must have at least one url, unless there is source.blockFiles".into(),
-    );
-    for url in &source.urls {
-        must(
-            is_base_url(url),
-            format!("source.urls: {url:?} must read http(s)://HOST[:PORT], without credentials"),
-        );
     }
-    for url in config.seed.iter().flat_map(|seed| &seed.from) {
-        must(
-            is_base_url(url),
-            format!("seed.from: {url:?} must read http(s)://HOST[:PORT], without credentials"),
-        );
+
+    fn of_identity(&mut self, config: &Config) {
+        let identity = &config.identity;
+        let sha256 = &identity.module_sha256;
+        let digits = sha256.len() == 64 && sha256.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        self.must(digits, || {
+            "identity.moduleSha256 must be 64 lowercase hex digits".into()
+        });
+        self.must(identity.store_format == STORE_FORMAT, || {
+            format!(
+                "identity.storeFormat is {}; this version reads and writes {STORE_FORMAT}",
+                identity.store_format
+            )
+        });
+        let limit = identity.memory_limit_bytes;
+        self.must((PAGE..=MEMORY_MAX).contains(&limit), || {
+            format!("identity.memoryLimitBytes must be {PAGE} to {MEMORY_MAX}")
+        });
+        let threshold = config.threshold_bytes;
+        self.must((PAGE..=limit).contains(&threshold), || {
+            format!("thresholdBytes must be {PAGE} to the limit of {limit}, not {threshold}")
+        });
     }
-    must(
-        config.seed.as_ref().is_none_or(|seed| !seed.from.is_empty()),
-        "seed.from must have at least one url".into(),
-    );
-    must(
-        (1..=REORG_DEPTH_MAX).contains(&config.max_reorg_depth),
-        format!(
-            "maxReorgDepth must be 1 to {REORG_DEPTH_MAX}, not {}",
-            config.max_reorg_depth
-        ),
-    );
-    must(
-        config.retry_attempts <= RETRY_ATTEMPTS_MAX,
-        format!(
-            "retryAttempts must be at most {RETRY_ATTEMPTS_MAX}, not {}",
-            config.retry_attempts
-        ),
-    );
-    must(
-        config.audit_every <= AUDIT_EVERY_MAX,
-        format!(
-            "auditEvery must be at most {AUDIT_EVERY_MAX}, not {}",
-            config.audit_every
-        ),
-    );
-    must(
-        (1..=MAX_CONCURRENT_VIEWS).contains(&views.max_concurrent),
-        format!(
-            "views.maxConcurrent must be 1 to {MAX_CONCURRENT_VIEWS}, not {}",
-            views.max_concurrent
-        ),
-    );
-    must(views.timeout_ms > 0, "views.timeout must not be zero".into());
-    must(
-        (PAGE..=MEMORY_MAX).contains(&views.memory_limit_bytes),
-        format!(
-            "views.memoryLimit must be {PAGE} to {MEMORY_MAX}, not {}",
-            views.memory_limit_bytes
-        ),
-    );
-    for (field, bytes) in [
-        ("maxRequestBytes", views.max_request_bytes),
-        ("maxResponseBytes", views.max_response_bytes),
-    ] {
-        must(
-            (1..=1 << 30).contains(&bytes),
-            format!("views.{field} must be 1 to 1Gi, not {bytes}"),
-        );
+
+    fn of_source(&mut self, config: &Config) {
+        let source = &config.source;
+        self.must(!source.urls.is_empty() || source.block_files.is_some(), || {
+            "source.urls must have at least one url, unless there is source.blockFiles".into()
+        });
+        let seeds = config.seed.iter().flat_map(|seed| &seed.from);
+        let urls = source.urls.iter().map(|url| ("source.urls", url));
+        for (field, url) in urls.chain(seeds.map(|url| ("seed.from", url))) {
+            self.must(is_base_url(url), || {
+                format!("{field}: {url:?} must read http(s)://HOST[:PORT], without credentials")
+            });
+        }
+        self.must(config.seed.as_ref().is_none_or(|seed| !seed.from.is_empty()), || {
+            "seed.from must have at least one url".into()
+        });
     }
-    for (field, address) in [("rpcListen", &config.rpc_listen), ("opsListen", &config.ops_listen)] {
-        let found = address
-            .to_socket_addrs()
-            .is_ok_and(|mut addresses| addresses.next().is_some());
-        must(
-            found,
-            format!("{field}: {address:?} must be ADDRESS:PORT of this machine"),
-        );
+
+    fn of_indexing(&mut self, config: &Config) {
+        self.must((1..=REORG_DEPTH_MAX).contains(&config.max_reorg_depth), || {
+            format!(
+                "maxReorgDepth must be 1 to {REORG_DEPTH_MAX}, not {}",
+                config.max_reorg_depth
+            )
+        });
+        self.must(config.retry_attempts <= RETRY_ATTEMPTS_MAX, || {
+            format!(
+                "retryAttempts must be at most {RETRY_ATTEMPTS_MAX}, not {}",
+                config.retry_attempts
+            )
+        });
+        self.must(config.audit_every <= AUDIT_EVERY_MAX, || {
+            format!(
+                "auditEvery must be at most {AUDIT_EVERY_MAX}, not {}",
+                config.audit_every
+            )
+        });
     }
-    if let Some(origin) = &config.cors_origin {
-        let sendable = axum::http::HeaderValue::from_str(origin).is_ok();
-        must(sendable, format!("corsOrigin: {origin:?} cannot be sent as a header"));
+
+    fn of_views(&mut self, views: &Views) {
+        self.must((1..=MAX_CONCURRENT_VIEWS).contains(&views.max_concurrent), || {
+            format!(
+                "views.maxConcurrent must be 1 to {MAX_CONCURRENT_VIEWS}, not {}",
+                views.max_concurrent
+            )
+        });
+        self.must((1..=VIEW_TIMEOUT_MAX_MS).contains(&views.timeout_ms), || {
+            format!("views.timeout must be 1ms to 1h, not {}ms", views.timeout_ms)
+        });
+        self.must((PAGE..=MEMORY_MAX).contains(&views.memory_limit_bytes), || {
+            format!(
+                "views.memoryLimit must be {PAGE} to {MEMORY_MAX}, not {}",
+                views.memory_limit_bytes
+            )
+        });
+        for (field, bytes) in [
+            ("maxRequestBytes", views.max_request_bytes),
+            ("maxResponseBytes", views.max_response_bytes),
+        ] {
+            self.must((1..=MESSAGE_BYTES_MAX).contains(&bytes), || {
+                format!("views.{field} must be 1 to 1Gi, not {bytes}")
+            });
+        }
     }
-    problems
+
+    fn of_servers(&mut self, config: &Config) {
+        for (field, address) in [("rpcListen", &config.rpc_listen), ("opsListen", &config.ops_listen)] {
+            let found = address
+                .to_socket_addrs()
+                .is_ok_and(|mut addresses| addresses.next().is_some());
+            self.must(found, || {
+                format!("{field}: {address:?} must be ADDRESS:PORT of this machine")
+            });
+        }
+        if let Some(origin) = &config.cors_origin {
+            let sendable = axum::http::HeaderValue::from_str(origin).is_ok();
+            self.must(sendable, || {
+                format!("corsOrigin: {origin:?} cannot be sent as a header")
+            });
+        }
+    }
 }
 
 fn is_base_url(text: &str) -> bool {
@@ -171,7 +187,7 @@ mod tests {
     #[test]
     fn every_bad_value_is_named() {
         type Spoil = fn(&mut Config);
-        let cases: [(&str, Spoil); 18] = [
+        let cases: [(&str, Spoil); 20] = [
             ("identity.moduleSha256", |c| c.identity.module_sha256 = "AB".repeat(32)),
             ("identity.storeFormat", |c| c.identity.store_format = 99),
             ("identity.memoryLimitBytes", |c| {
@@ -193,6 +209,8 @@ mod tests {
             ("auditEvery", |c| c.audit_every = 1_000_001),
             ("views.maxConcurrent", |c| c.views.max_concurrent = 0),
             ("views.timeout", |c| c.views.timeout_ms = 0),
+            ("views.timeout", |c| c.views.timeout_ms = 3_600_001),
+            ("views.memoryLimit", |c| c.views.memory_limit_bytes = 1),
             ("views.maxRequestBytes", |c| c.views.max_request_bytes = 0),
             ("rpcListen", |c| c.rpc_listen = "127.0.0.1".into()),
             ("corsOrigin", |c| c.cors_origin = Some("a\nb".into())),

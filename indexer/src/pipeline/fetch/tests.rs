@@ -301,6 +301,18 @@ async fn the_first_failure_ends_it() {
 }
 
 #[tokio::test]
+async fn a_store_that_cannot_be_read_ends_it_with_that_failure() {
+    let source = MemorySource::up_to(1, 100);
+    source.replace(100, 2, 100);
+    let local = Some(refs(branch(1, 100..=100))[0]);
+    let unreadable = |_| Err(Fault::host("cannot read"));
+    let (tx, _blocks) = mpsc::channel(1);
+    let budget = Arc::new(Semaphore::new(64 << 10));
+    let end = run(&source, all_from(0), local, unreadable, tx, budget, &report()).await;
+    assert!(matches!(end, FetchEnd::StoreFailed(fault) if fault.message == "cannot read"));
+}
+
+#[tokio::test]
 async fn it_ends_when_nobody_takes_blocks() {
     for (tip, taken) in [(10, 11), (3000, 5)] {
         let mut run = Run::new(MemorySource::up_to(1, tip), 0, []);

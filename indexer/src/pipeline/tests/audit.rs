@@ -6,11 +6,8 @@ use super::{
 const COUNTS_BLOCKS: &str = include_str!("../../../../tests/guests/counts-blocks.wat");
 
 fn audits(process: &Process, outcome: &str) -> u64 {
-    let text = process.shared.metrics.render(&process.shared.report.status()).unwrap();
-    let name = format!("shrewd_indexer_audits_total{{outcome=\"{outcome}\"}} ");
-    text.lines()
-        .find_map(|line| line.strip_prefix(&name))
-        .map_or(0, |n| n.parse().unwrap())
+    let metric = format!("audits_total{{outcome=\"{outcome}\"}}");
+    process.metric(&metric).unwrap()
 }
 
 fn audited(guest: &str, policy: RefreshPolicy, every: u32) -> Process {
@@ -47,7 +44,7 @@ fn a_guest_that_remembers_blocks_is_found_before_the_block_is_committed() {
         Some(19),
         "the refresh made the block right, and the next audit found the next one"
     );
-    assert_eq!(process.stop().0, Finished::Stopped);
+    assert_eq!(process.stop().0, PipelineEnd::Stopped);
 }
 
 #[test]

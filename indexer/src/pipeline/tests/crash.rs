@@ -1,5 +1,5 @@
-//! The process ends at each named place on the way of a block, and the next one goes on to the index of an undisturbed
-//! run.
+//! The process dies at each named point in the processing of a block, and the next one completes the index as an
+//! undisturbed run would.
 
 use std::{
     env,
@@ -17,14 +17,14 @@ use crate::fault::point::DIE_AT;
 const VICTIM_DIR: &str = "SHREWD_VICTIM_DIR";
 /// Where the tests of such processes are, as the harness knows them.
 const VICTIMS: &str = "pipeline::tests::crash::";
-/// The first block of a module that goes on with another one's data.
+/// The first block of a module that continues another one's data.
 const TAKEN_OVER: u32 = 28;
 /// The first block of the chain that the victim's one turns into, the last block of both, and SIGABRT.
 const FORK: u32 = 25;
 const TIPS: (u32, u32) = (30, 34);
 const SIGABRT: i32 = 6;
 
-/// Follows a chain and its reorganisation. It dies on the way, or whoever started it finds out that it did not.
+/// Follows a chain and its reorganisation, and dies on the way.
 #[test]
 #[ignore = "started by the test below, as the process that dies"]
 fn victim() {
@@ -35,7 +35,7 @@ fn victim() {
     process.wait_for_tip(2, TIPS.1);
 }
 
-/// Goes on with the first module's data as the other one, and dies on the way.
+/// Continues the first module's data as the other one, and dies on the way.
 #[test]
 #[ignore = "started by the test below, as the process that dies"]
 fn heir() {
@@ -64,7 +64,7 @@ fn a_process_that_ends_while_it_takes_data_over_or_back_goes_on_to_the_same_inde
     let end = |folder: &Path, guest: &str, change: &dyn Fn(&mut Config)| {
         let process = Process::start_in(folder, guest, chain(), change);
         process.wait_for_tip(2, TIPS.1);
-        assert_eq!(process.stop().0, Finished::Stopped);
+        assert_eq!(process.stop().0, PipelineEnd::Stopped);
         rows::dump(folder)
     };
     let first = |folder: &Path| end(folder, CHAINED, &|config| config.in_place = true);
@@ -111,8 +111,8 @@ fn a_process_that_ends_at_any_step_goes_on_to_the_same_index() {
     let end = |folder: &Path| {
         let process = Process::start_in(folder, CHAINED, forked(FORK, TIPS.1), |_| {});
         process.wait_for_tip(2, TIPS.1);
-        let (finished, tip) = process.stop();
-        assert_eq!(finished, Finished::Stopped);
+        let (end, tip) = process.stop();
+        assert_eq!(end, PipelineEnd::Stopped);
         (tip, rows::dump(folder))
     };
     let undisturbed = tempfile::tempdir().unwrap();

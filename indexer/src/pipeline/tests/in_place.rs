@@ -1,4 +1,4 @@
-//! Another module goes on with the data, while the chain moves.
+//! Another module continues the data, while the chain moves.
 
 use super::*;
 
@@ -23,7 +23,7 @@ pub(super) fn other(at: Option<u32>) -> impl FnOnce(&mut Config) {
 fn follow(folder: &Path, guest: &str, chain: MemorySource, tip: (u8, u32), change: impl FnOnce(&mut Config)) -> Status {
     let process = Process::start_in(folder, guest, chain, change);
     let status = process.wait_for_tip(tip.0, tip.1);
-    assert_eq!(process.stop().0, Finished::Stopped);
+    assert_eq!(process.stop().0, PipelineEnd::Stopped);
     status
 }
 
@@ -97,7 +97,7 @@ fn blocks_below_its_first_one_that_are_replaced_are_run_by_the_newest_module() {
             process.source.replace(38, 2, 50);
         }
         let status = process.wait_for_tip(2, 50);
-        assert_eq!(process.stop().0, Finished::Stopped);
+        assert_eq!(process.stop().0, PipelineEnd::Stopped);
         assert_eq!(status.lineage[1].from_height, 38);
         assert_verified(folder.path());
         rows::dump(folder.path())

@@ -112,7 +112,7 @@ impl Storm {
     fn restart(&mut self, meanwhile: impl FnOnce(&Path)) {
         let process = self.process.take().unwrap();
         let source = process.source.clone();
-        assert_eq!(process.stop().0, Finished::Stopped);
+        assert_eq!(process.stop().0, PipelineEnd::Stopped);
         meanwhile(self.folder.path());
         self.run(Arc::try_unwrap(source).ok().unwrap());
     }
@@ -128,8 +128,8 @@ impl Storm {
     /// The tip and everything on disk.
     fn end(mut self) -> (Option<Tip>, impl PartialEq) {
         self.settle();
-        let (finished, tip) = self.process.take().unwrap().stop();
-        assert_eq!(finished, Finished::Stopped);
+        let (end, tip) = self.process.take().unwrap().stop();
+        assert_eq!(end, PipelineEnd::Stopped);
         (tip, rows::dump(self.folder.path()))
     }
 }

@@ -33,12 +33,12 @@ fn a_machine_without_room_for_the_guest_is_shown_until_the_next_block() {
             first.message
         );
         assert_eq!((status.height, status.halt), (Some(10), None));
-        // Time for it to be tried again.
-        std::thread::sleep(PAUSES.0 * 3);
-        let again = process.shared.report.status().trouble.unwrap();
-        assert_eq!(again.since, first.since);
+        let failures = || process.metric("refresh_failures_total").unwrap();
+        let before = failures();
+        let again = process.wait("two more attempts", |_| failures() >= before + 2);
+        assert_eq!(again.trouble.unwrap().since, first.since);
     });
     let status = process.wait_for_tip(1, 12);
     assert!(status.trouble.is_none());
-    assert_eq!(process.stop().0, Finished::Stopped);
+    assert_eq!(process.stop().0, PipelineEnd::Stopped);
 }

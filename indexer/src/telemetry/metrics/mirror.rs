@@ -1,12 +1,12 @@
-//! Metrics that repeat what the process says of itself elsewhere.
+//! Metrics that repeat the process's status.
 
 use crds::{RefreshReason, pod::Status};
 use prometheus::{IntCounterVec, IntGaugeVec, Registry};
 
-use super::{counters, gauge, gauges};
+use super::register::{counters, gauge, gauges};
 
-/// Metrics that repeat what a [`Status`] says. Those without labels are vectors too: an empty vector is not shown,
-/// which is how an unknown height differs from height 0.
+/// Metrics that repeat a [`Status`]. Those without labels are vectors too: an empty vector is not shown, which
+/// distinguishes an unknown height from height 0.
 pub(super) struct Mirror {
     height: IntGaugeVec,
     tip: IntGaugeVec,
@@ -63,7 +63,7 @@ impl Mirror {
         })
     }
 
-    /// Shows what a status says.
+    /// Shows a status.
     pub(super) fn set(&self, status: &Status) {
         set_known(&self.height, status.height);
         set_known(&self.tip, status.tip);

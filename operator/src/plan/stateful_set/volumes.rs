@@ -12,8 +12,8 @@ use k8s_openapi::{
 use crate::{
     names,
     plan::config_map::{CONFIG_DIR, CONFIG_FILE, CREDENTIALS_DIR, DATA_DIR, MODULE_FILE, PULL_SECRET_FILE},
-    record::Record,
-    validate::{ModuleSource, ValidIndexer},
+    record::{ModuleSource, Record},
+    validate::ValidIndexer,
 };
 
 /// The volume with the store; its claim is `data-POD`.

@@ -7,7 +7,7 @@ use super::*;
 use crate::fixtures::indexer;
 
 fn folder() -> PathBuf {
-    let kind = "gitops/argocd/resource_customizations/shrewd.dev/Indexer/testdata";
+    let kind = "integrations/argocd/resource_customizations/shrewd.dev/Indexer/testdata";
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").join(kind)
 }
 

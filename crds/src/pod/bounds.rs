@@ -1,0 +1,298 @@
+//! Reading a pod's [`Status`] within bounds.
+//!
+//! Anybody who may run a process at a pod's address decides what the operator reads there, so nothing behind
+//! [`Status::read`] has to reckon with a number that overflows a sum or a text that fills a resource. Numbers and hashes
+//! that no indexer reports make the whole report unreadable; texts and lists, which an indexer of another version may
+//! write longer, are cut.
+
+use super::{
+    refresh::REFRESH_ID_BYTES_MAX,
+    report::{Check, Halt, Memory, Status, Trouble},
+};
+use crate::status::LineageStep;
+
+/// The highest height, that of the schema's own heights. Bitcoin gets there in 38,000 years, and one more still fits 32
+/// bits.
+pub const HEIGHT_MAX: u32 = 2_000_000_000;
+/// The most bytes of memory: 256 TiB, all that a 64-bit process can address.
+pub const MEMORY_BYTES_MAX: u64 = 1 << 48;
+/// The highest count. Up to here every reader of JSON has whole numbers, and the sum of a few fits 64 bits.
+pub const COUNT_MAX: u64 = 1 << 53;
+/// The longest message, in characters: that of [`Halt::message`].
+pub const MESSAGE_CHARS_MAX: usize = 1_000;
+/// The longest reason, in characters: twice the longest that there is.
+pub const REASON_CHARS_MAX: usize = 64;
+/// The longest version, in characters: room for a number and a commit.
+pub const VERSION_CHARS_MAX: usize = 64;
+/// The most steps of a lineage, as in the schema of `status.active.lineage`.
+pub const LINEAGE_MAX: usize = 16;
+
+/// Why a report cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum BadStatus {
+    /// It is no status in JSON.
+    #[error("it is no status: {}", cut(&.0.to_string(), MESSAGE_CHARS_MAX))]
+    Json(#[from] serde_json::Error),
+    /// A number is higher than any indexer reports.
+    #[error("{field} is {value}, and at most {max} is possible")]
+    Number {
+        /// The field.
+        field: &'static str,
+        /// What it says.
+        value: u64,
+        /// The bound.
+        max: u64,
+    },
+    /// A hash is not 64 lowercase hex digits.
+    #[error("{field} is not 64 lowercase hex digits")]
+    Hash {
+        /// The field.
+        field: &'static str,
+    },
+    /// The id of a refresh is longer than a pod accepts one.
+    #[error("lastRefreshRequest has {bytes} bytes, and at most {REFRESH_ID_BYTES_MAX} are possible")]
+    RefreshId {
+        /// Its length.
+        bytes: usize,
+    },
+}
+
+impl Status {
+    /// Reads the body of an answer of [`STATUS_PATH`](super::STATUS_PATH). Messages, reasons and the version have at most
+    /// the lengths of this module's constants, and the lineage its newest steps.
+    ///
+    /// # Errors
+    /// If it is no status, or one that no indexer reports.
+    pub fn read(body: &[u8]) -> Result<Self, BadStatus> {
+        let mut status: Self = serde_json::from_slice(body)?;
+        status.check()?;
+        status.cut();
+        Ok(status)
+    }
+
+    fn check(&self) -> Result<(), BadStatus> {
+        for (field, value) in [("height", self.height), ("tip", self.tip), ("behind", self.behind)] {
+            height(field, value)?;
+        }
+        let hashes = [("blockHash", &self.block_hash), ("digest", &self.digest)];
+        for (field, value) in hashes {
+            value.as_deref().map_or(Ok(()), |value| hash(field, value))?;
+        }
+        // One that has not looked at its module yet says nothing.
+        if !self.module_sha256.is_empty() {
+            hash("moduleSha256", &self.module_sha256)?;
+        }
+        for LineageStep {
+            from_height,
+            module_sha256,
+        } in &self.lineage
+        {
+            height("lineage.fromHeight", Some(*from_height))?;
+            hash("lineage.moduleSha256", module_sha256)?;
+        }
+        if let Some(halt) = &self.halt {
+            height("halt.height", Some(halt.height))?;
+            hash("halt.blockHash", &halt.block_hash)?;
+        }
+        match &self.last_refresh_request {
+            Some(id) if id.len() > REFRESH_ID_BYTES_MAX => Err(BadStatus::RefreshId { bytes: id.len() }),
+            _ => check_memory(&self.memory),
+        }
+    }
+
+    fn cut(&mut self) {
+        self.version = cut(&self.version, VERSION_CHARS_MAX);
+        for Check { ok: _, reason, message } in [&mut self.seed, &mut self.module, &mut self.source] {
+            *reason = cut(reason, REASON_CHARS_MAX);
+            *message = cut(message, MESSAGE_CHARS_MAX);
+        }
+        if let Some(Trouble { message, .. }) = &mut self.trouble {
+            *message = cut(message, MESSAGE_CHARS_MAX);
+        }
+        if let Some(Halt { message, .. }) = &mut self.halt {
+            *message = cut(message, MESSAGE_CHARS_MAX);
+        }
+        let surplus = self.lineage.len().saturating_sub(LINEAGE_MAX);
+        self.lineage.drain(..surplus);
+    }
+}
+
+fn check_memory(memory: &Memory) -> Result<(), BadStatus> {
+    let Memory {
+        guest_bytes,
+        guest_peak_bytes,
+        guest_peak_height,
+        resident_bytes,
+        threshold_bytes,
+        limit_bytes,
+        last_crossing_height,
+        refreshes,
+        last_refresh,
+    } = memory;
+    for (field, value) in [
+        ("memory.guestBytes", guest_bytes),
+        ("memory.guestPeakBytes", guest_peak_bytes),
+        ("memory.residentBytes", resident_bytes),
+        ("memory.thresholdBytes", threshold_bytes),
+        ("memory.limitBytes", limit_bytes),
+    ] {
+        at_most(field, *value, MEMORY_BYTES_MAX)?;
+    }
+    height("memory.guestPeakHeight", *guest_peak_height)?;
+    height("memory.lastCrossingHeight", *last_crossing_height)?;
+    height(
+        "memory.lastRefresh.height",
+        last_refresh.as_ref().map(|last| last.height),
+    )?;
+    for (field, value) in [
+        ("memory.refreshes.block", refreshes.block),
+        ("memory.refreshes.threshold", refreshes.threshold),
+        ("memory.refreshes.failure", refreshes.failure),
+        ("memory.refreshes.manual", refreshes.manual),
+        ("memory.refreshes.unwind", refreshes.unwind),
+    ] {
+        at_most(field, value, COUNT_MAX)?;
+    }
+    Ok(())
+}
+
+fn height(field: &'static str, value: Option<u32>) -> Result<(), BadStatus> {
+    value.map_or(Ok(()), |value| at_most(field, value.into(), HEIGHT_MAX.into()))
+}
+
+fn at_most(field: &'static str, value: u64, max: u64) -> Result<(), BadStatus> {
+    if value > max {
+        return Err(BadStatus::Number { field, value, max });
+    }
+    Ok(())
+}
+
+fn hash(field: &'static str, value: &str) -> Result<(), BadStatus> {
+    let is_digit = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
+    if value.len() == 64 && value.bytes().all(is_digit) {
+        Ok(())
+    } else {
+        Err(BadStatus::Hash { field })
+    }
+}
+
+/// A text, or its start and an ellipsis: at most so many characters.
+#[must_use]
+pub fn cut(text: &str, chars_max: usize) -> String {
+    if text.chars().nth(chars_max).is_none() {
+        return text.to_owned();
+    }
+    let mut start: String = text.chars().take(chars_max.saturating_sub(1)).collect();
+    start.push('…');
+    start
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// A report of which one value is replaced.
+    fn report(pointer: &str, value: Value) -> Result<Status, BadStatus> {
+        let (hash, time) = ("ab".repeat(32), "2026-01-01T00:00:00Z");
+        let check = json!({"ok": true, "reason": "Verified", "message": ""});
+        let mut report = json!({
+            "version": "0.1.0", "indexer": "ns/one", "revision": "0123456789", "moduleSha256": hash, "phase": "Halted",
+            "lineage": [{"fromHeight": 1, "moduleSha256": hash}], "lastRefreshRequest": "1",
+            "height": 7, "blockHash": hash, "digest": hash, "tip": 7, "behind": 0,
+            "module": check, "source": check, "seed": check,
+            "memory": {"guestBytes": 1, "guestPeakBytes": 1, "guestPeakHeight": 1, "residentBytes": 1,
+                       "thresholdBytes": 1, "limitBytes": 1, "lastCrossingHeight": 1,
+                       "refreshes": {"block": 1, "threshold": 1, "failure": 1, "manual": 1, "unwind": 1},
+                       "lastRefresh": {"reason": "Block", "height": 7, "time": time}},
+            "halt": {"class": "Guest", "height": 8, "blockHash": hash, "runs": 2, "message": "trap"},
+            "trouble": {"class": "Host", "message": "no memory", "since": time},
+        });
+        *report.pointer_mut(pointer).expect(pointer) = value;
+        Status::read(&serde_json::to_vec(&report).unwrap())
+    }
+
+    #[test]
+    fn numbers_no_indexer_reports_make_a_report_unreadable() {
+        let (height, bytes, count) = (u64::from(HEIGHT_MAX), MEMORY_BYTES_MAX, COUNT_MAX);
+        for (pointer, max) in [
+            ("/height", height),
+            ("/tip", height),
+            ("/behind", height),
+            ("/lineage/0/fromHeight", height),
+            ("/halt/height", height),
+            ("/memory/guestPeakHeight", height),
+            ("/memory/lastCrossingHeight", height),
+            ("/memory/lastRefresh/height", height),
+            ("/memory/guestBytes", bytes),
+            ("/memory/guestPeakBytes", bytes),
+            ("/memory/residentBytes", bytes),
+            ("/memory/thresholdBytes", bytes),
+            ("/memory/limitBytes", bytes),
+            ("/memory/refreshes/block", count),
+            ("/memory/refreshes/threshold", count),
+            ("/memory/refreshes/failure", count),
+            ("/memory/refreshes/manual", count),
+            ("/memory/refreshes/unwind", count),
+        ] {
+            report(pointer, json!(max)).unwrap_or_else(|error| panic!("{pointer}: {error}"));
+            let error = report(pointer, json!(max + 1)).expect_err(pointer).to_string();
+            assert!(error.contains("is possible"), "{pointer}: {error}");
+        }
+        for pointer in [
+            "/blockHash",
+            "/digest",
+            "/moduleSha256",
+            "/halt/blockHash",
+            "/lineage/0/moduleSha256",
+        ] {
+            for bad in ["ab", &"AB".repeat(32), &"zz".repeat(32), &"ab".repeat(33)] {
+                assert!(
+                    matches!(report(pointer, json!(bad)), Err(BadStatus::Hash { .. })),
+                    "{pointer}: {bad}"
+                );
+            }
+        }
+        let id = "x".repeat(REFRESH_ID_BYTES_MAX);
+        report("/lastRefreshRequest", json!(id)).unwrap();
+        assert!(report("/lastRefreshRequest", json!(format!("{id}x"))).is_err());
+    }
+
+    #[test]
+    fn long_texts_and_lists_are_cut() {
+        let long = json!("ä".repeat(50_000));
+        let read = |pointer: &str| report(pointer, long.clone()).unwrap();
+        let chars = |text: &str| text.chars().count();
+        assert_eq!(chars(&read("/version").version), VERSION_CHARS_MAX);
+        assert_eq!(chars(&read("/module/reason").module.reason), REASON_CHARS_MAX);
+        assert_eq!(chars(&read("/module/message").module.message), MESSAGE_CHARS_MAX);
+        assert_eq!(chars(&read("/halt/message").halt.unwrap().message), MESSAGE_CHARS_MAX);
+        assert_eq!(
+            chars(&read("/trouble/message").trouble.unwrap().message),
+            MESSAGE_CHARS_MAX
+        );
+        let steps: Vec<Value> = (0..40)
+            .map(|height| json!({"fromHeight": height, "moduleSha256": "ab".repeat(32)}))
+            .collect();
+        let lineage = report("/lineage", json!(steps)).unwrap().lineage;
+        assert_eq!(
+            (lineage.len(), lineage[15].from_height),
+            (LINEAGE_MAX, 39),
+            "the newest stay"
+        );
+        let error = report("/phase", long.clone()).unwrap_err().to_string();
+        assert!(
+            chars(&error) < 1_100,
+            "a value that is quoted is cut: {}",
+            chars(&error)
+        );
+    }
+
+    #[test]
+    fn a_text_within_its_bound_stays_as_it_is() {
+        assert_eq!(cut("abc", 3), "abc");
+        assert_eq!(cut("abcd", 3), "ab…");
+        assert_eq!(cut("", 0), "");
+    }
+}

@@ -1,0 +1,18 @@
+//! (pure) What is known about one Indexer's objects and pods at one moment, as plain values.
+//!
+//! [`crate::observe`] and [`crate::sampler`] collect them; everything that decides reads them.
+
+pub mod change;
+mod consistency;
+mod lineage;
+mod observed;
+mod pod;
+mod sample;
+mod template;
+
+pub use consistency::{Consistency, Difference, compare};
+pub use lineage::{Built, Comparable, comparable};
+pub use observed::Observed;
+pub use pod::ObservedPod;
+pub use sample::{Sample, Target};
+pub use template::{is_outdated, is_template_unknown, newest_template};

@@ -1,0 +1,44 @@
+//! Everything that was observed of one Indexer.
+
+use std::collections::BTreeMap;
+
+use crds::{Revision, pod::Status};
+use k8s_openapi::api::apps::v1::StatefulSet;
+use serde_json::Value;
+
+use super::{consistency::Consistency, pod::ObservedPod, sample::Sample};
+use crate::{
+    objects::{ChildKind, Served},
+    record::Record,
+};
+
+/// All that is known of one Indexer's objects at one moment.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Observed {
+    /// Objects it owns, by kind and name, as the API server has them.
+    pub children: BTreeMap<(ChildKind, String), Value>,
+    /// Objects that an earlier Indexer of the same name still owns, as kind and name.
+    pub leftovers: Vec<String>,
+    /// Its stateful sets once more, typed.
+    pub stateful_sets: Vec<StatefulSet>,
+    /// Its pods, by name.
+    pub pods: Vec<ObservedPod>,
+    /// What its Service for clients says; none if there is none.
+    pub served: Option<Served>,
+    /// Every revision that has a stateful set, and its record if it can be read.
+    pub records: BTreeMap<Revision, Option<Record>>,
+    /// Whether the pods of a revision agree.
+    pub consistency: BTreeMap<Revision, Consistency>,
+}
+
+impl Observed {
+    /// The pods of one revision.
+    pub fn pods_of(&self, revision: &Revision) -> impl Iterator<Item = &ObservedPod> {
+        self.pods.iter().filter(move |pod| pod.revision == *revision)
+    }
+
+    /// The samples of one revision's pods that answered.
+    pub fn answers_of(&self, revision: &Revision) -> impl Iterator<Item = &Status> {
+        self.pods_of(revision).map(|pod| &pod.sample).filter_map(Sample::answer)
+    }
+}

@@ -1,0 +1,105 @@
+//! (I/O) Requests to pods: their status, a fresh guest instance, digests and views.
+
+use std::time::Duration;
+
+use crds::pod::{OPS_PORT, REFRESH_PATH, RefreshRequest, STATUS_PATH, Status};
+use serde_json::json;
+
+mod query;
+mod request;
+
+pub use query::Answer;
+
+use crate::facts::Target;
+use query::query;
+use request::{TIMEOUT, failure, url};
+
+/// The longest status read from a pod, in bytes. One has about 1 KiB, of which a guest can choose 1,000 characters.
+const STATUS_BYTES_MAX: usize = 64 << 10;
+
+/// Sends requests to pods; clones share its connections.
+#[derive(Clone, Debug)]
+pub struct PodClient {
+    http: reqwest::Client,
+}
+
+impl PodClient {
+    /// A client without a connection.
+    ///
+    /// # Errors
+    /// If the HTTP client cannot be set up.
+    pub fn new() -> Result<Self, reqwest::Error> {
+        // Pods are addressed by IP on a network of their own: no proxy, no redirect.
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .timeout(TIMEOUT)
+            .pool_max_idle_per_host(1)
+            .build()?;
+        Ok(Self { http })
+    }
+
+    /// The status a pod reports.
+    ///
+    /// # Errors
+    /// Why there is none, for people.
+    pub async fn status(&self, target: &Target) -> Result<Status, String> {
+        let request = self.http.get(url(target, OPS_PORT, STATUS_PATH));
+        let mut response = request.send().await.map_err(|e| failure(&e))?;
+        if !response.status().is_success() {
+            return Err(format!("it answered {}", response.status()));
+        }
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|e| failure(&e))? {
+            if body.len() + chunk.len() > STATUS_BYTES_MAX {
+                return Err(format!("its status is longer than {STATUS_BYTES_MAX} bytes"));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        target.read(&body)
+    }
+
+    /// Requests a fresh guest instance. Repeating a request with the same id is harmless.
+    ///
+    /// # Errors
+    /// What went wrong, for people.
+    pub async fn request_refresh(&self, target: &Target, id: &str) -> Result<(), String> {
+        let request = self.http.post(url(target, OPS_PORT, REFRESH_PATH));
+        let request = request.json(&RefreshRequest { id: id.to_owned() });
+        let response = request.send().await.map_err(|e| failure(&e))?;
+        if response.status().is_success() {
+            Ok(())
+        } else {
+            Err(format!("it answered {}", response.status()))
+        }
+    }
+
+    /// The digest of a pod's index at a height, hex without `0x`; none if the pod answers that it has none, because it
+    /// has no block there.
+    ///
+    /// # Errors
+    /// Why there is no answer, for people.
+    pub async fn state_root(&self, target: &Target, height: u32) -> Result<Option<String>, String> {
+        let answer = query(&self.http, target, "metashrew_stateroot", &json!([height]), TIMEOUT).await?;
+        let digest = answer.start.strip_prefix("0x").filter(|digits| digits.len() == 64);
+        Ok(digest.map(str::to_owned))
+    }
+
+    /// A pod's answer to a view.
+    ///
+    /// # Errors
+    /// If there is none; a view that fails is an answer.
+    pub async fn view(
+        &self,
+        target: &Target,
+        function: &str,
+        input: &str,
+        height: u32,
+        timeout: Duration,
+    ) -> Result<Answer, String> {
+        let params = json!([function, input, height]);
+        query(&self.http, target, "metashrew_view", &params, timeout)
+            .await
+            .map_err(|why| format!("{} does not answer {function}: {why}", target.pod))
+    }
+}

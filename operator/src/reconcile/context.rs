@@ -1,0 +1,28 @@
+//! What passes share.
+
+use std::sync::Arc;
+
+use kube::{Client, runtime::events::Recorder};
+
+use super::history::History;
+use crate::{metrics::Metrics, observe::Stores, pod_client::PodClient, sampler::Sampler, validate::Defaults};
+
+/// What passes share.
+pub struct Context {
+    /// Writes to the API server.
+    pub client: Client,
+    /// Reads from it.
+    pub stores: Stores,
+    /// Polls pods.
+    pub sampler: Arc<Sampler>,
+    /// Sends single requests to pods.
+    pub pods: PodClient,
+    /// Publishes events.
+    pub recorder: Recorder,
+    /// Counts.
+    pub metrics: Metrics,
+    /// What holds for every Indexer.
+    pub defaults: Defaults,
+    /// What earlier passes left.
+    pub history: Arc<History>,
+}

@@ -1,0 +1,37 @@
+//! Failed passes.
+
+use crate::apply::{self, Class};
+
+/// A failed pass. The status has been written before, unless that is what failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The caches are closed: the process ends.
+    #[error("read the watch caches")]
+    Observe(#[source] kube::runtime::reflector::store::WriterDropped),
+    /// An object could not be written.
+    #[error("apply the plan")]
+    Apply(#[source] apply::Error),
+    /// The status could not be read or written.
+    #[error("update the status")]
+    Status(#[source] apply::Error),
+}
+
+impl Error {
+    /// What to do about it.
+    #[must_use]
+    pub fn class(&self) -> Class {
+        match self {
+            Self::Observe(_) => Class::RetryLater,
+            Self::Apply(error) | Self::Status(error) => error.class(),
+        }
+    }
+
+    /// The step that failed, in one word.
+    pub(super) fn step(&self) -> &'static str {
+        match self {
+            Self::Observe(_) => "observe",
+            Self::Apply(_) => "apply",
+            Self::Status(_) => "status",
+        }
+    }
+}

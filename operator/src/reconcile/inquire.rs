@@ -1,0 +1,93 @@
+//! (I/O) The step between what was observed and a decision: what is not observed in every pass is found out about a
+//! candidate, then [`rollout::decide`] decides once.
+
+use crds::{Comparison, IndexerStatus, Revision, pod::seed_reasons};
+use k8s_openapi::jiff::Timestamp;
+
+use super::{context::Context, progress::Seen};
+use crate::{
+    compare::compare,
+    facts::Observed,
+    objects::{Key, Served},
+    observe::obstacle,
+    rollout::{self, Compared, Decision, Health, World},
+    validate::ValidIndexer,
+};
+
+/// A decision, and what it is based on.
+pub(super) struct Decided {
+    pub(super) decision: Decision,
+    /// What the Service said before.
+    pub(super) served: Option<Served>,
+    /// The comparison of views made for this candidate, if one was.
+    pub(super) comparison: Option<Comparison>,
+}
+
+/// Finds out what is missing and decides about revisions.
+pub(super) async fn decide(
+    valid: &ValidIndexer,
+    observed: &Observed,
+    last_status: Option<&IndexerStatus>,
+    key: &Key,
+    context: &Context,
+) -> Decided {
+    let now = Timestamp::now();
+    let served = context.history.served(key, observed.served.clone());
+    let mut world = World::of(valid, observed, served.clone(), last_status, now);
+    let mut comparison = None;
+    match rollout::transition(valid, &world) {
+        None => context.history.forget_candidate(key),
+        Some((serving, candidate)) => {
+            let seen = seen(&candidate, observed, &world);
+            let progress = context.history.note_progress(key, &candidate, seen, now);
+            (world.inquiry.idle, world.inquiry.healthy_since) = (progress.idle(), progress.healthy_since());
+            if is_short_of_pods(valid, &candidate, observed) {
+                world.inquiry.obstacle = obstacle(&context.client, key, &candidate).await; // [I/O]
+            }
+            let views = &valid.rollout.compare_views;
+            comparison = context.history.comparison(key, &candidate, views);
+            world.inquiry.compared = comparison.as_ref().map(done);
+            if rollout::is_comparison_due(valid, &candidate, &world) {
+                let made = compare(valid, observed, &serving, &candidate, &context.pods).await; // [I/O]
+                world.inquiry.compared = Some(match &made {
+                    Ok(made) => done(made),
+                    Err(why) => Compared::Impossible(why.clone()),
+                });
+                if let Ok(made) = made {
+                    context.history.note_comparison(key, &candidate, views, made.clone());
+                    comparison = Some(made);
+                }
+            }
+        }
+    }
+    Decided {
+        decision: rollout::decide(valid, &world), // [pure]
+        served,
+        comparison,
+    }
+}
+
+/// What this pass sees of a candidate.
+fn seen(candidate: &Revision, observed: &Observed, world: &World) -> Seen {
+    let answers = || observed.answers_of(candidate);
+    let all_answers = observed.pods.iter().filter_map(|pod| pod.sample.answer());
+    let health = world.sets.get(candidate).map(|set| &set.health);
+    Seen {
+        height: answers().filter_map(|status| status.height).max(),
+        tip: all_answers.filter_map(|status| status.tip).max(),
+        is_copying: answers().any(|status| status.seed.reason == seed_reasons::COPYING),
+        is_healthy: matches!(health, Some(Health::Healthy { .. })),
+    }
+}
+
+fn done(comparison: &Comparison) -> Compared {
+    Compared::Done {
+        different: comparison.different,
+    }
+}
+
+/// Whether pods of a revision are wanted and not there although its set is.
+fn is_short_of_pods(valid: &ValidIndexer, revision: &Revision, observed: &Observed) -> bool {
+    let wanted = usize::try_from(valid.replicas).unwrap_or(0);
+    observed.records.contains_key(revision) && observed.pods_of(revision).count() < wanted
+}

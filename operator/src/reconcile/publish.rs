@@ -1,0 +1,60 @@
+//! (I/O) The status of a resource: read before a pass, written after it, and the events that go with it.
+
+use crds::IndexerStatus;
+use k8s_openapi::api::core::v1::ObjectReference;
+use kube::{Resource, ResourceExt};
+
+use super::{context::Context, error::Error, watched::Watched};
+use crate::{
+    apply,
+    objects::{CALL_TIMEOUT, Key},
+    status,
+    transitions::transitions,
+};
+
+/// Writes the status if it differs in substance, and tells of conditions that turned.
+pub(super) async fn write_status(
+    watched: &Watched,
+    last: Option<&IndexerStatus>,
+    next: &IndexerStatus,
+    key: &Key,
+    context: &Context,
+) -> Result<(), Error> {
+    if last.is_some_and(|last| !status::differs(last, next)) {
+        return Ok(());
+    }
+    let uid = watched.uid().unwrap_or_default();
+    // What this process wrote, not what somebody made of it: a turn that was reported is not reported again.
+    let reported = context.history.written(key, &uid).or_else(|| last.cloned());
+    context.history.note_writing(key, next.clone());
+    let written = apply::status(&context.client, key, &uid, next).await;
+    let version = written.map_err(Error::Status)?;
+    context.metrics.status_written();
+    context.history.note_written(key, &uid, version, next.clone());
+    let regarding: ObjectReference = watched.object_ref(&());
+    for event in transitions(reported.as_ref(), next) {
+        // The condition is the truth; an event is a courtesy, so a lost one fails nothing.
+        match tokio::time::timeout(CALL_TIMEOUT, context.recorder.publish(&event, &regarding)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(indexer = %key, reason = event.reason, %error, "could not publish an event");
+            }
+            Err(_) => tracing::warn!(indexer = %key, reason = event.reason, "no answer to an event"),
+        }
+    }
+    Ok(())
+}
+
+/// The status as it is. The caches keep none for a resource they cannot read.
+pub(super) async fn last_status(
+    watched: &Watched,
+    key: &Key,
+    uid: &str,
+    context: &Context,
+) -> Result<Option<IndexerStatus>, Error> {
+    let version = watched.meta().resource_version.as_deref();
+    match &watched.0 {
+        Ok(indexer) => Ok(context.history.status(key, uid, version, indexer.status.clone())),
+        Err(_) => apply::read_status(&context.client, key).await.map_err(Error::Status),
+    }
+}

@@ -1,0 +1,74 @@
+//! What is decided about revisions.
+
+use std::time::Duration;
+
+use crds::Revision;
+use k8s_openapi::jiff::Timestamp;
+
+use crate::{objects::Served, record::Record};
+
+/// The revisions that should exist, the one that serves, and how far the rollout is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decision {
+    /// The revision behind the Service.
+    pub serving: Revision,
+    /// The declared one, if it is another.
+    pub candidate: Option<Revision>,
+    /// The one that served before and is kept, and since when.
+    pub previous: Option<(Revision, Timestamp)>,
+    /// Every revision that has objects, the serving one first, and what is particular to it.
+    pub sets: Vec<(Revision, Record)>,
+    /// Revisions whose record cannot be read: their objects stay as they are.
+    pub untouched: Vec<Revision>,
+    /// Revisions whose objects still exist and are to be removed.
+    pub retired: Vec<Revision>,
+    /// How far the rollout is.
+    pub step: Step,
+    /// Since when the candidate is healthy.
+    pub healthy_since: Option<Timestamp>,
+    /// After which time a new decision is due even if nothing changes.
+    pub again_after: Option<Duration>,
+}
+
+impl Decision {
+    /// What the Service shall say.
+    #[must_use]
+    pub fn served(&self) -> Served {
+        Served {
+            revision: self.serving.clone(),
+            previous: self.previous.clone(),
+        }
+    }
+
+    /// The record of a revision that has objects.
+    #[must_use]
+    pub fn record(&self, revision: &Revision) -> Option<&Record> {
+        let mut sets = self.sets.iter();
+        sets.find(|(of, _)| of == revision).map(|(_, record)| record)
+    }
+
+    /// Whether a revision's pods are to stay for now.
+    #[must_use]
+    pub fn keeps(&self, revision: &Revision) -> bool {
+        self.sets.iter().any(|(kept, _)| kept == revision) || self.untouched.contains(revision)
+    }
+}
+
+/// Where a rollout stands. Texts hold no figure that moves by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The declared revision serves.
+    Settled,
+    /// The candidate is not caught up, or not healthy; with what it waits for.
+    CatchingUp(String),
+    /// It is, and must stay so for a while.
+    Soaking,
+    /// Something outside it is waited for.
+    Blocked(String),
+    /// Clients are moved with this pass.
+    Switching,
+    /// The candidate failed; with its words.
+    Failed(String),
+    /// What is declared cannot be begun; a reason of `crds::conditions`, and what to do.
+    Refused(&'static str, String),
+}

@@ -1,0 +1,143 @@
+//! (I/O) One scope: a namespace, or all of them. Each has caches, a queue and a sampler of its own, because a cache takes
+//! one watch.
+
+use std::{future::ready, sync::Arc, time::Duration};
+
+use futures::StreamExt;
+use kube::{
+    Api, Client,
+    api::ListParams,
+    runtime::{controller::Error as ControllerError, events::Recorder, watcher},
+};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::watches::{api, controller};
+use crate::{
+    admin::Readiness,
+    metrics::Metrics,
+    objects::{CALL_TIMEOUT, Key},
+    pod_client::PodClient,
+    reconcile::{self, Context, History, Watched},
+    sampler::Sampler,
+    validate::Defaults,
+};
+
+/// Wake-ups that wait. One that finds no room is sent again after the pod's next sample.
+const WAKE_QUEUE: usize = 1024;
+/// Between two looks for the custom resource definition.
+const CRD_POLL: Duration = Duration::from_secs(2);
+
+/// What every scope shares.
+#[derive(Clone)]
+pub(super) struct Shared {
+    pub(super) client: Client,
+    pub(super) pods: PodClient,
+    pub(super) recorder: Recorder,
+    pub(super) metrics: Metrics,
+    pub(super) readiness: Readiness,
+    pub(super) defaults: Defaults,
+    pub(super) concurrency: u16,
+    pub(super) stop: CancellationToken,
+}
+
+/// Runs until the process stops.
+pub(super) async fn run_scope(scope: Option<String>, shared: Shared) {
+    if shared
+        .stop
+        .run_until_cancelled(crd_served(scope.as_deref(), &shared.client))
+        .await
+        .is_none()
+    {
+        return;
+    }
+    let (wake, woken) = mpsc::channel(WAKE_QUEUE);
+    let sampler = Arc::new(Sampler::new(shared.pods.clone(), wake, shared.metrics.clone()));
+    let history = Arc::new(History::default());
+    let (controller, stores) = controller(
+        scope.as_deref(),
+        &shared.client,
+        shared.concurrency,
+        woken,
+        Arc::clone(&history),
+        shared.stop.clone(),
+    );
+    let context = Arc::new(Context {
+        client: shared.client.clone(),
+        stores,
+        sampler: Arc::clone(&sampler),
+        pods: shared.pods.clone(),
+        recorder: shared.recorder.clone(),
+        metrics: shared.metrics.clone(),
+        defaults: shared.defaults.clone(),
+        history,
+    });
+    let first_lists = announce_ready(Arc::clone(&context), shared.readiness.clone());
+    let passes = controller
+        .run(reconcile::reconcile, reconcile::error_policy, Arc::clone(&context))
+        .for_each(|done| {
+            log(done, &context);
+            ready(())
+        });
+    tokio::join!(
+        passes,
+        sampler.run(shared.stop.clone()),
+        shared.stop.run_until_cancelled(first_lists)
+    );
+}
+
+/// Waits until Indexers can be listed, so that the charts may be installed in any order.
+async fn crd_served(scope: Option<&str>, client: &Client) {
+    let indexers: Api<Watched> = api(client, scope);
+    let mut is_reported = false;
+    loop {
+        let listed = tokio::time::timeout(CALL_TIMEOUT, indexers.list(&ListParams::default().limit(1))).await;
+        let error = match listed {
+            Ok(Ok(_)) => return,
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "no answer".to_owned(),
+        };
+        if !is_reported {
+            tracing::warn!(
+                error,
+                "cannot list Indexers; waiting for the custom resource definition and the right to"
+            );
+            is_reported = true;
+        }
+        tokio::time::sleep(CRD_POLL).await;
+    }
+}
+
+async fn announce_ready(context: Arc<Context>, readiness: Readiness) {
+    if context.stores.wait_until_ready().await.is_ok() {
+        readiness.scope_ready();
+        tracing::info!("ready");
+    }
+}
+
+/// Logs a pass that failed, and cleans up after an Indexer that is gone.
+fn log<T>(done: Result<T, ControllerError<reconcile::Error, watcher::Error>>, context: &Context) {
+    match done {
+        Ok(_) => {}
+        Err(ControllerError::ObjectNotFound(gone)) => {
+            let key = Key {
+                namespace: gone.namespace.unwrap_or_default(),
+                name: gone.name,
+            };
+            context.sampler.forget(&key);
+            context.history.forget(&key);
+        }
+        Err(ControllerError::ReconcilerFailed(error, of)) => {
+            let indexer = format!("{}/{}", of.namespace.unwrap_or_default(), of.name);
+            tracing::warn!(
+                indexer,
+                error = format!("{:#}", anyhow::Error::new(error)),
+                "a pass failed"
+            );
+        }
+        Err(error) => tracing::warn!(
+            error = format!("{:#}", anyhow::Error::new(error)),
+            "a watch failed; it is started anew"
+        ),
+    }
+}

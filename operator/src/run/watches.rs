@@ -1,0 +1,118 @@
+//! (I/O) What one scope watches: the Indexers, the objects made for them, and their pods.
+
+use std::{future::ready, sync::Arc};
+
+use futures::{Stream, StreamExt, stream};
+use k8s_openapi::{
+    NamespaceResourceScope,
+    api::{
+        apps::v1::StatefulSet,
+        core::v1::{ConfigMap, Pod, Service, ServiceAccount},
+        policy::v1::PodDisruptionBudget,
+    },
+};
+use kube::{
+    Api, Client, Resource, ResourceExt,
+    runtime::{
+        Controller, WatchStreamExt, controller,
+        reflector::{self, ObjectRef, Store},
+        watcher,
+    },
+};
+use serde::de::DeserializeOwned;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    names,
+    objects::Key,
+    observe::Stores,
+    reconcile::{History, Watched},
+};
+
+/// The controller of one scope and the caches it fills.
+pub(super) fn controller(
+    scope: Option<&str>,
+    client: &Client,
+    concurrency: u16,
+    woken: mpsc::Receiver<Key>,
+    history: Arc<History>,
+    stop: CancellationToken,
+) -> (Controller<Watched>, Stores) {
+    let (indexers, writer) = reflector::store();
+    let main = watcher(api::<Watched>(client, scope), watcher::Config::default())
+        .default_backoff()
+        .reflect(writer)
+        .applied_objects()
+        // A failed watch passes: it is logged.
+        .filter(move |brought| ready(brought.as_ref().map_or(true, |watched| history.is_news(watched))));
+    let (stateful_sets, on_sets) = owned::<StatefulSet>(client, scope);
+    let (config_maps, on_maps) = owned::<ConfigMap>(client, scope);
+    let (services, on_services) = owned::<Service>(client, scope);
+    let (service_accounts, on_accounts) = owned::<ServiceAccount>(client, scope);
+    let (budgets, on_budgets) = owned::<PodDisruptionBudget>(client, scope);
+    let (pods, on_pods) = owned::<Pod>(client, scope);
+    let controller = Controller::for_stream(main, indexers)
+        .owns_stream(on_sets)
+        .owns_stream(on_maps)
+        .owns_stream(on_services)
+        .owns_stream(on_accounts)
+        .owns_stream(on_budgets)
+        // A pod is owned by its StatefulSet; its labels name the Indexer.
+        .watches_stream(on_pods, |pod: Pod| indexer_of(&pod))
+        .reconcile_on(wake_ups(woken))
+        .with_config(controller::Config::default().concurrency(concurrency))
+        .graceful_shutdown_on(stop.cancelled_owned());
+    (
+        controller,
+        Stores {
+            stateful_sets,
+            pods,
+            config_maps,
+            services,
+            service_accounts,
+            budgets,
+        },
+    )
+}
+
+/// A cache of the objects this operator manages, and their changes.
+fn owned<K>(client: &Client, scope: Option<&str>) -> (Store<K>, impl Stream<Item = watcher::Result<K>> + use<K>)
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+    K: Clone + DeserializeOwned + std::fmt::Debug + Send + Sync + 'static,
+{
+    let (store, writer) = reflector::store();
+    let managed = watcher::Config::default().labels(&format!("{}={}", names::LABEL_MANAGED_BY, names::MANAGER));
+    let changes = watcher(api::<K>(client, scope), managed)
+        .default_backoff()
+        // Half of an object in bytes, and nobody reads it.
+        .modify(|object: &mut K| object.meta_mut().managed_fields = None)
+        .reflect(writer)
+        .touched_objects();
+    (store, changes)
+}
+
+fn indexer_of(pod: &Pod) -> Option<ObjectRef<Watched>> {
+    let name = pod.labels().get(names::LABEL_INDEXER)?;
+    Some(ObjectRef::new(name).within(&pod.namespace()?))
+}
+
+fn wake_ups(woken: mpsc::Receiver<Key>) -> impl Stream<Item = ObjectRef<Watched>> {
+    stream::unfold(
+        woken,
+        |mut woken| async move { woken.recv().await.map(|key| (key, woken)) },
+    )
+    .map(|key| ObjectRef::new(&key.name).within(&key.namespace))
+}
+
+/// The API for objects of one namespace, or of all of them.
+pub(super) fn api<K>(client: &Client, scope: Option<&str>) -> Api<K>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+{
+    match scope {
+        Some(namespace) => Api::namespaced(client.clone(), namespace),
+        None => Api::all(client.clone()),
+    }
+}

@@ -1,0 +1,57 @@
+//! What a status is made from.
+
+use crds::{Comparison, IndexerStatus, Revision};
+use k8s_openapi::jiff::Timestamp;
+
+use crate::{
+    facts::Observed,
+    rollout::Decision,
+    validate::{Invalid, ValidIndexer},
+};
+
+/// How applying the plan went.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// The refused call, if there was one.
+    pub failure: Option<Failure>,
+    /// Whether anything was applied, pruned or replaced, so that more is to come.
+    pub changed: bool,
+    /// The revisions whose `StatefulSet` is among it: none of their pods is known to run the newest template then.
+    pub sets_changed: Vec<Revision>,
+}
+
+/// A refused API call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The revision whose object it was; none for what serves all of them.
+    pub revision: Option<Revision>,
+    /// The server's words.
+    pub message: String,
+    /// Whether trying again cannot help.
+    pub needs_change: bool,
+}
+
+/// All a status is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Inputs<'a> {
+    /// Namespace of the resource.
+    pub namespace: &'a str,
+    /// Its name.
+    pub name: &'a str,
+    /// The generation of the spec that was looked at.
+    pub generation: i64,
+    /// What validation said.
+    pub outcome: Result<&'a ValidIndexer, &'a Invalid>,
+    /// What there is.
+    pub observed: &'a Observed,
+    /// What was decided about revisions; none for a spec that is not valid.
+    pub decision: Option<&'a Decision>,
+    /// How candidate and serving revision answered the same views, if they were asked.
+    pub comparison: Option<&'a Comparison>,
+    /// How applying went.
+    pub applied: &'a Applied,
+    /// The status as it was written last.
+    pub last_status: Option<&'a IndexerStatus>,
+    /// Now, for conditions that turn.
+    pub now: Timestamp,
+}

@@ -1,0 +1,94 @@
+//! Whether everything the spec asks for holds, and whether clients get answers.
+
+use crds::conditions::reasons;
+
+use super::{
+    case::{Case, KEPT_OUT, ROLLING},
+    verdict::Verdict,
+};
+use crate::facts::Sample;
+
+impl Case<'_> {
+    pub(super) fn ready(
+        &self,
+        stalled: &Verdict,
+        module: &Verdict,
+        source: &Verdict,
+        synced: &Verdict,
+        consistent: &Verdict,
+    ) -> Verdict {
+        if stalled.is_true() {
+            return Verdict::no(&stalled.reason, stalled.message.clone());
+        }
+        if let Some(failure) = self.failure() {
+            return Verdict::no(reasons::APPLY_FAILED, failure.message.clone());
+        }
+        if let Some(verdict) = self.leftovers() {
+            return verdict;
+        }
+        if self.wanted == 0 {
+            return self.ready_without_pods();
+        }
+        if let Some((pod, trouble)) = self.current.iter().find_map(|p| Some((p, p.trouble.as_ref()?))) {
+            return Verdict::no(reasons::POD_NOT_RUNNING, format!("{}: {trouble}", pod.name));
+        }
+        if self.is_rolling() || self.pods.iter().any(|p| p.sample == Sample::NotRunning) {
+            return Verdict::no(reasons::ROLLING, ROLLING);
+        }
+        if let Some(verdict) = self.unreachable() {
+            return verdict;
+        }
+        if let Some(trouble) = self.answers.iter().find_map(|s| s.trouble.as_ref()) {
+            return Verdict::no(reasons::HOST_FAULT, trouble.message.clone());
+        }
+        for verdict in [module, source, synced] {
+            if !verdict.is_true() {
+                return Verdict::no(&verdict.reason, verdict.message.clone());
+            }
+        }
+        if consistent.is_false() {
+            return Verdict::no(&consistent.reason, consistent.message.clone());
+        }
+        if let Some(pod) = self.pods.iter().find(|pod| !pod.ready) {
+            return Verdict::no(reasons::NO_READY_PODS, format!("{} is not ready", pod.name));
+        }
+        Verdict::yes(reasons::AS_EXPECTED, "every pod follows the chain")
+    }
+
+    /// Nothing is missing where no pods are wanted and none are left.
+    fn ready_without_pods(&self) -> Verdict {
+        if !self.inputs.applied.sets_changed.is_empty() || !self.inputs.observed.pods.is_empty() {
+            Verdict::no(reasons::ROLLING, "pods are on their way out")
+        } else if self.suspended {
+            Verdict::yes(reasons::SUSPENDED, "spec.suspend is true: no pods, their data is kept")
+        } else {
+            Verdict::yes(
+                reasons::SCALED_TO_ZERO,
+                "spec.replicas is 0: no pods, their data is kept",
+            )
+        }
+    }
+
+    /// A pod that runs and does not answer. If Kubernetes still calls it ready, nobody can say what is true.
+    fn unreachable(&self) -> Option<Verdict> {
+        let (pod, why) = self.pods.iter().find_map(|pod| match &pod.sample {
+            Sample::Silent(why) => Some((pod, why)),
+            Sample::NotRunning | Sample::Answer(_) => None,
+        })?;
+        let message = format!("{} does not answer: {why}", pod.name);
+        let verdict = if pod.ready { Verdict::unknown } else { Verdict::no };
+        Some(verdict(reasons::UNREACHABLE, message))
+    }
+
+    pub(super) fn available(&self) -> Verdict {
+        if self.is_kept_out() {
+            Verdict::no(reasons::NO_READY_PODS, KEPT_OUT)
+        } else if self.pods.iter().any(|pod| pod.ready && !pod.terminating) {
+            Verdict::yes(reasons::AS_EXPECTED, "the Service has a ready pod")
+        } else if self.suspended {
+            Verdict::no(reasons::SUSPENDED, "spec.suspend is true")
+        } else {
+            Verdict::no(reasons::NO_READY_PODS, "the Service has no ready pod")
+        }
+    }
+}

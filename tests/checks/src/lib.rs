@@ -1,0 +1,11 @@
+//! Checks of the sources themselves, which no compiler makes: each is a function over files and a small program that
+//! prints what it finds, one place to a line, and fails when there is any.
+//!
+//! - [`circles`]: files of a crate that import each other in a circle
+//! - [`prose`]: phrases and line lengths of what people read
+//! - [`links`]: links between Markdown files, and the pages of the book
+
+pub mod circles;
+mod fences;
+pub mod links;
+pub mod prose;
