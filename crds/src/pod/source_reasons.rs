@@ -17,8 +17,8 @@ words! {
     PRUNED = "Pruned";
     /// It is still catching up with the network itself.
     INITIAL_SYNC = "InitialSync";
-    /// Its best chain is shorter than the index and does not hold the index's last block: it lost blocks, or another one
-    /// took over.
+    /// Its best chain does not hold the last block of the index: it ends at an earlier one, or is on another branch with
+    /// less work.
     NODE_BEHIND = "NodeBehind";
     /// What it sent is no block, no header, or not the one asked for.
     BAD_ANSWER = "BadAnswer";

@@ -8,7 +8,6 @@ use super::{
     error::Error,
     height::{BlockRef, Height},
     transactions::HashedBlock,
-    work::Work,
 };
 
 /// A block whose bytes are known to be those its hash commits to.
@@ -18,8 +17,6 @@ pub struct Block {
     pub at: BlockRef,
     /// The block before it.
     pub prev: BlockHash,
-    /// Its own work.
-    pub work: Work,
     /// Its consensus encoding, as the guest sees it.
     pub bytes: Bytes,
 }
@@ -46,7 +43,6 @@ pub fn check_block(bytes: Bytes, at: BlockRef, network: Network) -> Result<Block
     Ok(Block {
         at,
         prev: block.header.prev_blockhash,
-        work: Work::of(block.header.bits),
         bytes,
     })
 }

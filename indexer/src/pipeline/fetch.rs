@@ -155,6 +155,9 @@ impl<S: BlockSource, K: Fn(Height) -> Result<Option<BlockHash>, Fault>> Fetch<'_
         mut tips: watch::Receiver<BlockRef>,
     ) -> Result<FetchEnd, Failure> {
         let mut at = local;
+        if let Some(last) = local {
+            self.branches.look_back(last).await?;
+        }
         loop {
             let tip = *tips.borrow_and_update();
             match self.step(at, tip).await? {
@@ -207,13 +210,14 @@ impl<S: BlockSource, K: Fn(Height) -> Result<Option<BlockHash>, Fault>> Fetch<'_
         if let Some(last) = links.last() {
             self.report.headers_verified(last.at.height.0);
         }
-        let is_wanted = |at: &BlockRef| self.wanted.end.is_none_or(|end| at.height < end);
-        let blocks: Vec<_> = links.iter().map(|link| link.at).filter(is_wanted).collect();
-        if blocks.is_empty() {
-            Step::Wait
-        } else {
-            Step::Deliver(blocks)
+        let end = self.wanted.end;
+        let wanted = links.partition_point(|link| end.is_none_or(|end| link.at.height < end));
+        let links = &links[..wanted];
+        if links.is_empty() {
+            return Step::Wait;
         }
+        self.branches.saw(links);
+        Step::Deliver(links.iter().map(|link| link.at).collect())
     }
 
     /// What follows from a best chain that does not hold our last block.

@@ -140,16 +140,6 @@ impl Error {
         )
     }
 
-    /// Whether the source works and does not have a block.
-    #[must_use]
-    pub fn is_missing_block(&self) -> bool {
-        match self {
-            Self::NoBlock { .. } | Self::Pruned { .. } => true,
-            Self::Files(error) => matches!(error, files::Error::NoBlock { .. } | files::Error::Gone { .. }),
-            _ => false,
-        }
-    }
-
     /// The error and its causes in one line, for people.
     #[must_use]
     pub fn message(&self) -> String {

@@ -25,8 +25,6 @@ pub(crate) struct MemorySource {
     works: Mutex<HashMap<u8, Work>>,
     /// Blocks that it claims to have above its tip.
     claims: AtomicU32,
-    /// Blocks beside the chain are not there.
-    forgets: AtomicBool,
     fails: AtomicBool,
     refuses: AtomicBool,
     served: AtomicUsize,
@@ -72,11 +70,6 @@ impl MemorySource {
     /// From now on it claims to have so many blocks more than it has.
     pub(crate) fn claim(&self, blocks: u32) {
         self.claims.store(blocks, Ordering::Relaxed);
-    }
-
-    /// From now on it does not have blocks that left its chain.
-    pub(crate) fn forget(&self) {
-        self.forgets.store(true, Ordering::Relaxed);
     }
 
     fn work(&self, hash: BlockHash) -> Work {
@@ -163,10 +156,6 @@ impl BlockSource for MemorySource {
 
     async fn block(&self, at: BlockRef) -> Result<Block, Error> {
         self.served.fetch_add(1, Ordering::Relaxed);
-        if self.forgets.load(Ordering::Relaxed) && !self.chain().contains(&at.hash) {
-            let url = "memory".into();
-            return Err(Error::NoBlock { url, at });
-        }
         // Any will do for a block beside the chain.
         let prev = at
             .height
@@ -175,7 +164,6 @@ impl BlockSource for MemorySource {
         self.answer(Block {
             at,
             prev: prev.unwrap_or_else(BlockHash::all_zeros),
-            work: self.work(at.hash),
             bytes: Bytes::copy_from_slice(at.hash.as_byte_array()),
         })
     }

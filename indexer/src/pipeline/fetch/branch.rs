@@ -1,19 +1,20 @@
 //! The source's best chain beside the indexed one: where they part, and which of them has more work.
 
+use std::collections::VecDeque;
+
 use bitcoin::BlockHash;
 
 use super::failure::Failure;
 use crate::{
-    chain::{BlockRef, Height, Work},
+    chain::{BlockRef, Height, Link, Work},
     fault::Fault,
     source::{BlockSource, Headers},
 };
 
 /// Headers requested at a time: what one answer of a node can hold.
 pub(super) const HEADERS_MAX: usize = 2000;
-/// Blocks of ours that left the best chain and are fetched once more, for the work in their headers: those of a day.
-/// Below them a branch is hardly ever undone, and its blocks count as much as the one that took the place of the first.
-const WEIGHED_MAX: u32 = 144;
+/// Of how many of our newest blocks the work is remembered: those of a day. Deeper branches are hardly ever undone.
+const SEEN_MAX: u32 = 144;
 
 /// The indexed chain beside the source's best one.
 pub(super) struct Branches<'a, S, K> {
@@ -22,8 +23,8 @@ pub(super) struct Branches<'a, S, K> {
     first: Height,
     /// The hash of an indexed block; none if no block of that height is indexed.
     known: K,
-    /// The last branch of ours that was weighed: the block below it, its last block, and its work.
-    weighed: Option<(Option<BlockRef>, BlockRef, Work)>,
+    /// The newest of our blocks whose headers were seen, in order.
+    seen: VecDeque<Link>,
 }
 
 /// What the source's best chain is to an index whose last block it does not hold.
@@ -47,8 +48,38 @@ impl<'a, S: BlockSource, K: Fn(Height) -> Result<Option<BlockHash>, Fault>> Bran
             source,
             first,
             known,
-            weighed: None,
+            seen: VecDeque::new(),
         }
+    }
+
+    /// Reads the headers of our newest blocks up to `last`, in so far as the best chain holds them: once they have left
+    /// it, they can no longer be had.
+    pub(super) async fn look_back(&mut self, last: BlockRef) -> Result<(), Failure> {
+        let height = Height(last.height.0.saturating_sub(SEEN_MAX)).max(self.first);
+        let Some(hash) = (self.known)(height)? else {
+            return Ok(());
+        };
+        let count = last.height.above(height) as usize;
+        if count > 0
+            && let Headers::Next(links) = self
+                .source
+                .headers_after(Some(BlockRef { height, hash }), count)
+                .await?
+        {
+            for link in links {
+                if self.is_ours(link.at)? {
+                    self.seen.push_back(link);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Remembers blocks that follow ours and will be indexed.
+    pub(super) fn saw(&mut self, next: &[Link]) {
+        self.seen.extend(next.iter().rev().take(SEEN_MAX as usize).rev());
+        let surplus = self.seen.len().saturating_sub(SEEN_MAX as usize);
+        self.seen.drain(..surplus);
     }
 
     /// The block before the first one that is indexed; none if that is genesis. The outer none: there is no such block.
@@ -62,7 +93,7 @@ impl<'a, S: BlockSource, K: Fn(Height) -> Result<Option<BlockHash>, Fault>> Bran
 
     /// Weighs the best chain against ours, of which `last` is the last block. Only headers that were verified count:
     /// what the source says of its height does not.
-    pub(super) async fn judge(&mut self, last: BlockRef) -> Result<Verdict, Failure> {
+    pub(super) async fn judge(&self, last: BlockRef) -> Result<Verdict, Failure> {
         if !self.is_ours(last)? {
             return Ok(Verdict::Uncommitted);
         }
@@ -90,7 +121,7 @@ impl<'a, S: BlockSource, K: Fn(Height) -> Result<Option<BlockHash>, Fault>> Bran
                 }
                 let needed = match ours {
                     Some(ours) => ours,
-                    None => self.weigh(fork, last, link.work).await?,
+                    None => self.weigh(fork, last, link.work),
                 };
                 ours = Some(needed);
                 theirs = theirs.plus(link.work);
@@ -106,28 +137,16 @@ impl<'a, S: BlockSource, K: Fn(Height) -> Result<Option<BlockHash>, Fault>> Bran
         })
     }
 
-    /// The work of our blocks above the fork. The header of one that the source does not have counts as much as
-    /// `usual`: that of the first block on the other branch, which must have the same difficulty as ours at that
-    /// height.
-    async fn weigh(&mut self, fork: Option<BlockRef>, last: BlockRef, usual: Work) -> Result<Work, Failure> {
-        if let Some((below, end, work)) = self.weighed
-            && (below, end) == (fork, last)
-        {
-            return Ok(work);
-        }
+    /// The work of our blocks above the fork. One whose header was not seen counts as much as `usual`, the first block
+    /// of the other branch: at that height, the rules demand the same of both.
+    fn weigh(&self, fork: Option<BlockRef>, last: BlockRef, usual: Work) -> Work {
         let lowest = fork.map_or(self.first, |fork| fork.height.next());
-        let weighed_from = Height(last.height.0.saturating_sub(WEIGHED_MAX - 1)).max(lowest);
-        let mut work = usual.times(weighed_from.above(lowest) as usize);
-        for height in (weighed_from.0..=last.height.0).map(Height) {
-            let Some(hash) = (self.known)(height)? else { continue };
-            work = work.plus(match self.source.block(BlockRef { height, hash }).await {
-                Ok(block) => block.work,
-                Err(error) if error.is_missing_block() => usual,
-                Err(error) => return Err(error.into()),
-            });
-        }
-        self.weighed = Some((fork, last, work));
-        Ok(work)
+        let above_fork = self.seen.iter().filter(|link| link.at.height >= lowest);
+        let (seen, work) = above_fork.fold((0, Work::default()), |(seen, work), link| {
+            (seen + 1, work.plus(link.work))
+        });
+        let blocks = last.height.above(lowest) as usize + 1;
+        work.plus(usual.times(blocks.saturating_sub(seen)))
     }
 
     /// The highest indexed block below `gone` that is in the best chain. Doubling strides down, then halving between

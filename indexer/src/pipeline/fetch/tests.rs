@@ -221,32 +221,39 @@ async fn a_chain_on_another_branch_is_waited_for_until_it_has_as_much_work_and_o
     assert_eq!(run.ends_with_reorg_to().await, Some(refs(branch(1, 94..=94))[0]));
 }
 
+/// A run that follows a chain up to 100, where it has just received the last block; each block has this work.
+async fn following(work: u128) -> Run {
+    let source = MemorySource::up_to(1, 100);
+    source.weigh(1, work);
+    let mut run = Run::new(source, 5, branch(1, 5..=99));
+    run.receive(1).await;
+    run
+}
+
 #[tokio::test]
 async fn work_decides_between_two_branches_and_not_height() {
     // Longer by fifty blocks, of which each has a tenth of our work.
-    let source = MemorySource::up_to(1, 100);
-    source.weigh(1, 1_000);
-    source.weigh(2, 100);
-    source.replace(91, 2, 160);
-    let mut run = Run::new(source, 5, branch(1, 5..=100));
+    let mut run = following(1_000).await;
+    run.source.weigh(2, 100);
+    run.source.replace(91, 2, 160);
     assert_eq!(shown(&run).await, ("NodeBehind".into(), false));
     run.receives_nothing().await;
+    run.source.replace(161, 2, 189);
+    run.receives_nothing().await;
     // As much as our ten blocks have.
-    run.source.replace(161, 2, 190);
+    run.source.replace(190, 2, 190);
     assert_eq!(run.ends_with_reorg_to().await, Some(refs(branch(1, 90..=90))[0]));
 
-    // Shorter by five, and heavier.
-    let source = MemorySource::up_to(1, 100);
-    source.weigh(2, 4);
-    source.replace(91, 2, 95);
-    let run = Run::new(source, 5, branch(1, 5..=100));
+    // Shorter by five, and as heavy.
+    let run = following(2).await;
+    run.source.weigh(2, 4);
+    run.source.replace(91, 2, 95);
     assert_eq!(run.ends_with_reorg_to().await, Some(refs(branch(1, 90..=90))[0]));
 }
 
 #[tokio::test]
-async fn our_blocks_that_the_source_does_not_have_any_more_count_as_much_as_the_first_on_its_branch() {
+async fn blocks_of_ours_whose_headers_were_not_seen_count_as_much_as_the_first_of_the_other_branch() {
     let source = MemorySource::up_to(1, 100);
-    source.forget();
     source.weigh(1, 1_000);
     source.replace(91, 2, 99);
     let mut run = Run::new(source, 5, branch(1, 5..=100));
@@ -257,14 +264,13 @@ async fn our_blocks_that_the_source_does_not_have_any_more_count_as_much_as_the_
 
 #[tokio::test]
 async fn a_chain_of_several_answers_is_weighed_to_its_end() {
-    let source = MemorySource::up_to(1, 5_000);
-    source.weigh(1, 5_000);
-    source.weigh(2, 1);
-    source.replace(5_000, 2, 9_998);
-    let mut run = Run::new(source, 4_900, branch(1, 4_900..=5_000));
+    let mut run = following(500).await;
+    run.source.weigh(2, 1);
+    // Ten blocks are worth five thousand.
+    run.source.replace(91, 2, 5_089);
     run.receives_nothing().await;
-    run.source.replace(9_999, 2, 9_999);
-    assert_eq!(run.ends_with_reorg_to().await, Some(refs(branch(1, 4_999..=4_999))[0]));
+    run.source.replace(5_090, 2, 5_090);
+    assert_eq!(run.ends_with_reorg_to().await, Some(refs(branch(1, 90..=90))[0]));
 }
 
 #[tokio::test]
