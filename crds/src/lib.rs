@@ -17,6 +17,7 @@ mod words;
 pub mod conditions;
 mod definition;
 pub mod identity;
+mod memory_budget;
 mod network;
 pub mod pod;
 pub mod quantity;
@@ -33,6 +34,7 @@ mod unknown;
 
 pub use definition::crd;
 pub use identity::{Identity, IdentityDifference, Revision};
+pub use memory_budget::{MemoryBudget, memory_budget};
 pub use network::Network;
 pub use quantity::{ByteSize, TimeSpan};
 pub use registry::{BadRegistry, Registry};

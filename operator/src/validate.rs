@@ -170,11 +170,7 @@ impl ValidIndexer {
     pub fn resources_of(&self, identity: &Identity) -> ResourceRequirements {
         let derived = || {
             let threshold_bytes = self.threshold_of(identity);
-            resources::derive(
-                threshold_bytes,
-                identity.memory_limit_bytes,
-                self.views.memory_limit_bytes,
-            )
+            resources::derive(threshold_bytes, identity.memory_limit_bytes, &self.views)
         };
         self.resources.clone().unwrap_or_else(derived)
     }

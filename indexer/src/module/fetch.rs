@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use reqwest::{Client, StatusCode, Url, header::HeaderMap, redirect};
 
-use super::MODULE_BYTES_MAX;
+use super::bound::MODULE_BYTES_MAX;
 use crate::download::{BodyError, read_body};
 
 /// Enough for a release page and a mirror behind it.
@@ -124,7 +124,7 @@ impl Fetcher {
     }
 }
 
-/// A URL that can be asked and shown.
+/// A URL that can be fetched and shown.
 pub(super) fn parse(text: &str) -> Option<Url> {
     let url = Url::parse(text).ok()?;
     let is_plain = url.username().is_empty() && url.password().is_none();

@@ -8,7 +8,7 @@ fn a_valid_spec_gets_the_default_image_and_derived_resources() {
     assert_eq!(valid.replicas, 1);
     let resources = valid.resources_of(&valid.identity);
     assert_eq!(resources.requests.unwrap()["memory"].0, "2304Mi");
-    assert_eq!(resources.limits.unwrap()["memory"].0, "5632Mi");
+    assert_eq!(resources.limits.unwrap()["memory"].0, "6220Mi");
     // A revision that was declared with less memory keeps what it had.
     let smaller = Identity {
         memory_limit_bytes: 1 << 30,
@@ -16,7 +16,7 @@ fn a_valid_spec_gets_the_default_image_and_derived_resources() {
     };
     let resources = valid.resources_of(&smaller);
     assert_eq!(resources.requests.unwrap()["memory"].0, "1536Mi");
-    assert_eq!(resources.limits.unwrap()["memory"].0, "2560Mi");
+    assert_eq!(resources.limits.unwrap()["memory"].0, "3148Mi");
 }
 
 #[test]
