@@ -14,6 +14,7 @@ mod defaults;
 
 pub mod conditions;
 pub mod identity;
+mod memory_budget;
 pub mod pod;
 pub mod quantity;
 mod registry;
@@ -28,6 +29,7 @@ mod status;
 mod unknown;
 
 pub use identity::{Identity, Revision};
+pub use memory_budget::{MemoryBudget, memory_budget};
 pub use quantity::{ByteSize, TimeSpan};
 pub use registry::{BadRegistry, Registry};
 pub use resolve::{Problem, Resolved, Timing, resolve};

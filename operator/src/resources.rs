@@ -2,32 +2,24 @@
 
 use std::collections::BTreeMap;
 
+use crds::{memory_budget, pod::Views};
 use k8s_openapi::{api::core::v1::ResourceRequirements, apimachinery::pkg::api::resource::Quantity};
 
 const MIB: u64 = 1 << 20;
-/// What a pod needs beside the guest while nothing is unusual: the store's caches and write buffers, blocks in flight.
-const WORKING_SET_BYTES: u64 = 512 * MIB;
-/// What it may need at worst beside guest and views: the working set twice, for compactions and a burst of blocks.
-const HEADROOM_BYTES: u64 = 1024 * MIB;
 /// An idle pod follows a chain with a few milliseconds of work for each block; more is taken where the node has it.
 const CPU_REQUEST: &str = "100m";
 
-/// The resources of a container whose spec gives none:
-///
-/// | | request | limit |
-/// |---|---|---|
-/// | memory | `memory.threshold` + 512Mi | `memory.limit` + `views.memoryLimit` + 1Gi |
-/// | cpu | 100m | none: a limit would only slow a bulk sync down |
+/// The resources of a container whose spec gives none: memory as [`memory_budget`] divides it, and 100m of CPU without a
+/// limit, which would only slow a bulk sync down.
 #[must_use]
-pub fn derive(threshold_bytes: u64, limit_bytes: u64, view_limit_bytes: u64) -> ResourceRequirements {
-    let request = threshold_bytes + WORKING_SET_BYTES;
-    let limit = limit_bytes + view_limit_bytes + HEADROOM_BYTES;
+pub fn derive(threshold_bytes: u64, limit_bytes: u64, views: &Views) -> ResourceRequirements {
+    let memory = memory_budget(threshold_bytes, limit_bytes, views);
     ResourceRequirements {
         requests: Some(BTreeMap::from([
             ("cpu".to_owned(), Quantity(CPU_REQUEST.to_owned())),
-            ("memory".to_owned(), quantity(request)),
+            ("memory".to_owned(), quantity(memory.request_bytes)),
         ])),
-        limits: Some(BTreeMap::from([("memory".to_owned(), quantity(limit))])),
+        limits: Some(BTreeMap::from([("memory".to_owned(), quantity(memory.limit_bytes))])),
         claims: None,
     }
 }

@@ -164,11 +164,7 @@ impl ValidIndexer {
     pub fn resources_of(&self, identity: &Identity) -> ResourceRequirements {
         let derived = || {
             let threshold_bytes = self.threshold_of(identity);
-            resources::derive(
-                threshold_bytes,
-                identity.memory_limit_bytes,
-                self.views.memory_limit_bytes,
-            )
+            resources::derive(threshold_bytes, identity.memory_limit_bytes, &self.views)
         };
         self.resources.clone().unwrap_or_else(derived)
     }
@@ -211,7 +207,7 @@ mod tests {
         assert_eq!(valid.replicas, 1);
         let resources = valid.resources_of(&valid.identity);
         assert_eq!(resources.requests.unwrap()["memory"].0, "2304Mi");
-        assert_eq!(resources.limits.unwrap()["memory"].0, "5632Mi");
+        assert_eq!(resources.limits.unwrap()["memory"].0, "6220Mi");
         // A revision that was declared with less memory keeps what it had.
         let smaller = Identity {
             memory_limit_bytes: 1 << 30,
@@ -219,7 +215,7 @@ mod tests {
         };
         let resources = valid.resources_of(&smaller);
         assert_eq!(resources.requests.unwrap()["memory"].0, "1536Mi");
-        assert_eq!(resources.limits.unwrap()["memory"].0, "2560Mi");
+        assert_eq!(resources.limits.unwrap()["memory"].0, "3148Mi");
     }
 
     #[test]
