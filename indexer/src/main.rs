@@ -32,7 +32,7 @@ fn execute(cli: Cli) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
     match cli.command {
         Command::Run(flags) => {
-            let bar = telemetry::init(cli.log_format).map_err(anyhow::Error::from_boxed)?;
+            let bar = logs::init(cli.log_format).map_err(anyhow::Error::from_boxed)?;
             return run::run(Launch::from_flags(*flags)?, bar);
         }
         Command::Status(flags) => waiting(client::status(flags, &mut out))??,
