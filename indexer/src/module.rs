@@ -1,8 +1,9 @@
-//! From where the configuration says to bytes with the declared digest.
+//! Loads the module that the configuration names, and checks it against the declared digest.
 //!
-//! What has to be fetched is kept on the volume, so that a pod that runs, or is started again, needs nobody. Bytes are
-//! checked against the digest each time they are loaded, wherever they come from.
+//! What has to be fetched is kept on the volume, so that a pod that runs, or is started again, depends on no server.
+//! Bytes are checked against the digest each time they are loaded, wherever they come from.
 
+mod bound;
 mod cache;
 mod credentials;
 mod fetch;
@@ -16,13 +17,11 @@ use std::{
 use crds::pod::{self, Config, module_reasons};
 use sha2::{Digest as _, Sha256};
 
+pub use bound::MODULE_BYTES_MAX;
 use cache::Cache;
 use fetch::Fetcher;
 pub use fetch::Limits;
 use oci::Image;
-
-/// Bytes above this are no module: the largest known ones have a few MiB.
-pub const MODULE_BYTES_MAX: usize = 256 << 20;
 
 /// The module of a configuration, to be loaded as often as it takes.
 pub struct Source {
@@ -112,7 +111,7 @@ impl Source {
         })
     }
 
-    /// Whether it is somewhere else than on this machine, where one does not look every other second.
+    /// Whether it is on another machine, which should not be queried every other second.
     #[must_use]
     pub fn is_remote(&self) -> bool {
         !matches!(self.origin, Origin::Path(_))
@@ -121,7 +120,7 @@ impl Source {
     /// The bytes.
     ///
     /// # Errors
-    /// [`Error`]; all of it may be mended while we wait.
+    /// [`Error`]; each may go away while the caller waits.
     pub async fn bytes(&self) -> Result<Vec<u8>, Error> {
         if let Origin::Path(path) = &self.origin {
             return self.file_bytes(path);
@@ -137,8 +136,8 @@ impl Source {
         Ok(bytes)
     }
 
-    /// A file is looked at first, so that a mended one is taken; but what a `ConfigMap` had is kept too: a release takes
-    /// it away while pods that were made from it still serve, and those must be able to start again.
+    /// A file is looked at first, so that a mended one is taken; but what a `ConfigMap` had is kept too: a release
+    /// takes it away while pods that were made from it still serve, and those must be able to start again.
     fn file_bytes(&self, path: &Path) -> Result<Vec<u8>, Error> {
         let kept = || self.cache.read().and_then(|bytes| self.checked(bytes).ok());
         match read(path).and_then(|bytes| self.checked(bytes)) {
@@ -150,7 +149,8 @@ impl Source {
             }
             Err(error) => {
                 let bytes = kept().ok_or(error)?;
-                tracing::warn!(path = %path.display(), "the module is not there any more: using the one kept on the volume");
+                let path = path.display();
+                tracing::warn!(%path, "the module is no longer there; using the copy kept on the volume");
                 Ok(bytes)
             }
         }

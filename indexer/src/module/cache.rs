@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::MODULE_BYTES_MAX;
+use super::bound::MODULE_BYTES_MAX;
 
 pub(super) struct Cache {
     folder: PathBuf,
@@ -29,7 +29,7 @@ impl Cache {
     /// Keeps bytes: after a crash there are all of them, or what was there before.
     pub(super) fn write(&self, bytes: &[u8]) -> io::Result<()> {
         fs::create_dir_all(&self.folder)?;
-        // One process has the volume, so nobody else writes here.
+        // One process has the volume, so there is no other writer.
         let unfinished = self.file.with_extension("part");
         let mut file = File::create(&unfinished)?;
         file.write_all(bytes)?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use reqwest::{Client, Response, StatusCode, Url, header::HeaderMap, redirect};
 
-use super::MODULE_BYTES_MAX;
+use super::bound::MODULE_BYTES_MAX;
 
 /// Enough for a release page and a mirror behind it.
 const REDIRECTS_MAX: usize = 5;
@@ -134,7 +134,7 @@ fn announced(response: &Response) -> u64 {
     response.content_length().unwrap_or(0)
 }
 
-/// A URL that can be asked and shown.
+/// A URL that can be fetched and shown.
 pub(super) fn parse(text: &str) -> Option<Url> {
     let url = Url::parse(text).ok()?;
     let is_plain = url.username().is_empty() && url.password().is_none();

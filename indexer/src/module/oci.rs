@@ -1,4 +1,4 @@
-//! A module out of a container registry: the manifest by its digest, then its one layer.
+//! A module from a container registry: the manifest by its digest, then its one layer.
 
 use std::{
     io,
@@ -42,16 +42,17 @@ pub(super) struct Image {
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs)] // Each field is explained by the text it appears in.
 pub enum Error {
-    /// A question was not answered.
+    /// A request was not answered.
     #[error(transparent)]
     Fetch(#[from] fetch::Error),
     /// 401 or 403.
     #[error(
-        "registry {registry} refuses us (HTTP {status}): check that the pull secret is there, has this registry, and may read the repository"
+        "registry {registry} refuses access (HTTP {status}): check that the pull secret exists, has an entry for this \
+         registry, and may read the repository"
     )]
     Unauthorized { registry: String, status: u16 },
     /// The registry wants credentials sent to where they cannot be sent.
-    #[error("registry {registry} asks for a token in a way that is not followed: {why}")]
+    #[error("registry {registry} requires a token in a way that is not supported: {why}")]
     Challenge { registry: String, why: &'static str },
     /// The credentials cannot be read.
     #[error("pull secret {} cannot be read", .path.display())]
@@ -69,7 +70,8 @@ pub enum Error {
     Layers { image: String, count: usize },
     /// It has another module.
     #[error(
-        "{image} has a module with sha256 {found}, but {wanted} is declared: give the image or the digest that belong together"
+        "{image} has a module with sha256 {found}, but {wanted} is declared: use the image and the digest that belong \
+         together"
     )]
     LayerDigest {
         image: String,
@@ -190,12 +192,12 @@ struct Registry<'a> {
     fetcher: &'a Fetcher,
     image: &'a Image,
     credentials: Option<Credentials>,
-    /// What the registry asked for last time.
+    /// What the registry last required.
     authorization: Option<HeaderValue>,
 }
 
 impl Registry<'_> {
-    /// A path below the repository; once more with a login if that is asked for.
+    /// A path below the repository; once more with a login if that is required.
     async fn get(&mut self, path: &str, bytes_max: usize) -> Result<Vec<u8>, Error> {
         // Paths are made of a repository and a digest, which are plain.
         let mut url = self.image.base.clone();
@@ -217,7 +219,7 @@ impl Registry<'_> {
         Ok(self.fetcher.get(url, headers, bytes_max).await?)
     }
 
-    /// Gets what a challenge asks for; false if we have nothing for it.
+    /// Gets what a challenge requires; false if there are no credentials for it.
     async fn authorize(&mut self, headers: &HeaderMap) -> Result<bool, Error> {
         let challenges = || {
             headers
@@ -244,7 +246,7 @@ impl Registry<'_> {
     async fn token(&self, challenge: &str, basic: Option<String>) -> Result<String, Error> {
         let realm = parameter(challenge, "realm").and_then(fetch::parse);
         let mut realm = realm.ok_or_else(|| self.unfollowed("it names no realm"))?;
-        // The registry itself may be one that is named for plain HTTP; nobody else was.
+        // Only the registry itself may have been named for plain HTTP.
         if realm.scheme() != "https" && realm.origin() != self.image.base.origin() {
             return Err(self.unfollowed("its realm is neither at https nor at a registry named for plain HTTP"));
         }

@@ -1,5 +1,5 @@
-//! Modules from a web server and from a registry, each a small one in this process that does as it is told.
-#![allow(clippy::unwrap_used, clippy::expect_used)] // All of it is tests, though the lint sees that of the functions marked so only.
+//! Modules from a web server and from a registry, each a small one in this process whose answers the test chooses.
+#![allow(clippy::unwrap_used, clippy::expect_used)] // Tests, though the lints see that of marked functions only.
 
 mod file;
 mod http;

@@ -175,7 +175,7 @@ async fn a_module_is_pulled_however_the_registry_lets_one_in() {
         let secret = needs_secret.then(|| registry.secret(&volume, "user")).flatten();
         assert_eq!(registry.pull(&volume, secret).await.unwrap(), BYTES);
         assert_eq!(registry.server.asked(), questions);
-        // Kept: nobody is asked again, and nobody is needed.
+        // Kept: the registry is not queried again.
         assert_eq!(registry.pull(&volume, None).await.unwrap(), BYTES);
         assert_eq!(registry.server.asked(), questions);
     }
@@ -191,7 +191,7 @@ async fn a_registry_that_refuses_is_named_until_the_secret_is_there() {
             let (reason, text) = registry.pull(&volume, secret).await.unwrap_err();
             assert_eq!(reason, module_reasons::FETCH_FAILED);
             assert!(
-                text.contains(&format!("registry {} refuses us (HTTP 401)", registry.host())),
+                text.contains(&format!("registry {} refuses access (HTTP 401)", registry.host())),
                 "{text}"
             );
             assert!(!text.contains("pass") && !text.contains("stranger"), "{text}");
@@ -309,7 +309,7 @@ async fn credentials_go_without_tls_to_the_registry_named_so_and_to_nobody_else(
     let (reason, text) = registry.pull(&volume, secret).await.unwrap_err();
     assert_eq!(reason, module_reasons::FETCH_FAILED);
     assert!(
-        text.contains("asks for a token in a way that is not followed"),
+        text.contains("requires a token in a way that is not supported"),
         "{text}"
     );
     assert_eq!(elsewhere.asked(), 0);
