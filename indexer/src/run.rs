@@ -2,7 +2,7 @@
 
 mod opening;
 
-use std::{net::SocketAddr, sync::Arc, thread, time::Duration};
+use std::{sync::Arc, thread, time::Duration};
 
 use anyhow::{Context, Result, anyhow, bail};
 use axum::Router;
@@ -26,6 +26,8 @@ use crate::{
     module,
     pipeline::{Finished, Pipeline, Settings, Shared, execute::Executor},
     seed::serve::{Copies, router as copies_router},
+    serve::descriptors,
+    serve::listener::{self, Limits},
     serve::ops::{self, Ops},
     serve::rpc,
     serve::serving::Serving,
@@ -99,16 +101,14 @@ async fn serve_and_index(launch: Launch, bar: ProgressBar) -> Result<()> {
     });
     let copies = Copies::new(&config.data_dir);
     let ops = ops.merge(copies_router(copies.clone()));
-    let rpc = rpc::router(
-        serving.clone(),
-        metrics.clone(),
-        &config.views,
-        config.cors_origin.as_deref(),
-    )?;
+    let rpc = rpc::router(serving.clone(), metrics.clone(), &config)?;
+    if let Some(complaint) = descriptors::complaint(descriptors::raise()) {
+        tracing::warn!("{complaint}");
+    }
     let closing = CancellationToken::new();
     let servers = [
-        serve("ops", &config.ops_listen, ops, &closing).await?,
-        serve("json-rpc", &config.rpc_listen, rpc, &closing).await?,
+        serve("ops", &config.ops_listen, ops, listener::OPS, &closing).await?,
+        serve("json-rpc", &config.rpc_listen, rpc, listener::RPC, &closing).await?,
     ];
     tracing::info!(
         indexer = config.indexer, revision = %config.data_revision(), module = config.identity.module_sha256,
@@ -173,6 +173,9 @@ fn index(process: &Process, runtime: &Handle) -> Result<()> {
         max_views: config.views.max_concurrent,
         cache_dir: Some(config.data_dir.join("compiled")),
     })?;
+    let residency = engine.residency();
+    tracing::info!(reason = residency.reason(), "{}", residency.explanation());
+    metrics.guest_pages_kept(residency.reason(), residency.keeps());
     let Some(module) = usable_module(process, runtime, &engine)? else {
         return Ok(());
     };
@@ -303,18 +306,13 @@ async fn serve(
     what: &'static str,
     listen: &str,
     router: Router,
+    limits: Limits,
     closing: &CancellationToken,
 ) -> Result<JoinHandle<()>> {
     let listener = TcpListener::bind(listen)
         .await
         .with_context(|| format!("listen for {what} on {listen}"))?;
-    let closing = closing.clone();
-    Ok(tokio::spawn(async move {
-        let server = axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>());
-        if let Err(error) = server.with_graceful_shutdown(closing.cancelled_owned()).await {
-            tracing::error!(what, %error, "server ended");
-        }
-    }))
+    Ok(tokio::spawn(listener::serve(listener, router, limits, closing.clone())))
 }
 
 fn stop_on_signal(control: &Arc<Control>, report: &Arc<Report>) -> Result<()> {
