@@ -29,6 +29,7 @@ use crate::{
     },
     seed::serve::{Copies, router as copies_router},
     serve::{
+        descriptors, listener,
         ops::{self, Ops},
         rpc,
         serving::Serving,
@@ -91,16 +92,14 @@ async fn serve_and_index(launch: Launch, bar: ProgressBar) -> Result<()> {
     });
     let copies = Copies::new(&config.data_dir);
     let ops = ops.merge(copies_router(copies.clone()));
-    let rpc = rpc::router(
-        serving.clone(),
-        metrics.clone(),
-        &config.views,
-        config.cors_origin.as_deref(),
-    )?;
+    let rpc = rpc::router(serving.clone(), metrics.clone(), &config)?;
+    if let Some(complaint) = descriptors::complaint(descriptors::raise()) {
+        tracing::warn!("{complaint}");
+    }
     let closing = CancellationToken::new();
     let servers = [
-        serve("ops", &config.ops_listen, ops, &closing).await?,
-        serve("json-rpc", &config.rpc_listen, rpc, &closing).await?,
+        serve("ops", &config.ops_listen, ops, listener::OPS, &closing).await?,
+        serve("json-rpc", &config.rpc_listen, rpc, listener::RPC, &closing).await?,
     ];
     tracing::info!(
         indexer = config.indexer, revision = %config.data_revision(), module = config.identity.module_sha256,
@@ -166,6 +165,9 @@ fn index(process: &Process, runtime: &Handle) -> Result<()> {
         max_views: config.views.max_concurrent,
         cache_dir: Some(config.data_dir.join("compiled")),
     })?;
+    let residency = engine.residency();
+    tracing::info!(reason = residency.reason(), "{}", residency.explanation());
+    metrics.guest_pages_kept(residency.reason(), residency.keeps());
     let Some(module) = module::usable_module(process, runtime, &engine)? else {
         return Ok(());
     };

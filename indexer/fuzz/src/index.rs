@@ -1,14 +1,12 @@
 //! An index for clients to ask, whose views do little.
 
-use std::time::Instant;
-
 use bitcoin::{BlockHash, hashes::Hash as _};
 use bytes::Bytes;
 use indexer::{
     chain::{BlockRef, Height},
     fault::Fault,
-    guest::{CancelFlag, ViewAnswer, ViewError},
-    serve::rpc::{Index, IndexedBlock, Sizes},
+    guest::{ViewAnswer, ViewError},
+    serve::rpc::{Answered, Index, IndexedBlock, ReadAt, Sizes, Terms},
     state::Digest,
 };
 
@@ -43,15 +41,20 @@ impl Index for Double {
     fn view(
         &self,
         function: &str,
-        _height: Option<Height>,
+        height: Option<Height>,
         input: Bytes,
-        _deadline: Instant,
-        _cancel: &CancelFlag,
-    ) -> Result<ViewAnswer, ViewError> {
+        _terms: &Terms<'_>,
+    ) -> Result<Answered, ViewError> {
         match function {
-            "echo" | "malformed" => Ok(ViewAnswer {
-                bytes: input,
-                malformed: function == "malformed",
+            "echo" | "malformed" => Ok(Answered {
+                answer: ViewAnswer {
+                    bytes: input,
+                    malformed: function == "malformed",
+                },
+                at: ReadAt {
+                    height: height.unwrap_or(TIP).min(TIP),
+                    hash: Some(BlockHash::all_zeros()),
+                },
             }),
             "fail" => Err(ViewError::Guest("a \"guest\"\n fails".into())),
             other => Err(ViewError::UnknownFunction(other.into())),
@@ -64,10 +67,9 @@ impl Index for Double {
         parent: Option<Height>,
         _block: Bytes,
         input: Bytes,
-        deadline: Instant,
-        cancel: &CancelFlag,
-    ) -> Result<ViewAnswer, ViewError> {
-        self.view(function, parent, input, deadline, cancel)
+        terms: &Terms<'_>,
+    ) -> Result<Answered, ViewError> {
+        self.view(function, parent, input, terms)
     }
 
     fn sizes(&self) -> Result<Sizes, Fault> {

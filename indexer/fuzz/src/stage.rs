@@ -9,7 +9,7 @@ use bytes::Bytes;
 use indexer::{
     chain::Height,
     fault::Fault,
-    guest::{CancelFlag, Engine, EngineConfig, Indexing, LoadError, Module, ViewAnswer, ViewError, ViewLimits},
+    guest::{Budget, CancelFlag, Engine, EngineConfig, Indexing, LoadError, Module, ViewAnswer, ViewError, ViewLimits},
     state::{State, WriteSet},
 };
 
@@ -84,7 +84,8 @@ pub fn view(module: &Module, input: &[u8], rows: &Rows) -> Result<ViewAnswer, Vi
     let limits = ViewLimits {
         deadline: Instant::now() + PATIENCE,
         max_response_bytes: RESPONSE_BYTES_MAX,
+        budget: Budget::new(u64::MAX),
     };
     let (input, reads) = (Bytes::copy_from_slice(input), Box::new(Reads(rows.clone())));
-    module.view("view", HEIGHT, input, reads, limits, &CancelFlag::new())
+    module.view("view", HEIGHT, input, reads, &limits, &CancelFlag::new())
 }

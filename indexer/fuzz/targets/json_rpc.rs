@@ -27,7 +27,7 @@ fn stage() -> &'static (Router, Runtime) {
         let config: crds::pod::Config =
             serde_yaml::from_str(include_str!("../../tests/data/config.yaml")).expect("a configuration");
         let metrics = Arc::new(Metrics::new(&config).expect("metrics"));
-        let router = rpc::router(Arc::new(Double), metrics, &config.views, None).expect("a router");
+        let router = rpc::router(Arc::new(Double), metrics, &config).expect("a router");
         let runtime = runtime::Builder::new_current_thread().enable_all().build();
         (router, runtime.expect("a runtime"))
     })

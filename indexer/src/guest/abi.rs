@@ -1,5 +1,5 @@
-//! How data lies in guest memory. A pointer that crosses the border is the address of the first data byte; where the
-//! guest hands over data, its length stands in the four bytes before it, little-endian. Pointers are unsigned: all of
+//! The layout of data in guest memory. A pointer passed between guest and host is the address of the first data byte;
+//! where the guest passes data, the four bytes before it hold its length, little-endian. Pointers are unsigned: all of
 //! the 4 GiB can be addressed.
 
 /// Bytes of the length before the data.
@@ -11,13 +11,13 @@ pub(super) enum BadPointer {
     /// It points into the first four bytes.
     #[error("pointer {ptr:#x} leaves no room for a length before it")]
     NoLength {
-        /// As the guest gave it.
+        /// As the guest passed it.
         ptr: u32,
     },
     /// What it points at ends, or begins, beyond the memory.
     #[error("pointer {ptr:#x} to {len} bytes reaches beyond the memory, which ends at {memory_len:#x}")]
     Outside {
-        /// As the guest gave it.
+        /// As the guest passed it.
         ptr: u32,
         /// Bytes it was to point at.
         len: usize,

@@ -1,11 +1,22 @@
-//! What a module says of itself, for people who check one before they deploy it.
+//! What a module says about itself, for those who check one before deploying it.
 
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use prost::Message;
 
-use super::{CancelFlag, Module, abi, host::Job, imports, instance::Instance, interrupt::Interrupt, view::is_view};
+use super::{
+    abi,
+    budget::Budget,
+    host::Host,
+    imports,
+    instance::Instance,
+    interrupt::{CancelFlag, Interrupt},
+    job::Job,
+    limits::MemoryLimits,
+    load::Module,
+    view::is_view,
+};
 use crate::{chain::Height, fault::Fault, state::State};
 
 /// How long `__meta` may take; it only returns a constant.
@@ -26,7 +37,7 @@ pub struct Description {
     pub memory_max_bytes: Option<u64>,
     /// Linear memories, all together.
     pub memories: u32,
-    /// The views `__meta` tells of, if the module has one that can be read.
+    /// The views that `__meta` lists, if the module has one that can be read.
     pub meta: Option<Vec<MetaView>>,
 }
 
@@ -48,7 +59,7 @@ pub struct MetaView {
     /// Protobuf message it takes.
     #[prost(string, tag = "2")]
     pub input_type: String,
-    /// Protobuf message it gives.
+    /// Protobuf message it returns.
     #[prost(string, tag = "3")]
     pub output_type: String,
 }
@@ -70,7 +81,7 @@ impl State for Nothing {
 }
 
 impl Module {
-    /// Lists exports and imports, and asks `__meta`, if there is one.
+    /// Lists exports and imports, and calls `__meta` if there is one.
     #[must_use]
     pub fn describe(&self) -> Description {
         let module = self.compiled();
@@ -113,13 +124,11 @@ impl Module {
             cancel: CancelFlag::new(),
             deadline: Some(Instant::now() + META_TIME_MAX),
         };
-        let mut instance = Instance::build(
-            self.for_views(),
-            self.engine().view_memory_limit_bytes,
-            interrupt.clone(),
-        )
-        .ok()?;
-        let job = Job::view(Height(0), Bytes::new(), Box::new(Nothing));
+        let (engine, budget) = (self.engine(), Budget::new(self.engine().view_memory_limit_bytes));
+        let memory = MemoryLimits::of_view(engine.view_memory_limit_bytes, &budget, interrupt.clone());
+        let host = Host::new(memory, interrupt.clone(), &engine.log_rate);
+        let mut instance = Instance::build(self.for_views(), host).ok()?;
+        let job = Job::view(Height(0), Bytes::new(), Box::new(Nothing), &budget);
         let ptr = instance.view("__meta", job, interrupt).ok()?;
         // Some builds return the address of the length instead of the data.
         [Some(ptr), ptr.checked_add(4)]

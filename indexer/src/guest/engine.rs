@@ -1,14 +1,23 @@
 //! The engines: one for blocks, one for views. They differ only in how much memory they keep for the next instance;
-//! all that a result can depend on is the same, so both compute the same.
+//! every setting that a result can depend on is the same.
 
 use std::{
     io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
-use wasmtime::{Cache, CacheConfig, Config, Enabled, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
+use wasmtime::{
+    Cache, CacheConfig, Config, Enabled, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig,
+    WasmBacktraceDetails,
+};
 
-use super::interrupt;
+use super::{
+    backtrace, interrupt,
+    limits::TABLE_ELEMENTS_MAX,
+    log_rate::LogRate,
+    residency::{self, Residency},
+};
 
 /// All that a 32-bit guest can address.
 const ADDRESSABLE_BYTES: u64 = 1 << 32;
@@ -21,15 +30,12 @@ const PAGE_BYTES: u64 = 1 << 16;
 /// depend on the machine.
 const STACK_BYTES: usize = 1 << 20;
 
-/// Linear memories one module may have. Compilers make one and tools that merge modules two or three; each costs
-/// 4 GiB of address space in every slot (never memory), so with 256 views 4 of them take 4 TiB of the 128 TiB there are.
+/// Linear memories one module may have. Compilers make one and tools that merge modules two or three; each costs 4 GiB
+/// of address space in every slot (never memory), so with 256 views 4 of them take 4 TiB of the 128 TiB there are.
 const MEMORIES_MAX: u32 = 4;
 
 /// Tables one module may have: one for indirect calls, one for references of wasm-bindgen, and two to spare.
 const TABLES_MAX: u32 = 4;
-
-/// Elements one table may have. The largest modules known have some 10,000 functions in it; 8 bytes each, reserved.
-pub(super) const TABLE_ELEMENTS_MAX: usize = 1 << 16;
 
 /// What an instance needs besides memories and tables, about 50 bytes per function: room for 300,000 functions. An
 /// upper bound only, nothing is reserved for it.
@@ -42,9 +48,9 @@ const INDEXING_SLOTS: u32 = 3;
 /// For a module that is described while all views run, and one to spare.
 const SPARE_SLOTS: u32 = 2;
 
-/// What a slot for indexing keeps of a dropped instance's memory. A dense block touches some 12 MiB, and getting them
-/// from the kernel page by page takes a fifth of the time the guest needs for it; a light block gains a quarter. A
-/// refresh gives back all the rest.
+/// What a slot for indexing keeps of a dropped instance's memory, where any may be kept. A dense block touches some 12
+/// MiB, and getting them from the kernel page by page takes a fifth of the time the guest needs for it; a light block
+/// gains a quarter. A refresh gives back all the rest.
 const INDEXING_KEEP_BYTES: usize = 16 << 20;
 
 /// The same for views, of which there can be many. Most touch less; giving their pages back would stop all other
@@ -73,7 +79,10 @@ pub struct Engine {
     pub(super) views: wasmtime::Engine,
     pub(super) limit_bytes: u64,
     pub(super) view_memory_limit_bytes: u64,
+    /// How fast all guests together may log.
+    pub(super) log_rate: Arc<LogRate>,
     cache: Option<Cache>,
+    residency: Residency,
 }
 
 /// The engine could not be made.
@@ -110,17 +119,18 @@ impl Engine {
     /// Reserves address space for all instances and starts the thread that can stop them.
     ///
     /// # Errors
-    /// When the folder for compiled modules cannot be used, or this machine gives no address space or thread.
+    /// When the folder for compiled modules cannot be used, or when this machine has no address space or thread left.
     pub fn new(config: &EngineConfig) -> Result<Self, Error> {
         let cache = config.cache_dir.as_deref().map(open_cache).transpose()?;
         let limit_bytes = config.limit_bytes.min(ADDRESSABLE_BYTES);
         let view_memory_limit_bytes = config.view_memory_limit_bytes.min(ADDRESSABLE_BYTES);
         // A preview runs a block, so its slot must be as large as one for indexing.
         let memory_bytes = limit_bytes.max(view_memory_limit_bytes);
+        let residency = residency::decide(&residency::facts());
         let engine = |slots, keep_bytes| {
             let mut settings = results_matter();
             settings.cache(cache.clone());
-            let pool = pool(slots, memory_bytes, keep_bytes);
+            let pool = pool(slots, memory_bytes, if residency.keeps() { keep_bytes } else { 0 });
             settings.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
             let engine = wasmtime::Engine::new(&settings).map_err(|source| Error::Reserve {
                 slots,
@@ -136,8 +146,16 @@ impl Engine {
             views,
             limit_bytes,
             view_memory_limit_bytes,
+            log_rate: Arc::default(),
             cache,
+            residency,
         })
+    }
+
+    /// Whether slots keep some of a dropped instance's memory for the next one, and why.
+    #[must_use]
+    pub fn residency(&self) -> Residency {
+        self.residency
     }
 
     /// Modules that were found compiled, since the engine was made.
@@ -160,6 +178,10 @@ fn results_matter() -> Config {
     config.max_wasm_stack(STACK_BYTES);
     config.epoch_interruption(true);
     config.cranelift_opt_level(OptLevel::Speed);
+    // Only names of functions, so that neither the environment nor debug information changes what a failure says.
+    config
+        .wasm_backtrace_max_frames(Some(backtrace::FRAMES_MAX))
+        .wasm_backtrace_details(WasmBacktraceDetails::Disable);
     config
         .wasm_bulk_memory(true)
         .wasm_multi_value(true)
@@ -189,9 +211,7 @@ fn pool(slots: u32, memory_bytes: u64, keep_bytes: usize) -> PoolingAllocationCo
     pool.max_tables_per_module(TABLES_MAX);
     pool.table_elements(TABLE_ELEMENTS_MAX);
     pool.max_core_instance_size(INSTANCE_BYTES_MAX);
-    // Only where the kernel tells which pages were written (Linux 6.7): else all that may be kept would be overwritten
-    // with zeros each time, which costs more than it saves.
-    if keep_bytes > 0 && PoolingAllocationConfig::is_pagemap_scan_available() {
+    if keep_bytes > 0 {
         pool.linear_memory_keep_resident(keep_bytes);
         pool.table_keep_resident(keep_bytes);
         pool.pagemap_scan(Enabled::Yes);

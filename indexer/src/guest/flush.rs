@@ -13,7 +13,7 @@ use crate::{
 /// of the guest: the largest blocks known flush some 100 MB, and a guest that flushes the same pairs over and over must
 /// not take the process with it. What was flushed is held twice until it is committed: as it came, and in order. Fixed,
 /// because failing a block is a result.
-const FLUSHED_BYTES_MAX: u64 = 1 << 30;
+pub(super) const FLUSHED_BYTES_MAX: u64 = 1 << 30;
 
 /// What one key or value counts besides its bytes, so that empty ones come to an end too. More than the host holds for
 /// it; fixed for the same reason.

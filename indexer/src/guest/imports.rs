@@ -1,10 +1,13 @@
-//! The host functions, each once, and stubs for everything else a module imports.
+//! The host functions, and stubs for everything else a module imports.
 
 use std::collections::HashSet;
 
 use wasmtime::{Caller, Extern, ExternType, Linker, Module};
 
-use super::{abi, abi::BadPointer, host::Host};
+use super::{
+    abi::{self, BadPointer},
+    host::Host,
+};
 use crate::fault::Fault;
 
 /// The import module of the host functions.
@@ -107,7 +110,7 @@ fn flush(mut caller: Caller<'_, Host>, message: u32) -> wasmtime::Result<()> {
 fn log(mut caller: Caller<'_, Host>, text: u32) -> wasmtime::Result<()> {
     let (memory, host) = border(&mut caller)?;
     let text = abi::sized(memory, text).map_err(|bad| bad_pointer("__log", bad))?;
-    host.log_line(text);
+    host.log_text(text);
     Ok(())
 }
 

@@ -3,9 +3,11 @@
 use bytes::Bytes;
 
 use super::{
-    host::{Failure, Job},
+    host::{Failure, Host},
     instance::Instance,
     interrupt::{CancelFlag, Interrupt},
+    job::Job,
+    limits::MemoryLimits,
     load::Module,
 };
 use crate::{
@@ -14,7 +16,7 @@ use crate::{
     state::{State, WriteSet},
 };
 
-/// Feeds blocks to one instance of a module. When the instance is exchanged is up to the caller ([`super::refresh`]).
+/// Feeds blocks to one instance of a module. The caller decides when it is replaced ([`super::refresh`]).
 pub struct Indexing {
     module: Module,
     instance: Option<Instance>,
@@ -33,7 +35,7 @@ impl Indexing {
         }
     }
 
-    /// Exchanges the instance for a fresh one, which is built before the old one is dropped.
+    /// Replaces the instance with a fresh one, which is built before the old one is dropped.
     ///
     /// # Errors
     /// When no fresh one can be made; the old one, if any, stays. Of class `Host` when this machine is short of memory,
@@ -69,7 +71,7 @@ impl Indexing {
     /// # Errors
     /// When the block failed; the instance is dropped then, for a trap leaves its memory half changed. Of class `Guest`
     /// or `Limit` for the guest's own failures, of class `Host` when this machine failed or `stop` was set, and of the
-    /// class `state` gives.
+    /// class that `state` returns.
     pub fn run(
         &mut self,
         height: Height,
@@ -86,10 +88,8 @@ impl Indexing {
         let job = instance
             .index(Job::block(height, block, state), self.interrupt())
             .map_err(Failure::into_fault)?;
-        let writes = job
-            .into_flushed()
-            .into_write_set()
-            .map_err(|fault| instance.explain(fault))?;
+        let (flushed, _) = job.into_flushed();
+        let writes = flushed.into_write_set().map_err(|fault| instance.explain(fault))?;
         self.instance = Some(instance);
         Ok(writes)
     }
@@ -109,8 +109,10 @@ impl Indexing {
     }
 
     fn fresh(&self) -> Result<Instance, Fault> {
-        let limit_bytes = self.module.engine().limit_bytes;
-        Instance::build(self.module.for_indexing(), limit_bytes, self.interrupt()).map_err(Failure::into_fault)
+        let engine = self.module.engine();
+        let limits = MemoryLimits::of_indexing(engine.limit_bytes);
+        let host = Host::new(limits, self.interrupt(), &engine.log_rate);
+        Instance::build(self.module.for_indexing(), host).map_err(Failure::into_fault)
     }
 
     fn interrupt(&self) -> Interrupt {

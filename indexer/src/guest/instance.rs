@@ -1,11 +1,11 @@
 //! One instance with its store: built fresh, used for one job at a time.
 
-use wasmtime::{Instance as WasmInstance, InstancePre, Store};
+use wasmtime::{Instance as WasmInstance, InstancePre, Store, UpdateDeadline};
 
 use super::{
-    host::{Failure, Host, Job},
-    interrupt::{self, Interrupt},
-    limits::MemoryLimits,
+    host::{Failure, Host},
+    interrupt::Interrupt,
+    job::Job,
 };
 use crate::fault::Fault;
 
@@ -17,28 +17,23 @@ pub(super) struct Instance {
 
 impl Instance {
     /// Builds a fresh one; this runs the module's start section, if it has one.
-    pub(super) fn build(pre: &InstancePre<Host>, limit_bytes: u64, interrupt: Interrupt) -> Result<Self, Failure> {
-        Self::build_within(pre, MemoryLimits::new(limit_bytes), interrupt)
-    }
-
-    /// The same with limits made by the caller.
-    pub(super) fn build_within(
-        pre: &InstancePre<Host>,
-        limits: MemoryLimits,
-        interrupt: Interrupt,
-    ) -> Result<Self, Failure> {
-        let mut store = Store::new(pre.module().engine(), Host::new(limits, interrupt));
+    pub(super) fn build(pre: &InstancePre<Host>, host: Host) -> Result<Self, Failure> {
+        let mut store = Store::new(pre.module().engine(), host);
         store.limiter(|host| &mut host.limits);
-        interrupt::watch(&mut store);
+        // At each tick of the engine's clock.
+        store.epoch_deadline_callback(|context| {
+            context.data().interrupt.check()?;
+            Ok(UpdateDeadline::Continue(1))
+        });
         store.set_epoch_deadline(1);
-        let exports = pre
-            .instantiate(&mut store)
-            .map_err(|error| store.data().failure(&error))?;
+        let built = pre.instantiate(&mut store);
+        store.data_mut().end_run();
+        let exports = built.map_err(|error| store.data().failure(&error))?;
         store.data_mut().memory = exports.get_memory(&mut store, "memory");
         Ok(Self { store, exports })
     }
 
-    /// Calls `_start` for a block and gives the job back, with what was flushed.
+    /// Calls `_start` for a block and returns the job, with what was flushed.
     pub(super) fn index(&mut self, job: Job, interrupt: Interrupt) -> Result<Job, Failure> {
         self.call::<()>("_start", job, interrupt).map(|((), job)| job)
     }
@@ -77,8 +72,7 @@ impl Instance {
             .exports
             .get_typed_func::<(), R>(&mut *store, function)
             .and_then(|f| f.call(&mut *store, ()));
-        // Taken out whatever happened: the reader it holds must not outlive the run.
-        let job = store.data_mut().job.take();
+        let job = store.data_mut().end_run();
         match (result, job) {
             (Ok(result), Some(job)) => Ok((result, job)),
             (Ok(_), None) => Err(Failure::Fault(Fault::host("the job was lost"))),

@@ -1,5 +1,5 @@
-//! How running guests are stopped: a thread advances the engine's epoch, and each guest looks at its flag and its
-//! deadline whenever it notices that.
+//! How running guests are stopped: a thread advances the engine's epoch, and each guest checks its flag and its
+//! deadline whenever it notices a new one.
 
 use std::{
     sync::{
@@ -10,15 +10,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use wasmtime::{Engine, EngineWeak, Store, UpdateDeadline};
+use wasmtime::{Engine, EngineWeak};
 
-use super::host::Host;
-
-/// Between two looks at flag and deadline. Stopping a guest takes about this long; a look costs well below a
-/// microsecond, so a hundred in a second cost nothing.
+/// Between two checks of flag and deadline. Stopping a guest takes about this long; a check costs well below a
+/// microsecond, so a hundred a second cost nothing.
 const TICK: Duration = Duration::from_millis(10);
 
-/// Asks a running guest to stop. Clones share the flag; once set, it stays set.
+/// Tells a running guest to stop. Clones share the flag; once set, it stays set.
 #[derive(Clone, Debug, Default)]
 pub struct CancelFlag(Arc<AtomicBool>);
 
@@ -49,12 +47,12 @@ impl CancelFlag {
         Self::default()
     }
 
-    /// Asks for the stop. The guest is gone about 10 ms later, or when the host function it called returns.
+    /// Sets the flag. The guest is gone about 10 ms later, or when the host function it called returns.
     pub fn cancel(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
 
-    /// Whether a stop was asked for.
+    /// Whether the flag is set.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         self.0.load(Ordering::Relaxed)
@@ -62,7 +60,7 @@ impl CancelFlag {
 }
 
 impl Interrupt {
-    /// Whether the guest may go on.
+    /// Whether the guest may continue.
     pub(super) fn check(&self) -> Result<(), Interrupted> {
         if self.cancel.is_cancelled() {
             return Err(Interrupted::Cancelled);
@@ -72,14 +70,6 @@ impl Interrupt {
             _ => Ok(()),
         }
     }
-}
-
-/// Makes every guest of the store look at its [`Interrupt`] at each tick.
-pub(super) fn watch(store: &mut Store<Host>) {
-    store.epoch_deadline_callback(|context| {
-        context.data().interrupt.check()?;
-        Ok(UpdateDeadline::Continue(1))
-    });
 }
 
 /// Starts the thread that advances the epoch. It holds the engine weakly and ends with it.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crds::pod::module_reasons;
 use wasmtime::{ExternType, InstancePre};
 
-use super::{Engine, host::Host, imports};
+use super::{engine::Engine, host::Host, imports};
 
 /// The first bytes of every WebAssembly file.
 const MAGIC: &[u8] = b"\0asm";

@@ -8,9 +8,12 @@ use wasmtime::ExternType;
 
 use super::{
     abi,
-    host::{Failure, Job},
+    budget::{Budget, Exhausted},
+    host::{Failure, Host},
     instance::Instance,
     interrupt::{CancelFlag, Interrupt, Interrupted},
+    job::Job,
+    limits::MemoryLimits,
     load::Module,
 };
 use crate::{chain::Height, fault::Fault, state::State};
@@ -19,12 +22,14 @@ use crate::{chain::Height, fault::Fault, state::State};
 const NAME_BYTES_MAX: usize = 100;
 
 /// Bounds on one view, besides the memory limit of the engine.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct ViewLimits {
     /// When it is stopped; noticed within about 10 ms.
     pub deadline: Instant,
     /// The longest answer, in bytes.
     pub max_response_bytes: u64,
+    /// Where the memory of its instance, of what it reads and of its answer comes from.
+    pub budget: Budget,
 }
 
 /// What a view answered.
@@ -45,13 +50,16 @@ pub enum ViewError {
     /// The guest failed.
     #[error("{0}")]
     Guest(String),
-    /// It needed more time, memory or room for its answer than a view may have.
+    /// It needed more memory or room for its answer than a view may have, or than was left.
     #[error("{0}")]
     Limit(String),
+    /// It was not done at its deadline.
+    #[error("the view did not end within its time")]
+    Deadline,
     /// This machine failed: memory, store.
     #[error("{0}")]
     Host(String),
-    /// It was asked to stop.
+    /// Its flag was set.
     #[error("the view was stopped before it was done")]
     Cancelled,
 }
@@ -77,7 +85,7 @@ impl Module {
         height: Height,
         input: Bytes,
         state: Box<dyn State>,
-        limits: ViewLimits,
+        limits: &ViewLimits,
         cancel: &CancelFlag,
     ) -> Result<ViewAnswer, ViewError> {
         if !self.has_view(function) {
@@ -90,10 +98,13 @@ impl Module {
             cancel: cancel.clone(),
             deadline: Some(limits.deadline),
         };
-        let memory_limit_bytes = self.engine().view_memory_limit_bytes;
-        let mut instance = Instance::build(self.for_views(), memory_limit_bytes, interrupt.clone())?;
-        let ptr = instance.view(function, Job::view(height, input, state), interrupt)?;
-        answer(instance.memory(), ptr, limits.max_response_bytes)
+        let (engine, budget) = (self.engine(), &limits.budget);
+        let memory = MemoryLimits::of_view(engine.view_memory_limit_bytes, budget, interrupt.clone());
+        let host = Host::new(memory, interrupt.clone(), &engine.log_rate);
+        let mut instance = Instance::build(self.for_views(), host)?;
+        let job = Job::view(height, input, state, budget);
+        let ptr = instance.view(function, job, interrupt)?;
+        answer(instance.memory(), ptr, limits)
     }
 }
 
@@ -105,16 +116,16 @@ pub(super) fn is_view(export: &ExternType) -> bool {
     function.params().len() == 0 && function.results().len() == 1 && function.results().all(|result| result.is_i32())
 }
 
-fn answer(memory: &[u8], ptr: u32, max_response_bytes: u64) -> Result<ViewAnswer, ViewError> {
+/// The one copy that is made of an answer, before the guest is gone.
+fn answer(memory: &[u8], ptr: u32, limits: &ViewLimits) -> Result<ViewAnswer, ViewError> {
     match abi::sized(memory, ptr) {
-        Ok(bytes) if bytes.len() as u64 > max_response_bytes => {
-            let len = bytes.len();
-            Err(ViewError::Limit(format!(
-                "the answer has {len} bytes, a view may give {max_response_bytes}"
-            )))
-        }
+        Ok(bytes) if bytes.len() as u64 > limits.max_response_bytes => Err(ViewError::Limit(format!(
+            "the answer has {} bytes, a view may give {} (views.maxResponseBytes)",
+            bytes.len(),
+            limits.max_response_bytes
+        ))),
         Ok(bytes) => Ok(ViewAnswer {
-            bytes: Bytes::copy_from_slice(bytes),
+            bytes: limits.budget.charge(bytes.len() as u64)?.hold(bytes.to_vec()),
             malformed: false,
         }),
         Err(_) => Ok(ViewAnswer {
@@ -124,11 +135,17 @@ fn answer(memory: &[u8], ptr: u32, max_response_bytes: u64) -> Result<ViewAnswer
     }
 }
 
+impl From<Exhausted> for ViewError {
+    fn from(exhausted: Exhausted) -> Self {
+        Self::Limit(exhausted.to_string())
+    }
+}
+
 impl From<Failure> for ViewError {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Interrupted(Interrupted::Cancelled) => Self::Cancelled,
-            Failure::Interrupted(Interrupted::Deadline) => Self::Limit("the view took longer than it may".into()),
+            Failure::Interrupted(Interrupted::Deadline) => Self::Deadline,
             Failure::Fault(Fault { class, message }) => match class {
                 FaultClass::Guest => Self::Guest(message),
                 FaultClass::Limit => Self::Limit(message),
@@ -144,10 +161,18 @@ impl From<Failure> for ViewError {
 mod tests {
     use super::*;
 
+    fn limits(max_response_bytes: u64) -> ViewLimits {
+        ViewLimits {
+            deadline: Instant::now(),
+            max_response_bytes,
+            budget: Budget::new(2),
+        }
+    }
+
     #[test]
     fn a_pointer_that_holds_no_answer_reads_as_an_empty_one() {
         let memory = b"\x02\0\0\0ab";
-        let given = |ptr| answer(memory, ptr, 2).map(|answer| (answer.bytes.to_vec(), answer.malformed));
+        let given = |ptr| answer(memory, ptr, &limits(2)).map(|answer| (answer.bytes.to_vec(), answer.malformed));
         assert_eq!(given(4), Ok((b"ab".to_vec(), false)));
         for ptr in [0, 3, 6, 7, u32::MAX] {
             assert_eq!(given(ptr), Ok((vec![], true)), "pointer {ptr}");
@@ -156,15 +181,24 @@ mod tests {
 
     #[test]
     fn bound_on_the_answer_obeyed() {
-        assert!(answer(b"\x02\0\0\0ab", 4, 2).is_ok());
+        assert!(answer(b"\x02\0\0\0ab", 4, &limits(2)).is_ok());
     }
 
     #[test]
     fn bound_on_the_answer_violated() {
-        let error = answer(b"\x02\0\0\0ab", 4, 1).unwrap_err();
-        assert_eq!(
-            error,
-            ViewError::Limit("the answer has 2 bytes, a view may give 1".into())
-        );
+        let error = answer(b"\x02\0\0\0ab", 4, &limits(1)).unwrap_err();
+        let expected = "the answer has 2 bytes, a view may give 1 (views.maxResponseBytes)";
+        assert_eq!(error, ViewError::Limit(expected.into()));
+    }
+
+    #[test]
+    fn an_answer_is_charged_while_it_exists() {
+        let limits = limits(2);
+        let first = answer(b"\x02\0\0\0ab", 4, &limits).unwrap();
+        assert_eq!(limits.budget.in_use_bytes(), 2);
+        let error = answer(b"\x02\0\0\0ab", 4, &limits).unwrap_err();
+        assert!(matches!(error, ViewError::Limit(_)), "{error}");
+        drop(first);
+        assert_eq!(limits.budget.in_use_bytes(), 0);
     }
 }

@@ -1,6 +1,6 @@
 //! The two HTTP servers of a process, and the signals that end it.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use axum::Router;
@@ -12,7 +12,11 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{control::Control, telemetry::report::Report};
+use crate::{
+    control::Control,
+    serve::listener::{self, Limits},
+    telemetry::report::Report,
+};
 
 /// Serves until `closing` is cancelled, then finishes open requests.
 ///
@@ -22,18 +26,13 @@ pub(super) async fn serve(
     what: &'static str,
     listen: &str,
     router: Router,
+    limits: Limits,
     closing: &CancellationToken,
 ) -> Result<JoinHandle<()>> {
     let listener = TcpListener::bind(listen)
         .await
         .with_context(|| format!("listen for {what} on {listen}"))?;
-    let closing = closing.clone();
-    Ok(tokio::spawn(async move {
-        let server = axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>());
-        if let Err(error) = server.with_graceful_shutdown(closing.cancelled_owned()).await {
-            tracing::error!(what, %error, "server ended");
-        }
-    }))
+    Ok(tokio::spawn(listener::serve(listener, router, limits, closing.clone())))
 }
 
 /// Stops the process on SIGTERM and SIGINT.

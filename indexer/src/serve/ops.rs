@@ -1,4 +1,4 @@
-//! The ops port: what Kubernetes, the operator, Prometheus and people with curl ask a process about itself.
+//! The ops port: how a process reports itself to Kubernetes, the operator, Prometheus and people with curl.
 
 use std::{
     sync::{
@@ -19,7 +19,10 @@ use axum::{
 use crds::pod::{RefreshRequest, Status};
 use serde_json::json;
 
-use crate::{control::Control, telemetry::metrics::Metrics, telemetry::report::Report};
+use crate::{
+    control::Control,
+    telemetry::{metrics::Metrics, report::Report},
+};
 
 /// A refresh request is one short id.
 const REFRESH_BODY_BYTES_MAX: usize = 1024;
@@ -172,83 +175,67 @@ mod tests {
         }
     }
 
+    type Change = fn(&mut Status);
+
+    /// Why a process with such a status is not ready.
+    fn reason(change: impl FnOnce(&mut Status)) -> Option<String> {
+        let mut status = status();
+        change(&mut status);
+        not_ready(&status)
+    }
+
+    fn unreachable() -> Check {
+        Check {
+            message: "connection refused".into(),
+            ..check(Some(false), "Unreachable")
+        }
+    }
+
     #[test]
     fn the_reason_for_not_being_ready_is_the_one_to_act_on() {
-        let halt = Halt {
-            class: FaultClass::Guest,
-            height: 6,
-            block_hash: String::new(),
-            runs: 2,
-            message: "unreachable executed".into(),
+        assert_eq!(reason(|status| status.ready = true), None);
+        let halted = |status: &mut Status| {
+            status.halt = Some(Halt {
+                class: FaultClass::Guest,
+                height: 6,
+                block_hash: String::new(),
+                runs: 2,
+                message: "unreachable executed".into(),
+            });
+            status.source = unreachable();
         };
-        let unreachable = Check {
-            ok: Some(false),
-            reason: "Unreachable".into(),
-            message: "connection refused".into(),
-        };
-        let pending = Check {
-            ok: None,
-            reason: "Pending".into(),
-            message: String::new(),
-        };
-        let cases = [
+        let checks: [(Change, &str); 3] = [
             (
-                Status {
-                    ready: true,
-                    ..status()
-                },
-                None,
+                |status| status.source = unreachable(),
+                "chain source: Unreachable: connection refused",
             ),
+            (|status| status.module = check(None, "Pending"), "module: Pending"),
             (
-                Status {
-                    halt: Some(halt),
-                    source: unreachable.clone(),
-                    ..status()
+                |status| {
+                    status.seed = check(Some(false), "SeedUnreachable");
+                    status.source = check(None, "Pending");
                 },
-                Some("halted below height 6: unreachable executed"),
-            ),
-            (
-                Status {
-                    source: unreachable,
-                    ..status()
-                },
-                Some("chain source: Unreachable: connection refused"),
-            ),
-            (
-                Status {
-                    module: pending,
-                    ..status()
-                },
-                Some("module: Pending"),
-            ),
-            (
-                Status {
-                    seed: check(Some(false), "SeedUnreachable"),
-                    source: check(None, "Pending"),
-                    ..status()
-                },
-                Some("seed: SeedUnreachable"),
-            ),
-            (
-                Status {
-                    height: None,
-                    behind: None,
-                    ..status()
-                },
-                Some("nothing is indexed yet"),
-            ),
-            (status(), Some("at height 5, 7 blocks behind the tip")),
-            (
-                Status {
-                    behind: Some(0),
-                    ..status()
-                },
-                Some("Syncing, and the node was not heard of lately"),
+                "seed: SeedUnreachable",
             ),
         ];
-        for (status, expected) in cases {
-            assert_eq!(not_ready(&status).as_deref(), expected);
+        assert_eq!(
+            reason(halted).as_deref(),
+            Some("halted below height 6: unreachable executed")
+        );
+        for (change, expected) in checks {
+            assert_eq!(reason(change).as_deref(), Some(expected));
         }
+    }
+
+    #[test]
+    fn a_process_without_trouble_says_how_far_it_is() {
+        let height_unknown = |status: &mut Status| {
+            (status.height, status.behind) = (None, None);
+        };
+        assert_eq!(reason(height_unknown).as_deref(), Some("nothing is indexed yet"));
+        assert_eq!(reason(|_| {}).as_deref(), Some("at height 5, 7 blocks behind the tip"));
+        let expected = "Syncing, and the node was not heard of lately";
+        assert_eq!(reason(|status| status.behind = Some(0)).as_deref(), Some(expected));
     }
 
     #[test]

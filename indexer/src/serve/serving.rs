@@ -1,24 +1,21 @@
-//! Answers queries from store and module: what [`rpc`](crate::serve::rpc) is given in a real process.
+//! Answers queries from store and module: the [`Index`] of a real process.
 
-use std::{
-    sync::{Arc, OnceLock},
-    time::Instant,
-};
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
 use crate::{
     chain::{BlockRef, Height},
     fault::Fault,
-    guest::{CancelFlag, Module, ViewAnswer, ViewError, ViewLimits},
-    serve::rpc::{Index, IndexedBlock, Sizes},
+    guest::{Module, ViewError, ViewLimits},
+    serve::rpc::{Answered, Index, IndexedBlock, ReadAt, Sizes, Terms},
     state::{Layered, Overlay},
-    store::Store,
+    store::{SnapshotReader, Store},
 };
 
 /// Store and module of a process, once both are open.
 ///
-/// The port is bound before they are, so that a client of a process that has just started gets an answer.
+/// The port is bound before they are, so that clients of a process that has just started get an answer.
 pub struct Serving {
     opened: OnceLock<(Store, Module)>,
     max_response_bytes: u64,
@@ -34,7 +31,7 @@ impl Serving {
         })
     }
 
-    /// From here on queries are answered. A second call changes nothing.
+    /// From now on queries are answered. A second call changes nothing.
     pub fn open(&self, store: Store, module: Module) {
         let _ = self.opened.set((store, module));
     }
@@ -45,10 +42,11 @@ impl Serving {
         opened.ok_or_else(|| ViewError::Host("the index is not open yet".into()))
     }
 
-    fn limits(&self, deadline: Instant) -> ViewLimits {
+    fn limits(&self, terms: &Terms<'_>) -> ViewLimits {
         ViewLimits {
-            deadline,
+            deadline: terms.deadline,
             max_response_bytes: self.max_response_bytes,
+            budget: terms.budget.clone(),
         }
     }
 
@@ -86,15 +84,13 @@ impl Index for Serving {
         function: &str,
         height: Option<Height>,
         input: Bytes,
-        deadline: Instant,
-        cancel: &CancelFlag,
-    ) -> Result<ViewAnswer, ViewError> {
+        terms: &Terms<'_>,
+    ) -> Result<Answered, ViewError> {
         let (store, module) = self.to_run()?;
-        let (tip, snapshot) = store.view_reader();
-        let tip = tip.map_or(Height(0), |tip| tip.at.height);
-        let height = height.map_or(tip, |height| height.min(tip));
-        let limits = self.limits(deadline);
-        module.view(function, height, input, Box::new(snapshot.at(height)), limits, cancel)
+        let (at, snapshot) = read_at(store, height)?;
+        let state = Box::new(snapshot.at(at.height));
+        let answer = module.view(function, at.height, input, state, &self.limits(terms), terms.cancel)?;
+        Ok(Answered { answer, at })
     }
 
     fn preview(
@@ -103,21 +99,19 @@ impl Index for Serving {
         parent: Option<Height>,
         block: Bytes,
         input: Bytes,
-        deadline: Instant,
-        cancel: &CancelFlag,
-    ) -> Result<ViewAnswer, ViewError> {
+        terms: &Terms<'_>,
+    ) -> Result<Answered, ViewError> {
         let (store, module) = self.to_run()?;
         // One snapshot for both runs: what is committed or undone meanwhile concerns neither.
-        let (tip, snapshot) = store.view_reader();
-        let tip = tip.map_or(Height(0), |tip| tip.at.height);
-        let parent = parent.map_or(tip, |parent| parent.min(tip));
-        let height = parent.next();
-        let writes = module.preview(height, block, Box::new(snapshot.at(parent)), deadline, cancel)?;
+        let (at, snapshot) = read_at(store, parent)?;
+        let (height, limits) = (at.height.next(), self.limits(terms));
+        let below = Box::new(snapshot.at(at.height));
+        let block = module.preview(height, block, below, &limits, terms.cancel)?;
         let mut overlay = Overlay::default();
-        overlay.push(height, writes.flushed());
-        let state = Layered::new(Arc::new(overlay), snapshot.at(parent));
-        let limits = self.limits(deadline);
-        module.view(function, height, input, Box::new(state), limits, cancel)
+        overlay.push(height, block.writes.flushed());
+        let state = Layered::new(Arc::new(overlay), snapshot.at(at.height));
+        let answer = module.view(function, height, input, Box::new(state), &limits, terms.cancel)?;
+        Ok(Answered { answer, at })
     }
 
     fn sizes(&self) -> Result<Sizes, Fault> {
@@ -134,4 +128,25 @@ impl Index for Serving {
             blocks,
         })
     }
+}
+
+/// A height, at most the tip's and without one the tip's, the block there, and the state of that moment.
+fn read_at(store: &Store, height: Option<Height>) -> Result<(ReadAt, SnapshotReader), ViewError> {
+    let (tip, snapshot) = store.view_reader();
+    let at = match (tip, height) {
+        (Some(tip), Some(height)) if height < tip.at.height => {
+            let block = snapshot.block(height);
+            let block = block.map_err(|error| ViewError::Host(Fault::from(error).message))?;
+            ReadAt {
+                height,
+                hash: block.map(|row| row.hash),
+            }
+        }
+        (Some(tip), _) => tip.at.into(),
+        (None, _) => ReadAt {
+            height: Height(0),
+            hash: None,
+        },
+    };
+    Ok((at, snapshot))
 }

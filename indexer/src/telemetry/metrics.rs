@@ -37,6 +37,7 @@ pub struct Metrics {
     source_errors: IntCounterVec,
     store_bytes: IntGaugeVec,
     store_cache: IntGaugeVec,
+    guest_pages_kept: IntGaugeVec,
     views: ViewMetrics,
 }
 
@@ -104,6 +105,12 @@ impl Metrics {
                 "The cache of the store's blocks: what is in it, and what may be.",
                 &["kind"],
             )?,
+            guest_pages_kept: gauges(
+                &registry,
+                "guest_pages_kept",
+                "1: pages of a guest are kept for the next instance; 0: all are given back; with the reason.",
+                &["reason"],
+            )?,
             views: ViewMetrics::new(&registry)?,
             registry,
         })
@@ -164,6 +171,11 @@ impl Metrics {
         for (kind, bytes) in [("used", used_bytes), ("capacity", capacity_bytes)] {
             self.store_cache.with_label_values(&[kind]).set(gauge(bytes));
         }
+    }
+
+    /// Whether pages of guests are kept, for a reason out of a fixed set; decided once.
+    pub fn guest_pages_kept(&self, reason: &'static str, kept: bool) {
+        self.guest_pages_kept.with_label_values(&[reason]).set(i64::from(kept));
     }
 
     /// A view was called. `outcome` is one of a fixed set; `function` must be an export of the module or

@@ -1,9 +1,16 @@
 //! Contract, sections 2 and 3: buffers and host functions, one test at least per row.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use bytes::Bytes;
 use crds::pod::FaultClass;
 use indexer::{
     fault::Fault,
     guest::{Indexing, Module},
+    state::State,
 };
 
 use crate::stage::{self, Broken, MIB, Rows};
@@ -97,6 +104,42 @@ fn another_key_is_another_read() {
     assert_eq!(pairs, [pair("v", b"cd"), pair("len", &2_u32.to_le_bytes())]);
 }
 
+/// An index that counts how often it is read.
+#[derive(Clone, Default)]
+struct Counting(Arc<AtomicUsize>);
+
+impl State for Counting {
+    fn get(&mut self, key: &[u8]) -> Result<Option<Bytes>, Fault> {
+        assert!(key.len() < 1 << 20, "a key of {} bytes reaches the index", key.len());
+        self.0.fetch_add(1, Ordering::SeqCst);
+        Ok(None)
+    }
+}
+
+/// Reads of the index when a guest wants the length and then the value of a key of so many bytes.
+fn reads(module: &Module, key_bytes: u32) -> usize {
+    let counting = Counting::default();
+    stage::run_once(module, &key_bytes.to_le_bytes(), counting.clone()).unwrap();
+    counting.0.load(Ordering::SeqCst)
+}
+
+#[test]
+fn long_keys_are_looked_up_and_not_copied() {
+    let text = stage::with_imports(
+        r#"(memory (export "memory") 65536)
+        (func (export "_start")
+          (call $load_input (i32.const 0x1000))
+          (drop (call $get_len (i32.const 0x1008)))
+          (call $get (i32.const 0x1008) (i32.const 0x10))
+          (call $flush (i32.const 4)))"#,
+    );
+    let module = stage::load(&stage::engine_with_limit(4096 * MIB), &text).unwrap();
+    assert_eq!(reads(&module, 0), 1, "one read serves both");
+    assert_eq!(reads(&module, 1024), 1);
+    assert_eq!(reads(&module, 1025), 2, "it is not remembered");
+    assert_eq!(reads(&module, 0x4000_0001), 0, "no flush could have written it");
+}
+
 /// Contract §8.15.
 #[test]
 fn several_flushes_add_up_an_odd_tail_is_ignored_and_the_last_value_wins() {
@@ -158,7 +201,9 @@ fn a_log_that_is_no_text_is_no_failure_and_the_last_line_explains_a_trap() {
     assert_eq!(fault.class, FaultClass::Guest);
     assert!(fault.message.contains("unreachable"), "{fault}");
     assert!(
-        fault.message.ends_with("; its last log line: panicked: \u{fffd}"),
+        fault
+            .message
+            .ends_with("; last log lines: panicked: \u{fffd}; in _start"),
         "{fault}"
     );
 }

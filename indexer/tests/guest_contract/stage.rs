@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     path::Path,
+    sync::{Arc, Condvar, Mutex},
     time::{Duration, Instant},
 };
 
@@ -10,7 +11,7 @@ use bytes::Bytes;
 use indexer::{
     chain::Height,
     fault::Fault,
-    guest::{CancelFlag, Engine, EngineConfig, Indexing, LoadError, Module, ViewAnswer, ViewError, ViewLimits},
+    guest::{Budget, CancelFlag, Engine, EngineConfig, Indexing, LoadError, Module, ViewAnswer, ViewError, ViewLimits},
     state::{State, WriteSet},
 };
 
@@ -23,6 +24,28 @@ pub(crate) struct Rows(pub(crate) HashMap<Vec<u8>, Bytes>);
 
 /// An index on a broken disk.
 pub(crate) struct Broken;
+
+/// An empty index that says when it is read, which tells that the guest runs.
+#[derive(Clone, Default)]
+pub(crate) struct Signal(Arc<(Mutex<usize>, Condvar)>);
+
+impl State for Signal {
+    fn get(&mut self, _key: &[u8]) -> Result<Option<Bytes>, Fault> {
+        let (reads, changed) = &*self.0;
+        *reads.lock().unwrap() += 1;
+        changed.notify_all();
+        Ok(None)
+    }
+}
+
+impl Signal {
+    /// Waits until it was read so often, a minute at most: the machine may be busy.
+    pub(crate) fn wait_for(&self, reads: usize) {
+        let (read, changed) = &*self.0;
+        let wait = changed.wait_timeout_while(read.lock().unwrap(), Duration::from_secs(60), |read| *read < reads);
+        assert!(!wait.unwrap().1.timed_out(), "no guest has read");
+    }
+}
 
 impl State for Rows {
     fn get(&mut self, key: &[u8]) -> Result<Option<Bytes>, Fault> {
@@ -126,12 +149,18 @@ pub(crate) fn view(
     input: &[u8],
     state: impl State + 'static,
 ) -> Result<ViewAnswer, ViewError> {
-    let limits = ViewLimits {
-        deadline: Instant::now() + Duration::from_secs(10),
-        max_response_bytes: MIB,
-    };
+    let limits = limits(Duration::from_secs(10));
     let input = Bytes::copy_from_slice(input);
-    module.view(function, Height(7), input, Box::new(state), limits, &CancelFlag::new())
+    module.view(function, Height(7), input, Box::new(state), &limits, &CancelFlag::new())
+}
+
+/// So much time, and 1 MiB for an answer; memory as much as the engine gives.
+pub(crate) fn limits(time: Duration) -> ViewLimits {
+    ViewLimits {
+        deadline: Instant::now() + time,
+        max_response_bytes: MIB,
+        budget: Budget::new(u64::MAX),
+    }
 }
 
 pub(crate) fn pairs(writes: &WriteSet) -> Vec<(&[u8], &[u8])> {

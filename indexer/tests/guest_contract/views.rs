@@ -8,10 +8,10 @@ use std::{
 use bytes::Bytes;
 use indexer::{
     chain::Height,
-    guest::{CancelFlag, Indexing, Module, ViewError, ViewLimits},
+    guest::{Budget, CancelFlag, Indexing, Module, ViewError, ViewLimits},
 };
 
-use crate::stage::{self, Broken, MIB, Rows};
+use crate::stage::{self, Broken, MIB, PAGE, Rows, Signal};
 
 const START: &str = r#"(func (export "_start") (call $flush (i32.const 4)))"#;
 
@@ -96,73 +96,65 @@ fn a_view_that_fails_says_whose_fault_it_is() {
     assert_eq!(error, ViewError::Host("disk on fire".into()));
 }
 
-fn spin(module: &Module, time: Duration, cancel: &CancelFlag) -> (ViewError, Duration) {
+/// A view that reads and then never ends, until its time is up or it is cancelled.
+fn spin(module: &Module, time: Duration, cancel: &CancelFlag, runs: &Signal) -> (ViewError, Duration) {
     let began = Instant::now();
-    let limits = ViewLimits {
-        deadline: began + time,
-        max_response_bytes: MIB,
-    };
-    let error = module
-        .view(
-            "spin",
-            Height(7),
-            Bytes::new(),
-            Box::new(Rows::default()),
-            limits,
-            cancel,
-        )
-        .unwrap_err();
-    (error, began.elapsed())
+    let limits = stage::limits(time);
+    let state = Box::new(runs.clone());
+    let view = module.view("spin", Height(7), Bytes::new(), state, &limits, cancel);
+    (view.unwrap_err(), began.elapsed())
 }
 
-fn loop_view() -> Module {
-    Module::load(&stage::engine_with_limit(64 * MIB), &stage::guest("loop-view")).unwrap()
+fn spinning() -> Module {
+    stage::module(&format!(
+        r#"{START} (func (export "spin") (result i32)
+             (drop (call $get_len (i32.const 4)))
+             (loop $for_ever (br $for_ever))
+             (i32.const 4))"#
+    ))
 }
 
 /// Contract §8.13.
 #[test]
 fn a_view_that_never_ends_is_stopped_at_its_deadline() {
-    let (error, took) = spin(&loop_view(), Duration::from_millis(200), &CancelFlag::new());
-    assert_eq!(error, ViewError::Limit("the view took longer than it may".into()));
-    assert!(
-        (Duration::from_millis(200)..Duration::from_secs(5)).contains(&took),
-        "took {took:?}"
-    );
+    let time = Duration::from_millis(200);
+    let (error, took) = spin(&spinning(), time, &CancelFlag::new(), &Signal::default());
+    assert_eq!(error, ViewError::Deadline);
+    assert!((time..Duration::from_secs(5)).contains(&took), "took {took:?}");
 }
 
 /// Contract §8.13.
 #[test]
 fn a_view_is_stopped_when_its_client_is_gone() {
-    let cancel = CancelFlag::new();
-    let asker = {
-        let cancel = cancel.clone();
-        thread::spawn(move || {
-            thread::sleep(Duration::from_millis(100));
+    let (cancel, runs) = (CancelFlag::new(), Signal::default());
+    let (error, took) = thread::scope(|scope| {
+        scope.spawn(|| {
+            runs.wait_for(1);
             cancel.cancel();
-        })
-    };
-    let (error, took) = spin(&loop_view(), Duration::from_secs(60), &cancel);
+        });
+        spin(&spinning(), Duration::from_secs(60), &cancel, &runs)
+    });
     assert_eq!(error, ViewError::Cancelled);
-    assert!(took < Duration::from_secs(5), "took {took:?}");
-    asker.join().unwrap();
+    assert!(took < Duration::from_secs(50), "took {took:?}");
 }
 
 /// Contract §8.13.
 #[test]
 fn views_that_never_end_do_not_stop_indexing() {
-    let module = loop_view();
+    let module = spinning();
     let mut indexing = Indexing::new(module.clone());
-    let cancel = CancelFlag::new();
+    let (cancel, runs) = (CancelFlag::new(), Signal::default());
     thread::scope(|scope| {
-        let spinning: Vec<_> = (0..4)
-            .map(|_| scope.spawn(|| spin(&module, Duration::from_secs(60), &cancel).0))
+        let views: Vec<_> = (0..4)
+            .map(|_| scope.spawn(|| spin(&module, Duration::from_secs(600), &cancel, &runs).0))
             .collect();
+        runs.wait_for(4);
         for height in 0..100 {
             indexing.refresh().unwrap();
             stage::run_at(&mut indexing, height, &[0; 80], Rows::default()).unwrap();
         }
         cancel.cancel();
-        for view in spinning {
+        for view in views {
             assert_eq!(view.join().unwrap(), ViewError::Cancelled);
         }
     });
@@ -175,7 +167,7 @@ fn a_view_has_its_own_memory_limit() {
     let module = Module::load(&stage::engine_with_limit(64 * MIB), &stage::guest("greedy")).unwrap();
     let error = stage::view(&module, "hoard", b"", Rows::default()).unwrap_err();
     assert!(
-        matches!(&error, ViewError::Limit(text) if text.contains("its limit is 33554432")),
+        matches!(&error, ViewError::Limit(text) if text.contains("views.memoryLimit is 33554432")),
         "{error}"
     );
     let error = stage::view(&big(513), "v", b"", Rows::default()).unwrap_err();
@@ -219,7 +211,7 @@ fn answer_size_violated() {
     let error = stage::view(&sized(), "v", &len.to_le_bytes(), Rows::default()).unwrap_err();
     assert_eq!(
         error,
-        ViewError::Limit("the answer has 1048577 bytes, a view may give 1048576".into())
+        ViewError::Limit("the answer has 1048577 bytes, a view may give 1048576 (views.maxResponseBytes)".into())
     );
 }
 
@@ -229,6 +221,87 @@ fn start_section_of_a_view_that_never_ends_is_stopped_too() {
         r#"{START} (func $section (loop $for_ever (br $for_ever))) (start $section)
            (func (export "spin") (result i32) (i32.const 4))"#
     ));
-    let (error, _) = spin(&module, Duration::from_millis(100), &CancelFlag::new());
+    let (error, _) = spin(
+        &module,
+        Duration::from_millis(100),
+        &CancelFlag::new(),
+        &Signal::default(),
+    );
+    assert_eq!(error, ViewError::Deadline);
+}
+
+/// A view of the limits with a budget of so many bytes.
+fn within(module: &Module, function: &str, input: &[u8], budget: &Budget) -> Result<usize, ViewError> {
+    let limits = ViewLimits {
+        budget: budget.clone(),
+        ..stage::limits(Duration::from_secs(10))
+    };
+    let (input, state) = (Bytes::copy_from_slice(input), Box::new(Rows::default()));
+    let answer = module.view(function, Height(7), input, state, &limits, &CancelFlag::new())?;
+    assert_eq!(
+        budget.in_use_bytes(),
+        answer.bytes.len() as u64,
+        "the guest is gone, its answer is not"
+    );
+    Ok(answer.bytes.len())
+}
+
+#[test]
+fn budget_of_all_views_obeyed() {
+    // 64 pages, and the answer.
+    let budget = Budget::new(64 * PAGE + 100);
+    assert_eq!(within(&sized(), "v", &100_u32.to_le_bytes(), &budget), Ok(100));
+    assert_eq!(budget.in_use_bytes(), 0);
+}
+
+#[test]
+fn budget_of_all_views_violated() {
+    let too_little = |error: Result<usize, ViewError>| match error {
+        Err(ViewError::Limit(text)) => assert!(
+            text.contains("may take") && text.contains("views.memoryLimit"),
+            "{text}"
+        ),
+        other => panic!("{other:?}"),
+    };
+    // By the answer, by the memory a guest starts with, and by what it takes later.
+    let budget = Budget::new(64 * PAGE + 99);
+    too_little(within(&sized(), "v", &100_u32.to_le_bytes(), &budget));
+    let budget = Budget::new(63 * PAGE);
+    too_little(within(&sized(), "v", &0_u32.to_le_bytes(), &budget));
+    let greedy = Module::load(&stage::engine_with_limit(64 * MIB), &stage::guest("greedy")).unwrap();
+    let budget = Budget::new(16 * MIB);
+    too_little(within(&greedy, "hoard", b"", &budget));
+    assert_eq!(budget.in_use_bytes(), 0, "and all of it comes back");
+}
+
+/// A guest that cannot be built yet waits for others as long as it may: they end, for each view has a deadline.
+#[test]
+fn a_view_waits_for_the_memory_it_starts_with() {
+    let (module, time) = (sized(), Duration::from_millis(200));
+    let began = Instant::now();
+    let limits = ViewLimits {
+        budget: Budget::new(64 * PAGE),
+        ..stage::limits(time)
+    };
+    let _others = limits.budget.charge(1).unwrap();
+    let state = Box::new(Rows::default());
+    let view = module.view("v", Height(7), Bytes::new(), state, &limits, &CancelFlag::new());
+    let error = view.unwrap_err();
+    assert!(matches!(error, ViewError::Limit(_)), "{error}");
+    assert!(began.elapsed() >= time, "it gave up after {:?}", began.elapsed());
+}
+
+/// Keys and values that are long are charged while the host holds a copy of them.
+#[test]
+fn what_a_view_reads_is_charged() {
+    let module = stage::module(&format!(
+        r#"{START} (data (i32.const 0x100) "\40\9c\00\00") (func (export "v") (result i32)
+             (drop (call $get_len (i32.const 0x104)))
+             (i32.const 4))"#
+    ));
+    // A key of 40,000 bytes beside one page of memory.
+    let enough = Budget::new(PAGE + 40_000);
+    assert_eq!(within(&module, "v", b"", &enough), Ok(0));
+    let error = within(&module, "v", b"", &Budget::new(PAGE + 39_999)).unwrap_err();
     assert!(matches!(error, ViewError::Limit(_)), "{error}");
 }

@@ -2,8 +2,8 @@
 
 use std::{
     sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -19,8 +19,8 @@ use crds::pod::{Config, Views};
 use indexer::{
     chain::{BlockRef, Height},
     fault::Fault,
-    guest::{CancelFlag, ViewAnswer, ViewError},
-    serve::rpc::{self, Index, IndexedBlock, Sizes},
+    guest::{Budget, ViewAnswer, ViewError},
+    serve::rpc::{self, Answered, Index, IndexedBlock, ReadAt, Sizes, Terms},
     state::Digest,
     telemetry::metrics::Metrics,
 };
@@ -31,16 +31,23 @@ use tower::ServiceExt as _;
 pub(crate) const START: u32 = 100;
 pub(crate) const TIP: u32 = 103;
 
-/// An index of the blocks [`START`] to `tip`.
+/// An index of the blocks [`START`] to its tip.
 #[derive(Default)]
 pub(crate) struct Double {
-    pub(crate) tip: Option<u32>,
+    /// 0: none.
+    tip: AtomicU32,
     pub(crate) unavailable: AtomicBool,
     /// Views that run now, and the most that ever did.
     pub(crate) running: AtomicUsize,
     pub(crate) running_max: AtomicUsize,
     /// Views that were told to stop.
     pub(crate) cancelled: AtomicUsize,
+    /// Set, it lets `stuck` end.
+    pub(crate) released: AtomicBool,
+    /// How often the tip was looked at.
+    pub(crate) looks: AtomicUsize,
+    /// What `huge` was charged to.
+    budget: Mutex<Option<Budget>>,
 }
 
 impl Index for Double {
@@ -49,14 +56,15 @@ impl Index for Double {
     }
 
     fn tip(&self) -> Option<BlockRef> {
-        self.tip.map(|height| BlockRef {
+        self.looks.fetch_add(1, Ordering::SeqCst);
+        self.tip_height().map(|height| BlockRef {
             height: Height(height),
             hash: hash(height),
         })
     }
 
     fn block(&self, height: Height) -> Result<Option<IndexedBlock>, Fault> {
-        let indexed = self.tip.is_some_and(|tip| (START..=tip).contains(&height.0));
+        let indexed = self.tip_height().is_some_and(|tip| (START..=tip).contains(&height.0));
         Ok(indexed.then(|| IndexedBlock {
             hash: hash(height.0),
             digest: Digest([height.0.to_le_bytes()[0]; 32]),
@@ -74,6 +82,8 @@ impl Index for Double {
             "panic",
             "wait",
             "stuck",
+            "huge",
+            "undone",
         ]
         .contains(&function)
     }
@@ -83,14 +93,17 @@ impl Index for Double {
         function: &str,
         height: Option<Height>,
         input: Bytes,
-        deadline: Instant,
-        cancel: &CancelFlag,
-    ) -> Result<ViewAnswer, ViewError> {
+        terms: &Terms<'_>,
+    ) -> Result<Answered, ViewError> {
         let now = self.running.fetch_add(1, Ordering::SeqCst) + 1;
         self.running_max.fetch_max(now, Ordering::SeqCst);
-        let result = self.run(function, height, &input, deadline, cancel);
+        if function == "undone" {
+            self.move_tip(self.tip_height().unwrap_or(0) - 1);
+        }
+        let at = self.at(height);
+        let result = self.run(function, at.height.0, &input, terms);
         self.running.fetch_sub(1, Ordering::SeqCst);
-        result
+        result.map(|answer| Answered { answer, at })
     }
 
     /// `echo`: the height of the block, then the block and the input. All else as in a view.
@@ -100,18 +113,18 @@ impl Index for Double {
         parent: Option<Height>,
         block: Bytes,
         input: Bytes,
-        deadline: Instant,
-        cancel: &CancelFlag,
-    ) -> Result<ViewAnswer, ViewError> {
+        terms: &Terms<'_>,
+    ) -> Result<Answered, ViewError> {
         if function != "echo" {
-            return self.view(function, parent, input, deadline, cancel);
+            return self.view(function, parent, input, terms);
         }
-        let tip = self.tip.unwrap_or(0);
-        let height = parent.map_or(tip, |height| height.0.min(tip)) + 1;
-        Ok(ViewAnswer {
-            bytes: [&height.to_be_bytes()[..], &block, &input].concat().into(),
+        let at = self.at(parent);
+        let bytes = [&at.height.next().0.to_be_bytes()[..], &block, &input].concat();
+        let answer = ViewAnswer {
+            bytes: bytes.into(),
             malformed: false,
-        })
+        };
+        Ok(Answered { answer, at })
     }
 
     fn sizes(&self) -> Result<Sizes, Fault> {
@@ -124,14 +137,25 @@ impl Index for Double {
 }
 
 impl Double {
-    fn run(
-        &self,
-        function: &str,
-        height: Option<Height>,
-        input: &[u8],
-        deadline: Instant,
-        cancel: &CancelFlag,
-    ) -> Result<ViewAnswer, ViewError> {
+    /// Indexes, or undoes, up to a height.
+    pub(crate) fn move_tip(&self, height: u32) {
+        self.tip.store(height, Ordering::SeqCst);
+    }
+
+    fn tip_height(&self) -> Option<u32> {
+        Some(self.tip.load(Ordering::SeqCst)).filter(|tip| *tip > 0)
+    }
+
+    fn at(&self, height: Option<Height>) -> ReadAt {
+        let tip = self.tip_height().unwrap_or(0);
+        let at = height.map_or(tip, |height| height.0.min(tip));
+        ReadAt {
+            height: Height(at),
+            hash: (at >= START).then(|| hash(at)),
+        }
+    }
+
+    fn run(&self, function: &str, at: u32, input: &[u8], terms: &Terms<'_>) -> Result<ViewAnswer, ViewError> {
         let answer = |bytes: Vec<u8>| {
             Ok(ViewAnswer {
                 bytes: bytes.into(),
@@ -140,11 +164,8 @@ impl Double {
         };
         match function {
             // The height it ran at, then the input.
-            "echo" => {
-                let tip = self.tip.unwrap_or(0);
-                let at = height.map_or(tip, |height| height.0.min(tip));
-                answer([&at.to_be_bytes(), input].concat())
-            }
+            "echo" => answer([&at.to_be_bytes(), input].concat()),
+            "undone" => answer(Vec::new()),
             "fail" => Err(ViewError::Guest("balance: no such address".into())),
             "limit" => Err(ViewError::Limit("the view was refused memory".into())),
             "disk" => Err(ViewError::Host("read the index: disk".into())),
@@ -153,22 +174,34 @@ impl Double {
                 malformed: true,
             }),
             "big" => answer(vec![7; 4096]),
+            // More than any socket buffers, charged to the budget as a guest's is.
+            "huge" => {
+                let bytes = vec![7; 32 << 20];
+                let charge = terms.budget.charge(bytes.len() as u64)?;
+                *self.budget.lock().unwrap() = Some(terms.budget.clone());
+                Ok(ViewAnswer {
+                    bytes: charge.hold(bytes),
+                    malformed: false,
+                })
+            }
             // Without the hook, whose backtrace takes seconds on a busy machine.
             "panic" => std::panic::resume_unwind(Box::new("a view that panics")),
-            // Ends when it is told to.
+            // Ends when it is cancelled.
             "wait" => loop {
-                if cancel.is_cancelled() {
+                if terms.cancel.is_cancelled() {
                     self.cancelled.fetch_add(1, Ordering::SeqCst);
                     return Err(ViewError::Cancelled);
                 }
-                if Instant::now() >= deadline {
-                    return Err(ViewError::Limit("ran longer than it may".into()));
+                if Instant::now() >= terms.deadline {
+                    return Err(ViewError::Deadline);
                 }
                 std::thread::sleep(Duration::from_millis(1));
             },
-            // Cannot be stopped for three seconds after its deadline, as if in one long read.
+            // Cannot be stopped, as if in one long read.
             "stuck" => {
-                std::thread::sleep(deadline.saturating_duration_since(Instant::now()) + Duration::from_secs(3));
+                while !self.released.load(Ordering::SeqCst) {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
                 answer(Vec::new())
             }
             other => Err(ViewError::UnknownFunction(other.into())),
@@ -192,7 +225,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Two places, ten seconds, 64 KiB requests, 4 KiB answers.
+    /// Two views at a time, ten seconds, 64 KiB requests, 4 KiB answers.
     pub(crate) fn new() -> Self {
         Self::with(Some(TIP), |_| {})
     }
@@ -200,18 +233,21 @@ impl Server {
     pub(crate) fn with(tip: Option<u32>, change: impl FnOnce(&mut Views)) -> Self {
         let mut config = config();
         change(&mut config.views);
-        let index = Arc::new(Double {
-            tip,
-            ..Double::default()
-        });
+        Self::of(tip, config)
+    }
+
+    /// One that browsers of an origin may call.
+    pub(crate) fn with_cors(origin: &str) -> Self {
+        let mut config = config();
+        config.cors_origin = Some(origin.into());
+        Self::of(Some(TIP), config)
+    }
+
+    fn of(tip: Option<u32>, config: Config) -> Self {
+        let index = Arc::new(Double::default());
+        index.move_tip(tip.unwrap_or(0));
         let metrics = Arc::new(Metrics::new(&config).unwrap());
-        let router = rpc::router(
-            Arc::clone(&index),
-            Arc::clone(&metrics),
-            &config.views,
-            config.cors_origin.as_deref(),
-        )
-        .unwrap();
+        let router = rpc::router(Arc::clone(&index), Arc::clone(&metrics), &config).unwrap();
         Self {
             index,
             metrics,
@@ -246,6 +282,12 @@ impl Server {
         outcome(&answer)
     }
 
+    /// Bytes of answers that are held for clients.
+    pub(crate) fn held_bytes(&self) -> Option<u64> {
+        let budget = self.index.budget.lock().unwrap();
+        budget.as_ref().map(Budget::in_use_bytes)
+    }
+
     /// The text of the metric with these labels; none if it is not there.
     pub(crate) fn metric(&self, name: &str) -> Option<String> {
         let report = indexer::telemetry::report::Report::new(&self.config);
@@ -253,6 +295,11 @@ impl Server {
         text.lines()
             .find_map(|line| Some(line.strip_prefix(name)?.trim().to_owned()))
     }
+}
+
+/// A request for a view without input.
+pub(crate) fn view(function: &str) -> String {
+    json!({"jsonrpc": "2.0", "id": 1, "method": "metashrew_view", "params": [function, "0x"]}).to_string()
 }
 
 /// Result, or code and message, of one answer; panics if it is neither or both.
@@ -275,7 +322,7 @@ pub(crate) fn config() -> Config {
     serde_yaml::from_str(include_str!("../data/config.yaml")).unwrap()
 }
 
-/// Waits until something holds, for a minute at most: the machine may be busy.
+/// Waits until something holds, a minute at most: the machine may be busy.
 pub(crate) async fn until(what: &str, holds: impl Fn() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(60);
     while !holds() {

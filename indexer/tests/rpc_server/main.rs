@@ -1,14 +1,15 @@
 //! The two servers as clients meet them: JSON-RPC over a made-up index, and the ops port.
 
-// The harness is all test, though not all of it stands in functions marked so.
+// The harness is test code, though not all of it is in functions marked as tests.
 #![allow(clippy::unwrap_used)]
 
-/// The commands that ask a server.
+/// The commands that query a server.
 mod client;
 /// Anything at all in a body gets an answer.
 mod fuzz;
 mod harness;
-/// Bounds: bodies, places, time, answers; clients that leave.
+mod heights;
+/// Bounds: bodies, concurrent views, time, answers; clients that leave.
 mod limits;
 /// Every method with every way of writing its parameters.
 mod methods;
@@ -18,3 +19,5 @@ mod metrics;
 mod ops;
 /// JSON-RPC itself: batches, notifications, what is no request, cross-origin rules.
 mod protocol;
+/// Bounds on connections: their number, idle ones, slow ones.
+mod sockets;

@@ -26,6 +26,7 @@ fn scraped() -> BTreeMap<String, (String, Vec<String>, String)> {
     metrics.source_error("Unreachable");
     metrics.store_occupies([("rows", 1)]);
     metrics.store_caches(1, 2);
+    metrics.guest_pages_kept("no_swap", true);
     metrics.view("get", "ok", Duration::from_millis(1));
     let text = metrics.render(&report.status()).unwrap();
     let mut found: BTreeMap<String, (String, Vec<String>, String)> = BTreeMap::new();
@@ -95,7 +96,7 @@ fn the_reference_lists_every_metric_with_its_labels_and_no_other() {
         .find(|part| part.starts_with("Metrics\n"))
         .unwrap();
     let table = section.split("Of the operator").next().unwrap();
-    // Names stand in backticks in the first column.
+    // Names are in backticks in the first column.
     let rows = table
         .lines()
         .filter_map(|line| line.strip_prefix("| `")?.split_once(" | "));

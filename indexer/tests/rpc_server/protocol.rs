@@ -2,6 +2,7 @@ use axum::{
     body::{Body, to_bytes},
     http::{Method, Request, StatusCode, header},
 };
+use crds::pod::Config;
 use indexer::serve::rpc;
 use serde_json::{Value, json};
 
@@ -70,12 +71,27 @@ async fn notifications_are_not_answered() {
 }
 
 #[tokio::test]
-async fn whoever_comes_with_a_browser_is_told_how_to_ask() {
+async fn a_browser_gets_the_methods_and_an_example() {
     let server = Server::new();
     let response = send(&server.router, Request::get("/").body(Body::empty()).unwrap()).await;
     assert_eq!(response.status(), StatusCode::OK);
     let text = to_bytes(response.into_body(), usize::MAX).await.unwrap();
-    assert!(String::from_utf8_lossy(&text).contains("metashrew_view"));
+    let text = String::from_utf8_lossy(&text);
+    let methods = "metashrew_view, metashrew_preview, metashrew_height, metashrew_getblockhash, metashrew_stateroot, \
+                   metashrew_snapshot\n";
+    assert!(
+        text.ends_with(&format!("Methods: {methods}")) && text.contains(r#""method":"metashrew_height""#),
+        "{text}"
+    );
+}
+
+/// A server of the same index for browsers of an origin.
+fn router(server: &Server, origin: Option<&str>) -> Result<axum::Router, rpc::Error> {
+    let config = Config {
+        cors_origin: origin.map(str::to_owned),
+        ..server.config.clone()
+    };
+    rpc::router(server.index.clone(), server.metrics.clone(), &config)
 }
 
 #[tokio::test]
@@ -92,13 +108,7 @@ async fn browsers_of_other_origins_may_call_only_when_configured() {
     };
     let server = Server::new();
     let allowed = async |origin: Option<&str>| {
-        let router = rpc::router(
-            server.index.clone(),
-            server.metrics.clone(),
-            &server.config.views,
-            origin,
-        )
-        .unwrap();
+        let router = router(&server, origin).unwrap();
         let response = send(&router, preflight()).await;
         response
             .headers()
@@ -111,13 +121,5 @@ async fn browsers_of_other_origins_may_call_only_when_configured() {
         allowed(Some("https://wallet.example")).await.as_deref(),
         Some("https://wallet.example")
     );
-    assert!(
-        rpc::router(
-            server.index.clone(),
-            server.metrics.clone(),
-            &server.config.views,
-            Some("a\nb")
-        )
-        .is_err()
-    );
+    assert!(router(&server, Some("a\nb")).is_err());
 }

@@ -1,10 +1,17 @@
 //! Queries in a real process without its ports: the real server over a real store and real guests.
 
-// The stage is all test, though not all of it stands in functions marked so.
+// The stage is test code, though not all of it is in functions marked as tests.
 #![allow(clippy::unwrap_used)]
 
+/// Queries that take all they may do not take the process with them.
+mod memory;
 /// A block that is tried out for one query leaves nothing behind.
 mod preview;
 mod stage;
-/// Views and indexing do not get into each other's way.
+/// Views and indexing do not hinder each other.
 mod views;
+
+#[path = "../support/alone.rs"]
+mod alone;
+#[path = "../support/cgroup.rs"]
+mod cgroup;

@@ -32,7 +32,7 @@ async fn a_preview_sees_the_parents_state_and_its_own_block() {
         assert_eq!(answer, got(height, height - START + 1), "{parent}");
     }
     let now = stage.call("metashrew_view", json!(["get", N])).await;
-    assert_eq!(now, got(START + 5, 6), "and nobody else sees it");
+    assert_eq!(now, got(START + 5, 6), "no other query sees it");
     let count = stage.metric(r#"shrewd_indexer_views_total{function="get",outcome="ok"}"#);
     assert_eq!(count.as_deref(), Some("7"), "previews count as the views they run");
 }
@@ -98,7 +98,10 @@ async fn a_preview_that_never_ends_is_stopped_in_either_run() {
         let (code, message) = stage.call("metashrew_preview", params.clone()).await.unwrap_err();
         assert_eq!(
             (code, message.as_str()),
-            (-32002, "the view took longer than it may"),
+            (
+                -32002,
+                "the view did not end within 200 ms, the wait for its turn included (views.timeout, --view-timeout)"
+            ),
             "{params}"
         );
     }
@@ -127,7 +130,7 @@ async fn a_preview_that_needs_more_memory_than_a_view_may_have_is_stopped() {
         .await
         .unwrap_err();
     assert!(
-        code == -32002 && message.contains("6291456 are given to it here"),
+        code == -32002 && message.contains("a preview may take 6291456 (views.memoryLimit)"),
         "{message}"
     );
     let (code, message) = stage

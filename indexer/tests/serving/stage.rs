@@ -2,14 +2,17 @@
 
 use std::{
     path::Path,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
 use axum::{
     Router,
     body::{Body, to_bytes},
-    http::Request,
+    http::{Request, Response},
 };
 use bitcoin::{BlockHash, hashes::Hash as _};
 use bytes::Bytes;
@@ -24,8 +27,8 @@ use indexer::{
     guest::{CancelFlag, Engine, EngineConfig, Indexing, Module},
     serve::rpc,
     serve::serving::Serving,
-    state::{Digest, WriteSet},
-    store::{Durability, Store},
+    state::{Digest, State, WriteSet},
+    store::{Durability, Reader, Store},
     telemetry::metrics::Metrics,
 };
 use serde_json::{Value, json};
@@ -48,10 +51,25 @@ pub(crate) struct Stage {
     guest: Indexing,
 }
 
+/// What a block reads, and that it does.
+struct Signal {
+    state: Reader,
+    reads: Arc<AtomicBool>,
+}
+
+impl State for Signal {
+    fn get(&mut self, key: &[u8]) -> Result<Option<Bytes>, Fault> {
+        self.reads.store(true, Ordering::SeqCst);
+        self.state.get(key)
+    }
+}
+
 /// What a test may wish to be otherwise.
 pub(crate) struct Limits {
     /// Memory of a guest that indexes.
     pub(crate) limit_bytes: u64,
+    /// Linear memory at which a refresh is due.
+    pub(crate) threshold_bytes: u64,
     pub(crate) views: Views,
 }
 
@@ -60,6 +78,7 @@ impl Stage {
     pub(crate) fn up_to(tip: u32, change: impl FnOnce(&mut Limits)) -> Self {
         let mut limits = Limits {
             limit_bytes: 8 * MIB,
+            threshold_bytes: 8 * MIB,
             views: Views {
                 max_concurrent: 4,
                 timeout_ms: 60_000,
@@ -82,7 +101,7 @@ impl Stage {
         let metrics = Arc::new(Metrics::new(&config).unwrap());
         let serving = Serving::new(config.views.max_response_bytes);
         serving.open(store.clone(), module.clone());
-        let router = rpc::router(serving, Arc::clone(&metrics), &config.views, None).unwrap();
+        let router = rpc::router(serving, Arc::clone(&metrics), &config).unwrap();
         let mut stage = Self {
             folder,
             store,
@@ -99,7 +118,7 @@ impl Stage {
 
     /// Runs and commits the next block, as the pipeline does.
     pub(crate) fn index(&mut self, height: u32) {
-        let writes = self.run(height, &[0], &CancelFlag::new()).unwrap();
+        let writes = self.run(height, &[0], &CancelFlag::new(), &Arc::default()).unwrap();
         let at = BlockRef {
             height: Height(height),
             hash: BlockHash::from_byte_array([7; 32]),
@@ -109,17 +128,33 @@ impl Stage {
         self.store.commit(at, &writes, digest, Durability::Lazy).unwrap();
     }
 
-    /// Runs a block on a fresh instance and commits nothing.
-    pub(crate) fn run(&mut self, height: u32, block: &[u8], stop: &CancelFlag) -> Result<WriteSet, Fault> {
-        let state = self.store.reader(Height(height - 1));
+    /// Runs a block on a fresh instance and commits nothing. `reads` is set once the guest reads, and so runs.
+    pub(crate) fn run(
+        &mut self,
+        height: u32,
+        block: &[u8],
+        stop: &CancelFlag,
+        reads: &Arc<AtomicBool>,
+    ) -> Result<WriteSet, Fault> {
+        let state = Box::new(Signal {
+            state: self.store.reader(Height(height - 1)),
+            reads: Arc::clone(reads),
+        });
         self.guest.drop_instance();
         self.guest
-            .run(Height(height), Bytes::copy_from_slice(block), Box::new(state), stop)
+            .run(Height(height), Bytes::copy_from_slice(block), state, stop)
     }
 
     /// Calls one method; gives its result, or its error's code and message.
     pub(crate) async fn call(&self, method: &str, params: Value) -> Result<String, (i64, String)> {
         call(&self.router, method, params).await
+    }
+
+    /// The headers of an answer that name a block: its height and hash.
+    pub(crate) async fn read_at(&self, method: &str, params: Value) -> (Option<String>, Option<String>) {
+        let answer = send(&self.router, method, params).await;
+        let shown = |name: &str| Some(answer.headers().get(name)?.to_str().unwrap().to_owned());
+        (shown("x-shrewd-height"), shown("x-shrewd-block-hash"))
     }
 
     /// The number at a metric's name with its labels; none if it is not there.
@@ -132,9 +167,7 @@ impl Stage {
 }
 
 pub(crate) async fn call(router: &Router, method: &str, params: Value) -> Result<String, (i64, String)> {
-    let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).to_string();
-    let request = Request::post("/").body(Body::from(body)).unwrap();
-    let answer = router.clone().oneshot(request).await.unwrap();
+    let answer = send(router, method, params).await;
     let bytes = to_bytes(answer.into_body(), usize::MAX).await.unwrap();
     let answer: Value = serde_json::from_slice(&bytes).unwrap();
     match answer["result"].as_str() {
@@ -144,6 +177,12 @@ pub(crate) async fn call(router: &Router, method: &str, params: Value) -> Result
             answer["error"]["message"].as_str().unwrap().to_owned(),
         )),
     }
+}
+
+async fn send(router: &Router, method: &str, params: Value) -> Response<Body> {
+    let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).to_string();
+    let request = Request::post("/").body(Body::from(body)).unwrap();
+    router.clone().oneshot(request).await.unwrap()
 }
 
 /// Waits until something holds, for a minute at most: the machine may be busy.
@@ -164,6 +203,7 @@ fn config(limits: Limits) -> Config {
     let text = include_str!("../data/config.yaml");
     let mut config: Config = serde_yaml::from_str(text).unwrap();
     config.views = limits.views;
+    config.threshold_bytes = limits.threshold_bytes;
     config.identity = Identity {
         module_sha256: "ab".repeat(32),
         network: Network::Regtest,
@@ -174,7 +214,8 @@ fn config(limits: Limits) -> Config {
     config
 }
 
-/// Hashes of all files below a folder, by their path; RocksDB's diary, which it writes out at times of its own, left out.
+/// Hashes of all files below a folder, by their path; RocksDB's diary, which it writes out at times of its own, left
+/// out.
 pub(crate) fn files(folder: &Path) -> Vec<(String, blake3::Hash)> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {

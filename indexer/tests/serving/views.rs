@@ -1,6 +1,9 @@
 use std::{
     net::{IpAddr, SocketAddr},
-    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
     thread,
     time::Duration,
 };
@@ -38,16 +41,17 @@ fn running(stage: &Stage) -> u64 {
 #[tokio::test(flavor = "multi_thread")]
 async fn five_views_are_answered_while_a_block_runs() {
     let mut stage = Stage::up_to(START + 2, |limits| limits.views.max_concurrent = 5);
-    let (router, stop, began) = (stage.router.clone(), CancelFlag::new(), AtomicBool::new(false));
+    let (router, stop, runs) = (
+        stage.router.clone(),
+        CancelFlag::new(),
+        Arc::new(AtomicBool::new(false)),
+    );
     thread::scope(|scope| {
-        let block = scope.spawn(|| {
-            began.store(true, Ordering::SeqCst);
-            // Never ends by itself.
-            stage.run(START + 3, &[1], &stop)
-        });
+        // Never ends by itself.
+        let block = scope.spawn(|| stage.run(START + 3, &[1], &stop, &runs));
         tokio::task::block_in_place(|| {
             tokio::runtime::Handle::current().block_on(async {
-                until("the block runs", || began.load(Ordering::SeqCst)).await;
+                until("the block runs", || runs.load(Ordering::SeqCst)).await;
                 let mut asked = ask(&router, 5, &json!(["get", N]));
                 while let Some(answer) = asked.join_next().await {
                     assert_eq!(answer.unwrap(), got(START + 2, 3));
@@ -102,15 +106,16 @@ async fn a_view_never_sees_what_is_above_its_height() {
     assert!(asked.len() > 2 && asked.first() < asked.last(), "{asked:?}");
 }
 
-/// Contract §8.13: every place is taken and everybody who may wait does; blocks go on, and so does everything but views.
+/// Contract §8.13: all permits are taken and as many wait as may; blocks are indexed, and everything but views is
+/// answered.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_views_that_never_end_do_not_stop_indexing() {
     let mut stage = Stage::up_to(START, |_| {});
     let mut asked = ask(&stage.router, 100, &json!(["spin", ""]));
-    // 4 run and 32 wait; the others are told at once.
+    // 4 run and 32 wait; the others are refused at once.
     for _ in 0..64 {
         let (code, message) = asked.join_next().await.unwrap().unwrap().unwrap_err();
-        assert!(code == -32002 && message.contains("ask again later"), "{message}");
+        assert!(code == -32002 && message.contains("try again later"), "{message}");
     }
     assert_eq!(running(&stage), 36);
     for height in START + 1..START + 20 {
@@ -134,7 +139,8 @@ async fn a_view_that_never_ends_is_stopped_and_its_place_is_free() {
         limits.views.timeout_ms = 300;
     });
     let (code, message) = stage.call("metashrew_view", json!(["spin", ""])).await.unwrap_err();
-    assert_eq!((code, message.as_str()), (-32002, "the view took longer than it may"));
+    let expected = "the view did not end within 300 ms, the wait for its turn included (views.timeout, --view-timeout)";
+    assert_eq!((code, message.as_str()), (-32002, expected));
     assert_eq!(stage.call("metashrew_view", json!(["get", N])).await, got(START, 1));
 }
 
@@ -162,8 +168,8 @@ fn ask_from(address: [u8; 4], url: &str, params: &Value) -> JoinHandle<Value> {
     tokio::spawn(async move { request.send().await.unwrap().json().await.unwrap() })
 }
 
-/// Contract §8.13: fairness. One client takes the place and fills the room to wait in; another one gets in all the same,
-/// and has its turn after one more view of the first one, not after eight.
+/// Contract §8.13: fairness. One client takes the permit and fills the room to wait in; another one gets in all the
+/// same, and has its turn after one more view of the first one, not after eight.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_floods_does_not_keep_another_out() {
     let stage = Stage::up_to(START, |limits| limits.views.max_concurrent = 1);
@@ -185,7 +191,8 @@ async fn a_client_that_floods_does_not_keep_another_out() {
         "the last of the longest line: {sent_away}"
     );
     assert_eq!(running(&stage), 9);
-    // The first client has the next turn, then it is the other one's. Whoever leaves before it is called costs one more.
+    // The first client has the next turn, then it is the other one's. Whoever leaves before it is called costs one
+    // more.
     let mut ended = 0;
     let answer = loop {
         flood[ended].abort();
@@ -201,4 +208,25 @@ async fn a_client_that_floods_does_not_keep_another_out() {
     flood.iter().for_each(JoinHandle::abort);
     until("all have left", || running(&stage) == 0).await;
     serving.abort();
+}
+
+/// The block whose hash every height has here, and what a wallet makes of two answers.
+#[tokio::test]
+async fn answers_name_the_block_they_were_read_at() {
+    let mut stage = Stage::up_to(START + 2, |_| {});
+    let hash = "07".repeat(32);
+    let both = |height: u32| (Some(height.to_string()), Some(hash.clone()));
+    let view = async |stage: &Stage, height: Value| stage.read_at("metashrew_view", json!(["get", N, height])).await;
+    assert_eq!(view(&stage, json!("latest")).await, both(START + 2));
+    assert_eq!(view(&stage, json!(START)).await, both(START));
+    assert_eq!(
+        view(&stage, json!(START - 1)).await,
+        (Some((START - 1).to_string()), None)
+    );
+    stage.index(START + 3);
+    assert_eq!(view(&stage, json!(null)).await, both(START + 3));
+    let preview = stage
+        .read_at("metashrew_preview", json!(["0x00", "get", N, START + 1]))
+        .await;
+    assert_eq!(preview, both(START + 1), "the parent, for its block is in no index");
 }

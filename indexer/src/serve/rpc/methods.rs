@@ -1,25 +1,34 @@
-//! The methods: each translates parameters, asks the index, and writes the answer as the text clients expect.
+//! The methods: each translates parameters, queries the index, and writes the answer as the text clients expect.
 
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
 use jsonrpsee_types::error::{ErrorObjectOwned, INVALID_PARAMS_CODE, METHOD_NOT_FOUND_CODE};
 use serde::Serialize;
 
 use super::{
-    Index, IndexedBlock, NOT_AVAILABLE, OVER_LIMIT, Server, VIEW_FAILED,
+    caller::Caller,
+    codes::{NOT_AVAILABLE, OVER_LIMIT, VIEW_FAILED, error},
+    context::Context,
+    index::{Answered, Index, IndexedBlock, ReadAt, Terms},
     params::{At, Params, bad, truncated},
-    places::Client,
+    reply::{Answer, Outcome},
     views::Failure,
     wire::Request,
 };
-use crate::{
-    fault::Fault,
-    guest::{CancelFlag, ViewAnswer, ViewError},
-};
+use crate::{chain::Height, fault::Fault, guest::ViewError};
 
 const NOTHING_INDEXED: &str = "nothing is indexed yet";
-/// A guest's own words may be as long as its memory.
-const MESSAGE_BYTES_MAX: usize = 4_096;
+
+/// A method that clients may call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Method {
+    View,
+    Preview,
+    Height,
+    BlockHash,
+    StateRoot,
+    Snapshot,
+}
 
 /// The answer to `metashrew_snapshot`; the fields about snapshots are there because clients read them, and are true.
 #[derive(Serialize)]
@@ -37,121 +46,170 @@ struct Snapshot {
     blocks_synced_from_snapshots: u64,
 }
 
+impl Method {
+    /// All of them.
+    pub(super) const ALL: [Self; 6] = [
+        Self::View,
+        Self::Preview,
+        Self::Height,
+        Self::BlockHash,
+        Self::StateRoot,
+        Self::Snapshot,
+    ];
+
+    /// As it is called.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::View => "metashrew_view",
+            Self::Preview => "metashrew_preview",
+            Self::Height => "metashrew_height",
+            Self::BlockHash => "metashrew_getblockhash",
+            Self::StateRoot => "metashrew_stateroot",
+            Self::Snapshot => "metashrew_snapshot",
+        }
+    }
+
+    /// How many parameters it takes at most.
+    fn params_max(self) -> usize {
+        match self {
+            Self::Height | Self::Snapshot => 0,
+            Self::BlockHash | Self::StateRoot => 1,
+            Self::View => 3,
+            Self::Preview => 4,
+        }
+    }
+
+    fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|method| method.name() == name)
+    }
+}
+
 /// Answers one request.
 ///
 /// # Errors
 /// As the contract assigns codes; the message is for people.
 pub(super) async fn call<I: Index>(
-    server: &Server<I>,
-    client: Client,
+    context: &Context<I>,
+    caller: Caller,
     request: &Request<'_>,
-) -> Result<String, ErrorObjectOwned> {
-    let params = |max| Params::read(request.params, max);
-    let method = request.method.as_ref();
-    if !matches!(
-        method,
-        "metashrew_view"
-            | "metashrew_preview"
-            | "metashrew_height"
-            | "metashrew_getblockhash"
-            | "metashrew_stateroot"
-            | "metashrew_snapshot"
-    ) {
-        let message = format!("there is no method {:?}", truncated(method));
+) -> Result<Answer, ErrorObjectOwned> {
+    let Some(method) = Method::named(&request.method) else {
+        let message = format!("there is no method {:?}", truncated(&request.method));
         return Err(error(METHOD_NOT_FOUND_CODE, message));
-    }
-    if let Some(reason) = server.index.unavailable() {
+    };
+    if let Some(reason) = context.index.unavailable() {
         return Err(error(NOT_AVAILABLE, reason));
     }
+    let params = Params::read(request.params, method.params_max())?;
     match method {
-        "metashrew_view" => view(server, client, params(3)?).await,
-        "metashrew_preview" => preview(server, client, params(4)?).await,
-        "metashrew_getblockhash" => {
-            let block = block(server, params(1)?).await?;
-            // Display order: the bytes of the hash backwards, which is what its text form is.
-            Ok(format!("0x{}", block.hash))
-        }
-        "metashrew_stateroot" => {
-            let block = block(server, params(1)?).await?;
-            Ok(format!("0x{}", block.digest))
-        }
-        "metashrew_snapshot" => {
-            params(0)?;
-            snapshot(server).await
-        }
-        _ => {
-            params(0)?;
-            Ok(server.index.tip().map_or(0, |tip| tip.height.0).to_string())
-        }
+        Method::View => view(context, caller, params).await,
+        Method::Preview => preview(context, caller, params).await,
+        Method::Height => Ok(height(context)),
+        // Display order: the bytes of the hash backwards, which is what its text form is.
+        Method::BlockHash => of_block(context, params, |block| format!("0x{}", block.hash)).await,
+        Method::StateRoot => of_block(context, params, |block| format!("0x{}", block.digest)).await,
+        Method::Snapshot => snapshot(context).await,
     }
 }
 
 async fn view<I: Index>(
-    server: &Server<I>,
-    client: Client,
+    context: &Context<I>,
+    caller: Caller,
     mut params: Params<'_>,
-) -> Result<String, ErrorObjectOwned> {
+) -> Result<Answer, ErrorObjectOwned> {
     let function = params.text("function")?.into_owned();
-    let input = params.hex("input")?.into();
+    let input = params.hex("input", &context.budget)?;
     let height = params.height_or_tip()?;
-    run(server, client, function, move |index, function, deadline, cancel| {
-        index.view(function, height, input, deadline, cancel)
+    run(context, caller, function, height, move |index, function, terms| {
+        index.view(function, height, input, terms)
     })
     .await
 }
 
 async fn preview<I: Index>(
-    server: &Server<I>,
-    client: Client,
+    context: &Context<I>,
+    caller: Caller,
     mut params: Params<'_>,
-) -> Result<String, ErrorObjectOwned> {
-    let block = params.hex("block")?.into();
+) -> Result<Answer, ErrorObjectOwned> {
+    let block = params.hex("block", &context.budget)?;
     let function = params.text("function")?.into_owned();
-    let input = params.hex("input")?.into();
+    let input = params.hex("input", &context.budget)?;
     let parent = params.height_or_tip()?;
-    run(server, client, function, move |index, function, deadline, cancel| {
-        index.preview(function, parent, block, input, deadline, cancel)
+    run(context, caller, function, parent, move |index, function, terms| {
+        index.preview(function, parent, block, input, terms)
     })
     .await
 }
 
-/// Runs a view, by itself or after a block, and writes its answer as hex.
+/// Runs a view at a height or, without one, at the tip; by itself or after a block.
 async fn run<I: Index>(
-    server: &Server<I>,
-    client: Client,
+    context: &Context<I>,
+    caller: Caller,
     function: String,
-    work: impl FnOnce(&I, &str, Instant, &CancelFlag) -> Result<ViewAnswer, ViewError> + Send + 'static,
-) -> Result<String, ErrorObjectOwned> {
-    if server.index.tip().is_none() {
+    height: Option<Height>,
+    work: impl FnOnce(&I, &str, &Terms<'_>) -> Result<Answered, ViewError> + Send + 'static,
+) -> Result<Answer, ErrorObjectOwned> {
+    if context.index.tip().is_none() {
         return Err(error(NOT_AVAILABLE, NOTHING_INDEXED));
     }
-    let answer = server
+    let Answered { answer, at } = context
         .views
-        .run(&server.index, &server.metrics, client, function, work)
+        .run(caller, function, work)
         .await
         .map_err(|failure| error(code(&failure), failure.to_string()))?;
-    Ok(format!("0x{}", hex::encode(&answer.bytes)))
+    // The tip was high enough when the request began; blocks may have been undone since.
+    if let Some(min_height) = caller.min_height.filter(|min| height.is_none() && at.height < *min) {
+        let message = format!(
+            "blocks were undone: the tip is {} again, below the wanted {min_height}",
+            at.height
+        );
+        return Err(error(NOT_AVAILABLE, message));
+    }
+    Ok(Answer {
+        result: Outcome::Bytes(answer.bytes),
+        at: Some(at),
+    })
 }
 
-async fn block<I: Index>(server: &Server<I>, mut params: Params<'_>) -> Result<IndexedBlock, ErrorObjectOwned> {
+fn height<I: Index>(context: &Context<I>) -> Answer {
+    let tip = context.index.tip();
+    Answer {
+        result: Outcome::Text(tip.map_or(0, |tip| tip.height.0).to_string()),
+        at: tip.map(ReadAt::from),
+    }
+}
+
+async fn of_block<I: Index>(
+    context: &Context<I>,
+    mut params: Params<'_>,
+    shown: impl FnOnce(IndexedBlock) -> String,
+) -> Result<Answer, ErrorObjectOwned> {
     let nothing = || error(NOT_AVAILABLE, NOTHING_INDEXED);
     let height = match params.height()?.ok_or_else(|| bad("height is missing"))? {
-        At::Latest => server.index.tip().ok_or_else(nothing)?.height,
+        At::Latest => context.index.tip().ok_or_else(nothing)?.height,
         At::Height(height) => height,
     };
-    let found = on_thread(&server.index, move |index| index.block(height)).await?;
-    found.ok_or_else(|| match server.index.tip() {
+    let found = on_thread(&context.index, move |index| index.block(height)).await?;
+    let block = found.ok_or_else(|| match context.index.tip() {
         Some(tip) => error(
             NOT_AVAILABLE,
             format!("height {height} is not indexed; the last one is {}", tip.height),
         ),
         None => nothing(),
+    })?;
+    let at = ReadAt {
+        height,
+        hash: Some(block.hash),
+    };
+    Ok(Answer {
+        result: Outcome::Text(shown(block)),
+        at: Some(at),
     })
 }
 
-async fn snapshot<I: Index>(server: &Server<I>) -> Result<String, ErrorObjectOwned> {
-    let sizes = on_thread(&server.index, |index| index.sizes()).await?;
-    let height = server.index.tip().map_or(0, |tip| tip.height.0);
+async fn snapshot<I: Index>(context: &Context<I>) -> Result<Answer, ErrorObjectOwned> {
+    let sizes = on_thread(&context.index, |index| index.sizes()).await?;
+    let height = context.index.tip().map_or(0, |tip| tip.height.0);
     let snapshot = Snapshot {
         enabled: false,
         current_height: height,
@@ -165,7 +223,11 @@ async fn snapshot<I: Index>(server: &Server<I>) -> Result<String, ErrorObjectOwn
         blocks_synced_normally: sizes.blocks,
         blocks_synced_from_snapshots: 0,
     };
-    serde_json::to_string(&snapshot).map_err(|e| error(NOT_AVAILABLE, e.to_string()))
+    let text = serde_json::to_string(&snapshot).map_err(|e| error(NOT_AVAILABLE, e.to_string()))?;
+    Ok(Answer {
+        result: Outcome::Text(text),
+        at: None,
+    })
 }
 
 /// Reads of the store may wait for the disk, which no thread of the server should.
@@ -184,14 +246,25 @@ fn code(failure: &Failure) -> i32 {
     match failure {
         Failure::View(ViewError::UnknownFunction(_)) => INVALID_PARAMS_CODE,
         Failure::View(ViewError::Guest(_)) => VIEW_FAILED,
-        Failure::View(ViewError::Limit(_)) | Failure::Deadline { .. } | Failure::Busy { .. } => OVER_LIMIT,
+        Failure::View(ViewError::Limit(_) | ViewError::Deadline)
+        | Failure::Timeout { .. }
+        | Failure::BatchTimeout
+        | Failure::Busy { .. } => OVER_LIMIT,
         Failure::View(ViewError::Host(_) | ViewError::Cancelled) => NOT_AVAILABLE,
     }
 }
 
-/// An error with a message of bounded length.
-pub(super) fn error(code: i32, message: impl Into<String>) -> ErrorObjectOwned {
-    let mut message = message.into();
-    message.truncate(message.floor_char_boundary(MESSAGE_BYTES_MAX));
-    ErrorObjectOwned::owned(code, message, None::<()>)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_method_is_found_by_its_name_and_nothing_else_is() {
+        for method in Method::ALL {
+            assert_eq!(Method::named(method.name()), Some(method));
+        }
+        for name in ["", "_", "metashrew_", "metashrew_views", "METASHREW_VIEW"] {
+            assert_eq!(Method::named(name), None, "{name:?}");
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, fmt};
 
+use bytes::Bytes;
 use jsonrpsee_types::error::{ErrorObjectOwned, INVALID_PARAMS_CODE};
 use serde::{
     Deserialize,
@@ -9,12 +10,13 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use crate::chain::Height;
+use super::codes::{OVER_LIMIT, error};
+use crate::{chain::Height, guest::Budget};
 
 /// No method takes more.
 const PARAMS_MAX: usize = 4;
 
-/// Which height is asked about.
+/// Which height is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum At {
     /// The last block indexed.
@@ -69,10 +71,14 @@ impl<'a> Params<'a> {
         }
     }
 
-    /// The next one, bytes in hex; `0x` in front is optional.
-    pub(super) fn hex(&mut self, name: &str) -> Result<Vec<u8>, ErrorObjectOwned> {
+    /// The next one, bytes in hex; `0x` in front is optional. They are charged to the budget for as long as they exist.
+    pub(super) fn hex(&mut self, name: &str, budget: &Budget) -> Result<Bytes, ErrorObjectOwned> {
         let text = self.text(name)?;
-        hex::decode(text.strip_prefix("0x").unwrap_or(&text)).map_err(|e| bad(format!("{name} is not hex: {e}")))
+        let digits = text.strip_prefix("0x").unwrap_or(&text);
+        let charge = budget.charge(digits.len() as u64 / 2);
+        let charge = charge.map_err(|exhausted| error(OVER_LIMIT, exhausted.to_string()))?;
+        let bytes = hex::decode(digits).map_err(|e| bad(format!("{name} is not hex: {e}")))?;
+        Ok(charge.hold(bytes))
     }
 
     /// The next one: a number, a decimal string, `latest`, or either followed by `:` and anything. None if missing.
@@ -296,11 +302,27 @@ mod tests {
             (r#"[""]"#, vec![]),
         ];
         for (text, expected) in cases {
-            assert_eq!(with(text, |p| p.hex("input")), Ok(expected), "{text}");
+            assert_eq!(
+                with(text, |p| p.hex("input", &Budget::new(2))),
+                Ok(expected.into()),
+                "{text}"
+            );
         }
         for text in ["[]", "[1]", r#"["0x0"]"#, r#"["zz"]"#, r#"["0X00"]"#] {
-            assert!(with(text, |p| p.hex("input")).is_err(), "{text}");
+            assert!(with(text, |p| p.hex("input", &Budget::new(2))).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn decoded_bytes_are_charged_while_they_exist() {
+        let budget = Budget::new(2);
+        let raw: &RawValue = serde_json::from_str(r#"["0x0001", "0x02"]"#).unwrap();
+        let mut params = Params::read(Some(raw), 3).unwrap();
+        let first = params.hex("block", &budget).unwrap();
+        assert_eq!(budget.in_use_bytes(), 2);
+        assert_eq!(params.hex("input", &budget).unwrap_err().code(), -32002);
+        drop(first);
+        assert_eq!(budget.in_use_bytes(), 0);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Who may run a view when: places, a bounded queue in front of them, a deadline, and an end when the client leaves.
+//! Who may run a view when: permits, a bounded queue in front of them, a deadline, and an end when the client leaves.
 
 use std::{
     sync::Arc,
@@ -8,74 +8,95 @@ use std::{
 use tokio::time::timeout_at;
 
 use super::{
-    Index,
+    caller::{BATCH_TIMEOUTS, Caller},
+    fair::{FairPermits, Full},
+    index::{Answered, Index, Terms},
     params::truncated,
-    places::{Client, Full, Places},
 };
 use crate::{
-    guest::{CancelFlag, ViewAnswer, ViewError},
+    guest::{Budget, CancelFlag, ViewError},
     telemetry::metrics::{Metrics, OTHER_FUNCTION},
 };
 
 /// Views that wait for each one that runs. More could rarely be served within the same deadline, and each holds its
 /// request in memory.
-const WAITING_PER_PLACE: usize = 8;
-/// A view that is still not back so long after its deadline is answered for; its place stays taken until it ends.
+const WAITING_PER_PERMIT: usize = 8;
+/// A view that is still running so long after its deadline is answered for; its permit stays taken until it ends.
 const GRACE: Duration = Duration::from_millis(500);
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
     #[error(transparent)]
-    View(#[from] ViewError),
-    #[error("the view did not end within its time of {} ms", .timeout.as_millis())]
-    Deadline { timeout: Duration },
-    #[error("{max_concurrent} views run and as many wait as may; ask again later")]
+    View(ViewError),
+    #[error(
+        "the view did not end within {} ms, the wait for its turn included (views.timeout, --view-timeout)",
+        .timeout.as_millis()
+    )]
+    Timeout { timeout: Duration },
+    #[error(
+        "the time of the whole batch, {BATCH_TIMEOUTS} times views.timeout, ended during this view; split the batch"
+    )]
+    BatchTimeout,
+    #[error(
+        "{max_concurrent} views run and as many wait as may (views.maxConcurrent, --max-concurrent-views); \
+         try again later"
+    )]
     Busy { max_concurrent: usize },
 }
 
-/// The places.
-pub(super) struct Views {
-    places: Arc<Places>,
+/// Runs views of an index, so many at a time.
+pub(super) struct Views<I> {
+    index: Arc<I>,
+    metrics: Arc<Metrics>,
+    budget: Budget,
+    permits: Arc<FairPermits>,
     max_concurrent: usize,
     timeout: Duration,
 }
 
-impl Views {
-    pub(super) fn new(max_concurrent: u32, timeout: Duration) -> Self {
+impl<I: Index> Views<I> {
+    /// At most `max_concurrent` at a time, each within `timeout`, and all within the budget.
+    pub(super) fn new(
+        index: Arc<I>,
+        metrics: Arc<Metrics>,
+        budget: Budget,
+        max_concurrent: u32,
+        timeout: Duration,
+    ) -> Self {
         let max_concurrent = usize::try_from(max_concurrent).unwrap_or(usize::MAX);
         Self {
-            places: Places::new(max_concurrent, max_concurrent.saturating_mul(WAITING_PER_PLACE)),
+            index,
+            metrics,
+            budget,
+            permits: FairPermits::new(max_concurrent, max_concurrent.saturating_mul(WAITING_PER_PERMIT)),
             max_concurrent,
             timeout,
         }
     }
 
-    /// Runs one view on a thread of its own: `work` is given the index, the function, its deadline and its flag. Dropping the future ends the view soon.
+    /// Runs one view on a thread of its own: `work` is given the index, the function and what it may use. Dropping the
+    /// future ends the view soon.
     ///
     /// # Errors
-    /// [`Failure`]; [`Failure::Deadline`] also of a view that waited for its place until then.
-    pub(super) async fn run<I: Index>(
+    /// [`Failure`]; [`Failure::Timeout`] also of a view that waited for its permit until then.
+    pub(super) async fn run(
         &self,
-        index: &Arc<I>,
-        metrics: &Arc<Metrics>,
-        client: Client,
+        caller: Caller,
         function: String,
-        work: impl FnOnce(&I, &str, Instant, &CancelFlag) -> Result<ViewAnswer, ViewError> + Send + 'static,
-    ) -> Result<ViewAnswer, Failure> {
-        let mut record = Record::start(
-            metrics,
-            if index.has_view(&function) {
-                &function
-            } else {
-                OTHER_FUNCTION
-            },
-        );
-        let result = self.run_placed(index, client, function, work).await;
+        work: impl FnOnce(&I, &str, &Terms<'_>) -> Result<Answered, ViewError> + Send + 'static,
+    ) -> Result<Answered, Failure> {
+        let label: &str = if self.index.has_view(&function) {
+            &function
+        } else {
+            OTHER_FUNCTION
+        };
+        let mut record = Record::start(&self.metrics, label);
+        let result = self.run_permitted(caller, function, work).await;
         record.outcome = match &result {
-            Ok(answer) => {
-                if answer.malformed {
-                    metrics.malformed_answer();
+            Ok(answered) => {
+                if answered.answer.malformed {
+                    self.metrics.malformed_answer();
                 }
                 "ok"
             }
@@ -84,44 +105,56 @@ impl Views {
         result
     }
 
-    async fn run_placed<I: Index>(
+    async fn run_permitted(
         &self,
-        index: &Arc<I>,
-        client: Client,
+        caller: Caller,
         function: String,
-        work: impl FnOnce(&I, &str, Instant, &CancelFlag) -> Result<ViewAnswer, ViewError> + Send + 'static,
-    ) -> Result<ViewAnswer, Failure> {
-        if !index.has_view(&function) {
-            return Err(ViewError::UnknownFunction(truncated(&function).to_owned()).into());
+        work: impl FnOnce(&I, &str, &Terms<'_>) -> Result<Answered, ViewError> + Send + 'static,
+    ) -> Result<Answered, Failure> {
+        if !self.index.has_view(&function) {
+            let name = truncated(&function).to_owned();
+            return Err(Failure::View(ViewError::UnknownFunction(name)));
         }
-        let deadline = Instant::now() + self.timeout;
+        let own_deadline = Instant::now() + self.timeout;
+        let deadline = own_deadline.min(caller.deadline);
+        let late = || match deadline < own_deadline {
+            true => Failure::BatchTimeout,
+            false => Failure::Timeout { timeout: self.timeout },
+        };
         let busy = |Full| Failure::Busy {
             max_concurrent: self.max_concurrent,
         };
-        let place = match self.places.enter(client).map_err(busy)? {
-            Ok(place) => place,
+        let permit = match self.permits.enter(caller.client).map_err(busy)? {
+            Ok(permit) => permit,
             Err(ticket) => match timeout_at(deadline.into(), ticket.called()).await {
                 Ok(called) => called.map_err(busy)?,
-                Err(_) => return Err(Failure::Deadline { timeout: self.timeout }),
+                Err(_) => return Err(late()),
             },
         };
         let cancel = CancelOnDrop(CancelFlag::default());
         let flag = cancel.0.clone();
-        let index = Arc::clone(index);
+        let (index, budget) = (Arc::clone(&self.index), self.budget.clone());
         let view = tokio::task::spawn_blocking(move || {
-            // Here, not in the future: a place is free when the thread is, not when the client has left.
-            let _place = place;
-            work(&index, &function, deadline, &flag)
+            // Here, not in the future: a permit is free when the thread is, not when the client has left.
+            let _permit = permit;
+            let terms = Terms {
+                deadline,
+                cancel: &flag,
+                budget: &budget,
+            };
+            work(&index, &function, &terms)
         });
         match timeout_at((deadline + GRACE).into(), view).await {
-            Ok(Ok(result)) => Ok(result?),
-            Ok(Err(panicked)) => Err(ViewError::Host(format!("the view's thread ended: {panicked}")).into()),
-            Err(_) => Err(Failure::Deadline { timeout: self.timeout }),
+            Ok(Ok(Err(ViewError::Deadline))) | Err(_) => Err(late()),
+            Ok(Ok(result)) => result.map_err(Failure::View),
+            Ok(Err(panicked)) => Err(Failure::View(ViewError::Host(format!(
+                "the view's thread ended: {panicked}"
+            )))),
         }
     }
 }
 
-/// Ends the view when the future that waits for it is dropped, which is what a client's leaving amounts to.
+/// Ends the view when the future that waits for it is dropped, as it is when the client leaves.
 struct CancelOnDrop(CancelFlag);
 
 impl Drop for CancelOnDrop {
@@ -130,7 +163,7 @@ impl Drop for CancelOnDrop {
     }
 }
 
-/// Counts one view whichever way its future ends.
+/// Counts one view however its future ends.
 struct Record<'a> {
     metrics: &'a Metrics,
     function: String,
@@ -166,7 +199,7 @@ impl Failure {
             Self::View(ViewError::Limit(_)) => "limit",
             Self::View(ViewError::Host(_)) => "host_failed",
             Self::View(ViewError::Cancelled) => "cancelled",
-            Self::Deadline { .. } => "deadline",
+            Self::View(ViewError::Deadline) | Self::Timeout { .. } | Self::BatchTimeout => "deadline",
             Self::Busy { .. } => "busy",
         }
     }

@@ -1,4 +1,4 @@
-//! JSON-RPC 2.0 as bytes: requests told apart without building a tree of them, answers written.
+//! JSON-RPC 2.0 as bytes: requests are split without building a tree of them, and answers written.
 //!
 //! Nothing here recurses into a request or allocates more than a fixed share of its size, so neither deep nesting nor
 //! eight million array elements cost more than the bytes they came in.
@@ -68,7 +68,7 @@ pub(super) fn message(body: &[u8]) -> Result<Message<'_>, ErrorObjectOwned> {
         .and_then(|entries| reader.end().map(|()| entries));
     match entries.map_err(|e| not_json(&e))? {
         None => Err(invalid(format!("a batch may have at most {BATCH_MAX} entries"))),
-        Some(entries) if entries.is_empty() => Err(invalid("an empty batch asks for nothing")),
+        Some(entries) if entries.is_empty() => Err(invalid("a batch must not be empty")),
         Some(entries) => Ok(Message::Batch(entries)),
     }
 }
@@ -132,6 +132,18 @@ pub(super) fn write_response(out: &mut Vec<u8>, id: Option<&RawValue>, answer: &
     // Texts and numbers into memory.
     #[allow(clippy::expect_used)]
     serde_json::to_writer(out, &response).expect("a response has nothing that cannot be written");
+}
+
+/// Appends the answer to one request up to the hex digits of its result.
+pub(super) fn write_hex_start(out: &mut Vec<u8>) {
+    out.extend_from_slice(br#"{"jsonrpc":"2.0","result":"0x"#);
+}
+
+/// Appends what follows those digits.
+pub(super) fn write_hex_end(out: &mut Vec<u8>, id: Option<&RawValue>) {
+    out.extend_from_slice(br#"","id":"#);
+    out.extend_from_slice(id.map_or("null", RawValue::get).as_bytes());
+    out.push(b'}');
 }
 
 /// -32600 with what is wrong.
