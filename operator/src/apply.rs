@@ -22,7 +22,7 @@ use crate::{
 };
 use error::{Cause, bounded};
 
-/// What bringing the objects in line with the plan took.
+/// What was changed to bring the objects in line with the plan.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Done {
     /// Whether anything was changed.
@@ -34,7 +34,7 @@ pub struct Done {
 /// Brings the objects in line with the plan.
 ///
 /// # Errors
-/// The first call that fails. The pass that follows goes on where this one stopped.
+/// The first call that fails. The next pass continues where this one stopped.
 pub async fn apply(client: &Client, key: &Key, plan: &Plan, observed: &Observed) -> Result<Done, Error> {
     let changes = changes(plan, observed);
     let mut done = Done::default();
@@ -47,7 +47,7 @@ pub async fn apply(client: &Client, key: &Key, plan: &Plan, observed: &Observed)
         let api = api(client, key, child.kind);
         let patched = bounded(api.patch(&child.name, &params, &Patch::Apply(&child.body))).await;
         let patched = patched.map_err(|cause| Error::of_child("apply", child, cause))?;
-        // The server rewrites some values, `1000m` to `1` say. Applying those again changes nothing there.
+        // The server normalises some values, such as `1000m` to `1`. Applying those again changes nothing.
         let before = live.and_then(|live| live["metadata"]["resourceVersion"].as_str());
         if patched.metadata.resource_version.as_deref() != before {
             done.changed = true;
@@ -68,12 +68,12 @@ pub async fn apply(client: &Client, key: &Key, plan: &Plan, observed: &Observed)
     Ok(done)
 }
 
-/// Refuses to apply over an object somebody else made under the planned name. The caches hold what carries our labels
-/// only, so the server is asked; and not by a plain create, since fields of an object made that way could never be
-/// taken out again by applying.
+/// Refuses to overwrite a foreign object of the planned name. The caches hold only objects that carry our labels, so
+/// the API server is queried. A plain create would not do: fields of an object created that way could never be removed
+/// again by applying.
 async fn refuse_foreign(client: &Client, key: &Key, child: &Child) -> Result<(), Error> {
     let error = |cause| Error::of_child("look for", child, cause);
-    // By field, because the right to list is there anyway.
+    // By field, because permission to list is required anyway.
     let params = ListParams::default().fields(&format!("metadata.name={}", child.name));
     let found = bounded(api(client, key, child.kind).list(&params))
         .await
@@ -83,8 +83,8 @@ async fn refuse_foreign(client: &Client, key: &Key, child: &Child) -> Result<(),
         .unwrap_or_default();
     let is_foreign = |object: &DynamicObject| match owner(&object.metadata, key, uid) {
         Owner::This => false,
-        // What `kubectl delete --cascade=orphan` left of an earlier Indexer of this name is taken over.
-        Owner::Nobody => object.labels().get(LABEL_INDEXER) != Some(&key.name),
+        // What `kubectl delete --cascade=orphan` left of an earlier Indexer of this name is adopted.
+        Owner::Unowned => object.labels().get(LABEL_INDEXER) != Some(&key.name),
         Owner::Predecessor | Owner::Another => true,
     };
     if found.items.iter().any(is_foreign) {
@@ -93,7 +93,8 @@ async fn refuse_foreign(client: &Client, key: &Key, child: &Child) -> Result<(),
     Ok(())
 }
 
-/// Deletes a pod so that its `StatefulSet` makes it anew. A pod that is gone already, or is another one by now, is fine.
+/// Deletes a pod so that its `StatefulSet` recreates it. It is not an error if the pod is gone or was recreated
+/// already.
 ///
 /// # Errors
 /// If the call fails in another way.
@@ -116,7 +117,7 @@ pub async fn replace(client: &Client, key: &Key, pod: &ObservedPod) -> Result<()
     })
 }
 
-/// Lets clients of the Service reach a pod, or keeps them away from it. One that is gone is fine.
+/// Adds a pod to the Service for clients, or removes it. It is not an error if the pod is gone.
 ///
 /// # Errors
 /// If the call fails in another way.
@@ -164,7 +165,7 @@ pub async fn status(client: &Client, key: &Key, uid: &str, status: &IndexerStatu
 pub async fn read_status(client: &Client, key: &Key) -> Result<Option<IndexerStatus>, Error> {
     let read = bounded(indexers(client, key).get(&key.name)).await;
     let object = read.map_err(|cause| Error::of_indexer("read", key, cause))?;
-    // A status of an older schema counts as none: it is replaced as a whole.
+    // A status of an older schema counts as missing: it is replaced as a whole.
     Ok(object
         .data
         .get("status")
@@ -172,7 +173,7 @@ pub async fn read_status(client: &Client, key: &Key) -> Result<Option<IndexerSta
         .and_then(|status| serde_json::from_value(status).ok()))
 }
 
-/// The object with this id and no other one of its name.
+/// Only the object with this id, not another one of its name.
 fn only(uid: String) -> DeleteParams {
     DeleteParams::default().preconditions(Preconditions {
         uid: Some(uid),

@@ -1,18 +1,19 @@
-//! (pure) Container resources derived from the memory limits of a spec: the only place where they are.
+//! (pure) Container resources, derived from the memory limits of a spec in this one place.
 
 use std::collections::BTreeMap;
 
 use k8s_openapi::{api::core::v1::ResourceRequirements, apimachinery::pkg::api::resource::Quantity};
 
 const MIB: u64 = 1 << 20;
-/// What a pod needs beside the guest while nothing is unusual: the store's caches and write buffers, blocks in flight.
+/// What a pod normally needs in addition to the guest: the store's caches and write buffers, blocks in flight.
 const WORKING_SET_BYTES: u64 = 512 * MIB;
-/// What it may need at worst beside guest and views: the working set twice, for compactions and a burst of blocks.
+/// What it may need at worst in addition to guest and views: twice the working set, for compactions and bursts of
+/// blocks.
 const HEADROOM_BYTES: u64 = 1024 * MIB;
-/// An idle pod follows a chain with a few milliseconds of work for each block; more is taken where the node has it.
+/// At the tip a pod does a few milliseconds of work per block; it uses more where the node has it.
 const CPU_REQUEST: &str = "100m";
 
-/// The resources of a container whose spec gives none:
+/// The default resources of a container:
 ///
 /// | | request | limit |
 /// |---|---|---|
@@ -32,7 +33,7 @@ pub fn derive(threshold_bytes: u64, limit_bytes: u64, view_limit_bytes: u64) -> 
     }
 }
 
-/// A byte count in the form the API server writes it back in, so that comparing texts compares values.
+/// A byte count in the canonical form of the API server, so that comparing texts compares values.
 fn quantity(bytes: u64) -> Quantity {
     let (unit, suffix) = [(1 << 30, "Gi"), (MIB, "Mi"), (1 << 10, "Ki")]
         .into_iter()

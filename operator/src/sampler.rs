@@ -1,8 +1,9 @@
-//! (I/O) Polls `/status` of every pod, keeps the latest answers, and wakes the reconciler when one brings news.
+//! (I/O) Polls `/status` of every pod, keeps the latest answers, and wakes the reconciler when one has changed
+//! materially.
 //!
-//! The reconciler says whom to ask ([`Sampler::observe`]) and is given the latest answers; what it was given is what
-//! later answers are compared with. It never gets "not asked yet": whoever is new is asked on the spot, so that an
-//! operator that just started does not mistake healthy pods for dead ones.
+//! The reconciler declares which pods to poll ([`Sampler::observe`]) and gets the latest answers; later answers are
+//! compared with those. A pod that is new is polled on the spot, so that an operator that has just started does not
+//! mistake healthy pods for dead ones.
 
 use std::{
     collections::HashMap,
@@ -31,11 +32,11 @@ use crate::{
 const UNSETTLED_INTERVAL: Duration = Duration::from_secs(2);
 /// Between two samples of a pod that sits at the tip. A third of the 15 s in which a crossing must be shown.
 const SETTLED_INTERVAL: Duration = Duration::from_secs(5);
-/// How often the list of pods is looked through.
+/// How often the list of pods is checked for due ones.
 const TICK: Duration = Duration::from_millis(500);
-/// Requests in flight. Sixteen pods that time out together delay the others by one timeout.
+/// Concurrent requests. Sixteen pods that time out together delay the others by one timeout.
 const CONCURRENCY: usize = 16;
-/// One failed request of a pod that answered before is no fact yet: a busy node loses one now and then.
+/// A single failed request to a pod that answered before is ignored: a busy node drops one now and then.
 const FAILURES_UNTIL_SILENT: u32 = 2;
 
 /// See the module.
@@ -63,7 +64,7 @@ struct Polled {
 }
 
 impl Sampler {
-    /// A sampler that sends the key of an Indexer to `wake` when there is news of one of its pods.
+    /// A sampler that sends the key of an Indexer to `wake` when one of its pods has changed materially.
     #[must_use]
     pub fn new(pods: PodClient, wake: mpsc::Sender<Key>, metrics: Metrics) -> Self {
         Self {
@@ -87,11 +88,12 @@ impl Sampler {
         }
     }
 
-    /// From now on asks these targets, and no others, for this Indexer, and returns the latest answers. Targets that
-    /// were not asked before are asked first, which takes up to the timeout of a request.
+    /// From now on polls exactly these targets for this Indexer, and returns the latest answers. New targets are polled
+    /// first, which takes up to the timeout of a request. A pod that is behind by at most `max_behind` blocks counts as
+    /// caught up.
     pub async fn observe(&self, key: &Key, targets: &[Target], max_behind: u32) -> HashMap<Target, Sample> {
-        let new = self.not_asked_yet(key, targets);
-        let asked: HashMap<Target, Sample> = stream::iter(new)
+        let new = self.not_polled_yet(key, targets);
+        let polled: HashMap<Target, Sample> = stream::iter(new)
             .map(|target| async move {
                 let sample = self.ask(&target).await.unwrap_or_else(Sample::Silent);
                 (target, sample)
@@ -112,7 +114,7 @@ impl Sampler {
             group.max_behind = max_behind;
             group.pods.retain(|target, _| targets.contains(target));
             group.pods.extend(
-                asked
+                polled
                     .into_iter()
                     .map(|(target, sample)| (target, Polled::new(sample, now))),
             );
@@ -128,14 +130,14 @@ impl Sampler {
             .unwrap_or_default()
     }
 
-    /// Drops what is known of an Indexer that is gone.
+    /// Forgets an Indexer that is gone.
     pub fn forget(&self, key: &Key) {
         let mut groups = self.groups();
         groups.remove(key);
         self.count(&groups);
     }
 
-    /// Adds to the metric what the pods of this scope have become more, or fewer: all scopes share it.
+    /// Adds the change in the number of this scope's pods to the metric, which all scopes share.
     fn count(&self, groups: &HashMap<Key, Group>) {
         let pods = groups.values().map(|group| group.pods.len()).sum();
         // Called with the lock on the groups held, so no count is lost between two.
@@ -143,7 +145,7 @@ impl Sampler {
         self.metrics.sampled_pods_changed(before, pods);
     }
 
-    fn not_asked_yet(&self, key: &Key, targets: &[Target]) -> Vec<Target> {
+    fn not_polled_yet(&self, key: &Key, targets: &[Target]) -> Vec<Target> {
         let groups = self.groups();
         let group = groups.get(key);
         targets
@@ -164,22 +166,22 @@ impl Sampler {
     }
 
     async fn poll(&self, key: Key, target: Target) {
-        let asked = self.ask(&target).await;
-        if self.note(&key, &target, asked, Instant::now()) {
-            // A full channel means that the reconciler is behind; the next sample tries again.
+        let answer = self.ask(&target).await;
+        if self.note(&key, &target, answer, Instant::now()) {
+            // A full channel means that the reconciler is behind; the next sample wakes it again.
             let _ = self.wake.try_send(key);
         }
     }
 
-    /// Keeps an answer. Returns whether it is time for a pass.
-    fn note(&self, key: &Key, target: &Target, asked: Result<Sample, String>, now: Instant) -> bool {
+    /// Stores an answer. Returns whether a pass is due.
+    fn note(&self, key: &Key, target: &Target, answer: Result<Sample, String>, now: Instant) -> bool {
         let mut groups = self.groups();
         let Some(group) = groups.get_mut(key) else { return false };
         let Some(polled) = group.pods.get_mut(target) else {
             return false;
         };
-        polled.note(asked, now);
-        // One Indexer is shown as a whole, so its pods share the interval.
+        polled.note(answer, now);
+        // The status covers the Indexer as a whole, so its pods share the interval.
         let news = group
             .pods
             .values()
@@ -196,7 +198,7 @@ impl Sampler {
     }
 
     fn groups(&self) -> MutexGuard<'_, HashMap<Key, Group>> {
-        // Nothing below the lock can leave the map half changed.
+        // No code under the lock can leave the map half changed.
         self.groups.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -216,8 +218,8 @@ impl Polled {
         }
     }
 
-    fn note(&mut self, asked: Result<Sample, String>, now: Instant) {
-        match asked {
+    fn note(&mut self, answer: Result<Sample, String>, now: Instant) {
+        match answer {
             Ok(sample) => (self.latest, self.failures) = (sample, 0),
             Err(why) => {
                 self.failures = self.failures.saturating_add(1);
@@ -287,7 +289,7 @@ mod tests {
         assert!(sampler.note(&key, &target("one-0"), Ok(answer(101)), at(30)));
         assert!(
             !sampler.note(&key, &target("another"), Ok(answer(9)), at(60)),
-            "nobody asked for this pod"
+            "this pod is not polled"
         );
     }
 

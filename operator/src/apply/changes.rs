@@ -10,7 +10,7 @@ use crate::{
     plan::{Child, Plan},
 };
 
-/// What must be done to get from what there is to the plan.
+/// The changes that lead from the existing objects to the plan.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Changes<'a> {
     /// Objects to apply, in order.
@@ -19,7 +19,7 @@ pub struct Changes<'a> {
     pub prune: Vec<(ChildKind, String, String)>,
 }
 
-/// Compares the plan with what there is.
+/// Compares the plan with the existing objects.
 #[must_use]
 pub fn changes<'a>(plan: &'a Plan, observed: &Observed) -> Changes<'a> {
     let live = |child: &Child| observed.children.get(&(child.kind, child.name.clone()));
@@ -40,7 +40,7 @@ pub fn changes<'a>(plan: &'a Plan, observed: &Observed) -> Changes<'a> {
 }
 
 /// Whether an object has every planned field with the planned value. The API server adds fields of its own; the
-/// annotation with the hash of the plan tells of fields that are no longer planned.
+/// annotation with the hash of the plan reveals fields that are no longer planned.
 fn covers(live: &Value, planned: &Value) -> bool {
     match (live, planned) {
         (Value::Object(live), Value::Object(planned)) => planned

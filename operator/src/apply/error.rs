@@ -26,24 +26,24 @@ pub(super) enum Cause {
     Call(Box<kube::Error>),
     #[error("no answer within {} s", CALL_TIMEOUT.as_secs())]
     Timeout,
-    #[error("it exists and is not this Indexer's")]
+    #[error("it exists but does not belong to this Indexer")]
     Foreign,
 }
 
-/// What a failed pass waits for.
+/// When a failed call should be retried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
-    /// The server or the way to it may be well again soon.
+    /// Soon: the server, or the connection to it, may have recovered by then.
     RetryLater,
-    /// The same request would be refused again: the resource, or what is in its way, must change first.
+    /// After a change: the same request would be refused again.
     AwaitChange,
-    /// The object to be written is gone, so there is nothing left to do.
+    /// Never: the object is gone, so there is nothing left to do.
     Gone,
 }
 
 impl Error {
-    /// What to do about it. A 403 is tried again: an API server that just started has not read its roles yet, and a
-    /// missing right may be granted later.
+    /// When to retry. A 403 is retried: an API server that has just started has not read its roles yet, and a missing
+    /// permission may be granted later.
     #[must_use]
     pub fn class(&self) -> Class {
         match &self.cause {
@@ -70,7 +70,7 @@ impl Error {
     #[must_use]
     pub fn explanation(&self) -> String {
         match &self.cause {
-            Cause::Foreign => format!("{} exists and is not this Indexer's", self.object),
+            Cause::Foreign => format!("{} exists but does not belong to this Indexer", self.object),
             Cause::Call(error) => match error.as_ref() {
                 kube::Error::Api(status) => format!("{self}: {}", status.message),
                 other => format!("{self}: {other}"),

@@ -12,7 +12,7 @@ use crate::{
     record::Record,
 };
 
-/// All that is known of one Indexer's objects at one moment.
+/// Everything known about one Indexer's objects at one moment.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Observed {
     /// Objects it owns, by kind and name, as the API server has them.
@@ -23,7 +23,7 @@ pub struct Observed {
     pub stateful_sets: Vec<StatefulSet>,
     /// Its pods, by name.
     pub pods: Vec<ObservedPod>,
-    /// What its Service for clients says; none if there is none.
+    /// The revisions named by its Service for clients; none if there is no Service.
     pub served: Option<Served>,
     /// Every revision that has a stateful set, and its record if it can be read.
     pub records: BTreeMap<Revision, Option<Record>>,

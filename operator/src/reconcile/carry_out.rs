@@ -1,4 +1,4 @@
-//! (I/O) Carrying out a decision: objects, labels of pods, replacements, requests to refresh.
+//! (I/O) Carrying out a decision: objects, labels of pods, replacements, refresh requests.
 
 use crds::IndexerStatus;
 
@@ -36,7 +36,7 @@ pub(super) async fn carry_out(
     }
     for (pod, serves) in misplaced(observed) {
         apply::let_serve(&context.client, key, pod, serves).await?; // [I/O]
-        tracing::warn!(indexer = %key, pod = pod.name, serves, "moved a pod in or out of the Service by its digest");
+        tracing::warn!(indexer = %key, pod = pod.name, serves, "added a pod to the Service or removed it, by its digest");
         done.changed = true;
     }
     if let Some(pod) = next_replacement(valid, decision, observed) {
@@ -47,14 +47,14 @@ pub(super) async fn carry_out(
     if let Some(request) = refresh::pending(valid, last_status) {
         for target in refresh::targets(&decision.serving, observed, request) {
             if let Err(why) = context.pods.request_refresh(target, request).await {
-                tracing::warn!(indexer = %key, pod = target.pod, why, "could not ask for a refresh; will ask again");
+                tracing::warn!(indexer = %key, pod = target.pod, why, "could not request a refresh; retrying");
             }
         }
     }
     Ok(done)
 }
 
-/// Pods that are in the Service and must not be, or the other way round. Where digests cannot be compared, nothing moves.
+/// Pods that are in the Service but must not be, or vice versa. Where digests cannot be compared, nothing is changed.
 fn misplaced(observed: &Observed) -> Vec<(&ObservedPod, bool)> {
     let serves = |pod: &ObservedPod| match observed.consistency.get(&pod.revision)? {
         Consistency::Equal => Some(true),

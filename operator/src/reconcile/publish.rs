@@ -12,7 +12,7 @@ use crate::{
     transitions::transitions,
 };
 
-/// Writes the status if it differs in substance, and tells of conditions that turned.
+/// Writes the status if it differs in substance, and publishes events about conditions that changed.
 pub(super) async fn write_status(
     watched: &Watched,
     last: Option<&IndexerStatus>,
@@ -24,7 +24,7 @@ pub(super) async fn write_status(
         return Ok(());
     }
     let uid = watched.uid().unwrap_or_default();
-    // What this process wrote, not what somebody made of it: a turn that was reported is not reported again.
+    // Compared with what this process wrote, not with what somebody changed: no event is published twice.
     let reported = context.history.written(key, &uid).or_else(|| last.cloned());
     context.history.note_writing(key, next.clone());
     let written = apply::status(&context.client, key, &uid, next).await;
@@ -33,13 +33,13 @@ pub(super) async fn write_status(
     context.history.note_written(key, &uid, version, next.clone());
     let regarding: ObjectReference = watched.object_ref(&());
     for event in transitions(reported.as_ref(), next) {
-        // The condition is the truth; an event is a courtesy, so a lost one fails nothing.
+        // The condition is authoritative and an event only a courtesy, so losing one is not an error.
         match tokio::time::timeout(CALL_TIMEOUT, context.recorder.publish(&event, &regarding)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
                 tracing::warn!(indexer = %key, reason = event.reason, %error, "could not publish an event");
             }
-            Err(_) => tracing::warn!(indexer = %key, reason = event.reason, "no answer to an event"),
+            Err(_) => tracing::warn!(indexer = %key, reason = event.reason, "publishing an event timed out"),
         }
     }
     Ok(())
