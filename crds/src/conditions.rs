@@ -1,8 +1,8 @@
-//! Condition types and reasons. Both are public API: tools match on them, so they are constants and never computed text.
+//! Condition types and reasons. Both are public API that tools match on, so they are constants, never computed text.
 
-/// Types that are present from the first pass on and never leave.
+/// Types, all of which are present from the first pass on.
 pub mod types {
-    /// All that the resource promises holds: pods follow the chain with a verified module.
+    /// Everything the spec asks for holds: all pods follow the chain with a verified module.
     pub const READY: &str = "Ready";
     /// At least one pod answers queries through the Service.
     pub const AVAILABLE: &str = "Available";
@@ -12,20 +12,20 @@ pub mod types {
     pub const MODULE_VERIFIED: &str = "ModuleVerified";
     /// The chain source answers, for the right network, and has the blocks needed.
     pub const CHAIN_SOURCE_READY: &str = "ChainSourceReady";
-    /// A guest ended a block at or above the threshold lately.
+    /// A guest's memory recently was at or above the threshold at the end of a block.
     pub const MEMORY_PRESSURE: &str = "MemoryPressure";
-    /// Something moves and no human is needed (kstatus).
+    /// A change is in progress; no action needed (kstatus).
     pub const RECONCILING: &str = "Reconciling";
-    /// Nothing will move until a human acts (kstatus). Never true together with [`RECONCILING`].
+    /// No progress until somebody intervenes (kstatus). Never true together with [`RECONCILING`].
     pub const STALLED: &str = "Stalled";
-    /// Pods are gone because the spec says so.
+    /// There are no pods because the spec suspends the index.
     pub const SUSPENDED: &str = "Suspended";
     /// Pods of one revision have equal digests at equal heights.
     pub const CONSISTENT: &str = "Consistent";
-    /// Another identity than the serving one is declared and clients are not moved to it yet.
+    /// The declared identity is not the serving one, and clients have not been moved to it yet.
     pub const ROLLOUT_IN_PROGRESS: &str = "RolloutInProgress";
 
-    /// All of them, in the order in which they are listed in a status.
+    /// All of them, in the order in which a status lists them.
     pub const ALL: [&str; 11] = [
         READY,
         AVAILABLE,
@@ -55,17 +55,17 @@ pub mod events {
 
 /// Reasons, by what they say.
 pub mod reasons {
-    /// The condition is as one would wish and there is nothing to explain.
+    /// The condition is as desired; there is nothing to explain.
     pub const AS_EXPECTED: &str = "AsExpected";
     /// The spec cannot be turned into pods; the message lists every problem.
     pub const INVALID_SPEC: &str = "InvalidSpec";
-    /// `module.path` names a file of somebody's own machine, which no pod has.
+    /// `module.path` names a local file, which is not available to pods.
     pub const MODULE_PATH_NOT_FOR_PODS: &str = "ModulePathNotForPods";
-    /// `chain.source.blockFiles` names a folder of somebody's own machine, which no pod has.
+    /// `chain.source.blockFiles` names a local folder, which is not available to pods.
     pub const BLOCK_FILES_NOT_FOR_PODS: &str = "BlockFilesNotForPods";
     /// No pod has reported yet.
     pub const NO_REPORT: &str = "NoReport";
-    /// A pod gave a reason that this operator does not know: it is of a newer version.
+    /// A pod reported a reason unknown to this operator; it may run a newer version.
     pub const UNRECOGNIZED: &str = "UnrecognizedReason";
     /// A pod exists but does not answer.
     pub const UNREACHABLE: &str = "PodUnreachable";
@@ -79,21 +79,21 @@ pub mod reasons {
     pub const HALTED: &str = "Halted";
     /// The chain reorganised deeper than `maxReorgDepth`.
     pub const REORG_TOO_DEEP: &str = "ReorgTooDeep";
-    /// A pod's machine cannot run the guest just now, for want of memory. It tries again by itself.
+    /// A pod's machine currently cannot run the guest, for lack of memory. The pod retries by itself.
     pub const HOST_FAULT: &str = "HostFault";
-    /// An audit found that the guest lets something pass from block to block; indexing stopped below that block.
+    /// An audit found that the guest carries state from block to block; indexing stopped below that block.
     pub const NONDETERMINISM: &str = "Nondeterminism";
     /// `spec.suspend` is true.
     pub const SUSPENDED: &str = "Suspended";
-    /// `spec.replicas` is 0: no pods are wanted.
+    /// `spec.replicas` is 0.
     pub const SCALED_TO_ZERO: &str = "ScaledToZero";
     /// `spec.suspend` is false.
     pub const NOT_SUSPENDED: &str = "NotSuspended";
     /// The guest's memory reached the threshold.
     pub const ABOVE_THRESHOLD: &str = "AboveThreshold";
-    /// The guest's memory stays below the threshold.
+    /// The guest's memory is below the threshold.
     pub const BELOW_THRESHOLD: &str = "BelowThreshold";
-    /// An API call of the operator was refused; the message has the server's words.
+    /// An API call of the operator was refused; the message contains the server's explanation.
     pub const APPLY_FAILED: &str = "ApplyFailed";
     /// The serving revision is the declared one.
     pub const NO_ROLLOUT: &str = "NoRollout";
@@ -101,18 +101,18 @@ pub mod reasons {
     pub const SOAKING: &str = "Soaking";
     /// Clients are being moved.
     pub const SWITCHING: &str = "Switching";
-    /// Clients are not moved for a reason that the message gives, though the candidate may be well.
+    /// Clients are not moved although the candidate may be healthy; the message explains why.
     pub const BLOCKED: &str = "Blocked";
-    /// The candidate cannot become what is declared; the message has its revision and its words.
+    /// The candidate cannot become what is declared; the message contains its revision and the error.
     pub const CANDIDATE_FAILED: &str = "CandidateFailed";
-    /// The data cannot be continued with what is declared; the message says why and what to do.
+    /// The existing data cannot be continued by the declared module; the message says why and what to do.
     pub const IN_PLACE_REFUSED: &str = "InPlaceRefused";
-    /// The candidate cannot be begun with the serving revision's data; the message says why and what to do.
+    /// The candidate cannot start from the serving revision's data; the message says why and what to do.
     pub const SEED_REFUSED: &str = "SeedRefused";
-    /// Pods of one revision have different digests at one height; the message names it and them.
+    /// Pods of one revision have different digests at one height; the message names the height and the pods.
     pub const DIGESTS_DIFFER: &str = "DigestsDiffer";
-    /// Less than two pods report, so there is nothing to compare.
+    /// Fewer than two pods report, so there is nothing to compare.
     pub const NOT_COMPARED: &str = "NotCompared";
-    /// A pod cannot be scheduled or its containers cannot start; the message has Kubernetes' words.
+    /// A pod cannot be scheduled, or its containers cannot start; the message contains Kubernetes' explanation.
     pub const POD_NOT_RUNNING: &str = "PodNotRunning";
 }

@@ -1,6 +1,6 @@
-//! Defaults that stand once for Rust and for the schema.
+//! Defaults, stated once for both Rust and the schema.
 
-/// Defaults are given field by field, since the derived schema shows each of them to the API server.
+/// Defaults are declared field by field, because the derived schema contains each of them.
 macro_rules! defaults {
     ($owner:ident { $($name:ident, $field:ident: $type:ty = $value:expr;)* }) => {
         impl $owner {

@@ -1,4 +1,4 @@
-//! What makes two indexes the same index.
+//! The identity of an index: what two indexes must share to have the same content.
 
 use std::fmt;
 
@@ -8,12 +8,12 @@ use sha2::{Digest, Sha256};
 
 use crate::network::Network;
 
-/// Version of the layout the indexer writes to disk. A new one is a new revision: the old store is not read by it.
+/// Version of the on-disk layout. A new version is a new revision: it does not read older stores.
 pub const STORE_FORMAT: u32 = 1;
 
-/// Everything the content of an index depends on, besides the chain itself.
+/// Everything the content of an index depends on, apart from the chain itself.
 ///
-/// The memory limit belongs to it because a guest can observe a refused `memory.grow` and act on it.
+/// The memory limit is part of it because a guest can observe a refused `memory.grow` and act on it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Identity {

@@ -1,4 +1,4 @@
-//! The `Indexer` kind, and the two documents operator and pods exchange.
+//! The `Indexer` kind, and the two documents that operator and pods exchange.
 //!
 //! ```text
 //!   Indexer (YAML) ── spec ──► operator ── pod::Config ──► indexer

@@ -1,6 +1,7 @@
-//! What operator and pods say to each other: [`Config`] down, [`Status`] up. Nothing else passes between them.
+//! The protocol between operator and pods: [`Config`] goes down, [`Status`] comes up. Nothing else is exchanged.
 //!
-//! The two may be of different versions, so fields that are not known are skipped, and what a report lacks is unknown.
+//! The two sides may run different versions, so unknown fields are ignored, and a field missing from a report is
+//! unknown.
 
 pub mod bounds;
 mod config;

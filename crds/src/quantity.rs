@@ -1,4 +1,4 @@
-//! Byte counts and time spans as people write them in YAML.
+//! Byte counts and time spans, as written in YAML.
 
 use std::{fmt, time::Duration};
 

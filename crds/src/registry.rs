@@ -1,4 +1,4 @@
-//! A container registry by its address, as images name it.
+//! The address of a container registry, as it appears in image names.
 
 use std::str::FromStr;
 

@@ -1,12 +1,13 @@
-//! From a spec, whose values are texts, to checked values. The operator and a local run both start here.
+//! Conversion of a spec, whose values are text, to checked values; used by the operator and by local runs.
 
 use std::{fmt, time::Duration};
 
 use crate::{
     identity::{Identity, STORE_FORMAT},
     pod::{VIEWS_TIMEOUT_MS_MAX, Views},
-    quantity::ParseError,
-    spec::{IndexerSpec, ModuleSpec, SourceSpec},
+    quantity::{ByteSize, ParseError, TimeSpan},
+    rollout::RolloutSpec,
+    spec::{IndexerSpec, ModuleSpec, SourceSpec, ViewsSpec},
 };
 
 /// The values of a spec, parsed and checked against each other.
@@ -29,9 +30,9 @@ pub struct Resolved {
 pub struct Timing {
     /// How long a candidate must have been healthy.
     pub soak: Duration,
-    /// How long a candidate may index no block.
+    /// How long a candidate may leave blocks unindexed.
     pub progress_deadline: Duration,
-    /// How long the revision before stays.
+    /// How long the previous revision is kept.
     pub keep_previous: Duration,
 }
 
@@ -57,45 +58,12 @@ impl fmt::Display for Problem {
 /// Every problem at once, in the order of the fields.
 pub fn resolve(spec: &IndexerSpec) -> Result<Resolved, Vec<Problem>> {
     let mut problems = Vec::new();
-    let mut value = |field, parsed: Result<u64, ParseError>| {
-        parsed.unwrap_or_else(|e| {
-            problems.push(Problem {
-                field,
-                message: e.to_string(),
-            });
-            0
-        })
-    };
-    let threshold_bytes = value("memory.threshold", spec.memory.threshold.bytes());
-    let memory_limit_bytes = value("memory.limit", spec.memory.limit.bytes());
-    let storage_bytes = value("storage.size", spec.storage.size.bytes());
-    let views = Views {
-        max_concurrent: spec.views.max_concurrent,
-        timeout_ms: value(
-            "views.timeout",
-            spec.views
-                .timeout
-                .duration()
-                .map(|d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX)),
-        ),
-        memory_limit_bytes: value("views.memoryLimit", spec.views.memory_limit.bytes()),
-        max_request_bytes: value("views.maxRequestBytes", spec.views.max_request_bytes.bytes()),
-        max_response_bytes: value("views.maxResponseBytes", spec.views.max_response_bytes.bytes()),
-    };
-    let mut span = |field, parsed: Result<Duration, ParseError>| {
-        parsed.unwrap_or_else(|e| {
-            problems.push(Problem {
-                field,
-                message: e.to_string(),
-            });
-            Duration::ZERO
-        })
-    };
-    let timing = Timing {
-        soak: span("rollout.soak", spec.rollout.soak.duration()),
-        progress_deadline: span("rollout.progressDeadline", spec.rollout.progress_deadline.duration()),
-        keep_previous: span("rollout.keepPrevious", spec.rollout.keep_previous.duration()),
-    };
+    let mut bytes = |field, size: &ByteSize| checked(field, size.bytes(), &mut problems);
+    let threshold_bytes = bytes("memory.threshold", &spec.memory.threshold);
+    let memory_limit_bytes = bytes("memory.limit", &spec.memory.limit);
+    let storage_bytes = bytes("storage.size", &spec.storage.size);
+    let views = views(&spec.views, &mut problems);
+    let timing = timing(&spec.rollout, &mut problems);
     if problems.is_empty() && threshold_bytes > memory_limit_bytes {
         problems.push(Problem {
             field: "memory.threshold",
@@ -133,6 +101,38 @@ pub fn resolve(spec: &IndexerSpec) -> Result<Resolved, Vec<Problem>> {
         storage_bytes,
         timing,
     })
+}
+
+/// A parsed value; of one that cannot be parsed, the default, and a problem.
+fn checked<T: Default>(field: &'static str, parsed: Result<T, ParseError>, problems: &mut Vec<Problem>) -> T {
+    parsed.unwrap_or_else(|error| {
+        problems.push(Problem {
+            field,
+            message: error.to_string(),
+        });
+        T::default()
+    })
+}
+
+fn views(spec: &ViewsSpec, problems: &mut Vec<Problem>) -> Views {
+    let timeout = checked("views.timeout", spec.timeout.duration(), problems);
+    let mut bytes = |field, size: &ByteSize| checked(field, size.bytes(), problems);
+    Views {
+        max_concurrent: spec.max_concurrent,
+        timeout_ms: u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX),
+        memory_limit_bytes: bytes("views.memoryLimit", &spec.memory_limit),
+        max_request_bytes: bytes("views.maxRequestBytes", &spec.max_request_bytes),
+        max_response_bytes: bytes("views.maxResponseBytes", &spec.max_response_bytes),
+    }
+}
+
+fn timing(spec: &RolloutSpec, problems: &mut Vec<Problem>) -> Timing {
+    let mut span = |field, span: &TimeSpan| checked(field, span.duration(), problems);
+    Timing {
+        soak: span("rollout.soak", &spec.soak),
+        progress_deadline: span("rollout.progressDeadline", &spec.progress_deadline),
+        keep_previous: span("rollout.keepPrevious", &spec.keep_previous),
+    }
 }
 
 fn module_problems(module: &ModuleSpec) -> Vec<Problem> {

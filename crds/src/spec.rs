@@ -1,7 +1,7 @@
-//! The spec half of the resource. Its rules are part of the schema, so that the API server refuses what cannot work.
+//! The spec of the resource. Its rules are part of the schema, so the API server rejects specs that cannot work.
 //!
-//! Fields that are not known are skipped when reading: an operator must be able to read what a newer definition allows.
-//! Whoever reads what people write by hand checks it against the schema first, see [`crate::unknown_fields`].
+//! Unknown fields are ignored on reading, because an operator must be able to read what a newer definition allows.
+//! Manifests written by hand are checked against the schema first, see [`crate::unknown_fields`].
 
 use k8s_openapi::api::core::v1::ResourceRequirements;
 use kube::{CustomResource, KubeSchema};
@@ -69,9 +69,9 @@ use crate::{rollout::RolloutSpec, status::IndexerStatus};
 pub struct IndexerSpec {
     /// The guest's code.
     pub module: ModuleSpec,
-    /// The chain it is fed.
+    /// The chain to index.
     pub chain: ChainSpec,
-    /// How much memory the guest may take, and what happens as it grows.
+    /// How much memory the guest may use, and what happens as it grows.
     #[serde(default)]
     pub memory: MemorySpec,
     /// What happens after a failed block.
@@ -82,7 +82,7 @@ pub struct IndexerSpec {
         .message("storage.size and storage.storageClassName cannot change: create another Indexer and move the clients"))]
     #[serde(default)]
     pub storage: StorageSpec,
-    /// How another identity, above all another module, takes over.
+    /// How a new identity, typically a new module, takes over.
     #[serde(default)]
     pub rollout: RolloutSpec,
     /// Pods that build and serve the same index, each with a volume of its own.
@@ -92,14 +92,14 @@ pub struct IndexerSpec {
     /// Bounds on queries.
     #[serde(default)]
     pub views: ViewsSpec,
-    /// True: the pods are gone, their data is kept.
+    /// True: the pods are removed and their data is kept.
     #[serde(default)]
     pub suspend: bool,
-    /// The indexer image; the default is the one of the operator's own version.
+    /// The indexer image; defaults to the one that matches the operator's version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 512))]
     pub image: Option<String>,
-    /// Resources of the indexer container. The default is derived from `memory` and `views`, and shown in the status.
+    /// Resources of the indexer container. The default is derived from `memory` and `views` and shown in the status.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<ResourceRequirements>,
 }
@@ -108,7 +108,7 @@ pub struct IndexerSpec {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct RetrySpec {
-    /// How often a block the guest failed is run again, each time in a fresh instance, before the index halts.
+    /// How many times a block that the guest failed is retried, each time in a fresh instance, before the index halts.
     #[schemars(range(max = 10))]
     pub attempts: u32,
 }

@@ -1,4 +1,4 @@
-//! The status half of the resource: what was observed, never what is wished.
+//! The status of the resource: what was observed, never what is desired.
 
 use k8s_openapi::{api::core::v1::ResourceRequirements, apimachinery::pkg::apis::meta::v1::Condition};
 use kube::KubeSchema;
@@ -14,11 +14,11 @@ pub use revision::{
     ActiveRevision, CandidateRevision, Comparison, LINEAGE_STEPS_MAX, LineageStep, PreviousRevision, ViewDifference,
 };
 
-/// What the operator last saw. Written only when it differs in substance.
+/// What the operator observed last. Written only when it changes in substance.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct IndexerStatus {
-    /// The generation of the spec this status speaks of; -1 before the operator has looked.
+    /// The generation of the spec that this status describes; -1 before the operator has seen the resource.
     #[serde(default)]
     pub observed_generation: i64,
     /// The revision that serves.
@@ -27,13 +27,13 @@ pub struct IndexerStatus {
     /// The declared revision while another one serves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub candidate: Option<CandidateRevision>,
-    /// The revision that served before, while its pods are kept for a way back.
+    /// The previous revision, while its pods are kept for a rollback.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<PreviousRevision>,
     /// The last comparison of views between two revisions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comparison: Option<Comparison>,
-    /// Memory of the pods, the highest where several report.
+    /// Memory of the pod whose guest used most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory: Option<MemoryStatus>,
     /// One row for each pod, those of the serving revision first; at most 48, as many as three revisions have.
@@ -47,19 +47,19 @@ pub struct IndexerStatus {
     /// Where clients reach the index inside the cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<String>,
-    /// Resources the pods were given: those of the spec, or those derived from the memory limits.
+    /// Resources of the pods: those of the spec, or those derived from the memory limits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<ResourceRequirements>,
-    /// Pods that exist.
+    /// The number of pods.
     #[serde(default)]
     pub replicas: i32,
-    /// Pods that are ready.
+    /// The number of ready pods.
     #[serde(default)]
     pub ready_replicas: i32,
     /// Label selector of the pods, for the scale subresource.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub selector: Option<String>,
-    /// The last value of the annotation `shrewd.dev/refresh-requested-at` that every pod has acted on.
+    /// The last value of the annotation `shrewd.dev/refresh-requested-at` that every pod has carried out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handled_refresh_at: Option<String>,
 }

@@ -1,12 +1,12 @@
-//! Which fields of a document the definition does not have. The API server refuses or drops them by itself; a file of
-//! one's own machine never meets it.
+//! Detection of unknown fields in manifests. The API server rejects or drops them by itself, but a local manifest never
+//! reaches it.
 
 use serde_json::Value;
 
 use crate::definition::crd;
 
-/// The paths of all fields of an Indexer, below its top and its spec, that its schema does not name: most often a slip
-/// of the pen, whose setting would silently not apply.
+/// The paths of all fields of an Indexer, at its top and in its spec, that its schema does not have: usually a typo,
+/// whose setting would silently not apply.
 #[must_use]
 pub fn unknown_fields(document: &Value) -> Vec<String> {
     const TOP: [&str; 5] = ["apiVersion", "kind", "metadata", "spec", "status"];

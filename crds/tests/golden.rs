@@ -1,4 +1,4 @@
-//! The generated resource definition is what is committed and shipped. To accept a change: `make golden`.
+//! The committed and shipped resource definition is the generated one. To accept a change: `make golden`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)] // helpers of tests fail like tests
 
 use std::path::Path;

@@ -1,5 +1,4 @@
-//! Every rule of the schema accepts what it should and refuses what it should, judged by a CEL interpreter, without a
-//! cluster.
+//! Every rule of the schema accepts and rejects what it should, evaluated by a CEL interpreter, without a cluster.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)] // helpers of tests fail like tests
 
 use crds::{Indexer, IndexerSpec};

@@ -9,12 +9,12 @@ use axum::{Router, extract::State, http::StatusCode, routing::get};
 
 use crate::metrics::Metrics;
 
-/// How many scopes have not filled their caches yet; clones share it.
+/// The number of scopes whose caches are not filled yet; shared by its clones.
 #[derive(Clone, Debug)]
 pub struct Readiness(Arc<AtomicUsize>);
 
 impl Readiness {
-    /// Ready once [`Self::scope_ready`] was called so many times.
+    /// Ready once [`Self::scope_ready`] has been called this many times.
     #[must_use]
     pub fn new(scopes: usize) -> Self {
         Self(Arc::new(AtomicUsize::new(scopes)))
@@ -30,8 +30,8 @@ impl Readiness {
     }
 }
 
-/// The endpoints. `/livez` says that the process turns and asks nobody: an API server that is away is no reason to
-/// restart the operator.
+/// The endpoints. `/livez` depends on nothing but the process itself: an unreachable API server is no reason to restart
+/// the operator.
 pub fn router(metrics: Metrics, readiness: Readiness) -> Router {
     Router::new()
         .route("/livez", get(|| async { "ok\n" }))

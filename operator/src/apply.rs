@@ -27,7 +27,7 @@ use crate::{
 };
 use error::{Cause, bounded};
 
-/// What bringing the objects in line with the plan took.
+/// What was changed to bring the objects in line with the plan.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Done {
     /// Whether anything was changed.
@@ -88,12 +88,12 @@ pub async fn apply(client: &Client, key: &Key, changes: &Changes<'_>, observed: 
     Ok(done)
 }
 
-/// Refuses to apply over an object somebody else made under the planned name. The caches hold what carries our labels
-/// only, so the server is asked; and not by a plain create, since fields of an object made that way could never be
-/// taken out again by applying.
+/// Refuses to overwrite a foreign object of the planned name. The caches hold only objects that carry our labels, so
+/// the API server is queried. A plain create would not do: fields of an object created that way could never be removed
+/// again by applying.
 async fn refuse_foreign(client: &Client, key: &Key, child: &Child) -> Result<(), Error> {
     let error = |cause| Error::of_child("look for", child, cause);
-    // By field, because the right to list is there anyway.
+    // By field, because permission to list is required anyway.
     let params = ListParams::default().fields(&format!("metadata.name={}", child.name));
     let found = bounded(api(client, key, child.kind).list(&params))
         .await
@@ -103,8 +103,8 @@ async fn refuse_foreign(client: &Client, key: &Key, child: &Child) -> Result<(),
         .unwrap_or_default();
     let is_foreign = |object: &DynamicObject| match owner(&object.metadata, key, uid) {
         Owner::This => false,
-        // What `kubectl delete --cascade=orphan` left of an earlier Indexer of this name is taken over.
-        Owner::Nobody => object.labels().get(LABEL_INDEXER) != Some(&key.name),
+        // What `kubectl delete --cascade=orphan` left of an earlier Indexer of this name is adopted.
+        Owner::Unowned => object.labels().get(LABEL_INDEXER) != Some(&key.name),
         Owner::Predecessor | Owner::Another => true,
     };
     if found.items.iter().any(is_foreign) {
@@ -138,7 +138,7 @@ pub async fn status(client: &Client, key: &Key, uid: &str, status: &IndexerStatu
 pub async fn read_status(client: &Client, key: &Key) -> Result<Option<IndexerStatus>, Error> {
     let read = bounded(indexers(client, key).get(&key.name)).await;
     let object = read.map_err(|cause| Error::of_indexer("read", key, cause))?;
-    // A status of an older schema counts as none: it is replaced as a whole.
+    // A status of an older schema counts as missing: it is replaced as a whole.
     Ok(object
         .data
         .get("status")

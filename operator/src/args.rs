@@ -1,4 +1,4 @@
-//! The command line, turned into ready values once.
+//! The command line, parsed into ready-to-use values.
 
 use std::net::SocketAddr;
 
@@ -28,14 +28,14 @@ pub enum Command {
 /// How to run.
 #[derive(Clone, Debug, clap::Args)]
 pub struct RunArgs {
-    /// Namespaces to look after, separated by commas; all of them if none is given
+    /// Namespaces to manage, separated by commas; all namespaces if not set
     #[arg(long, env = "SHREWD_NAMESPACES", value_delimiter = ',')]
     pub namespaces: Vec<String>,
-    /// Image of the pods of an Indexer that names none
+    /// Image for the pods of Indexers that do not set one
     #[arg(long, env = "SHREWD_INDEXER_IMAGE", default_value = concat!("shrewd-indexer:", env!("CARGO_PKG_VERSION")))]
     pub indexer_image: String,
-    /// A registry that pods pull modules from without TLS, credentials included; for tests and private networks. May be
-    /// given several times
+    /// A registry from which pods pull modules without TLS, sending credentials in the clear; for tests and private
+    /// networks. May be repeated
     #[arg(
         long = "plain-http-registry",
         value_name = "HOST[:PORT]",
@@ -43,16 +43,16 @@ pub struct RunArgs {
         value_delimiter = ','
     )]
     pub plain_http_registries: Vec<Registry>,
-    /// Where /livez, /readyz and /metrics are served
+    /// Address on which /livez, /readyz and /metrics are served
     #[arg(long, default_value = "0.0.0.0:9090")]
     pub listen: SocketAddr,
-    /// Passes that run at the same time, for each namespace given
+    /// Number of concurrent passes for each namespace given
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..))]
     pub concurrency: u16,
-    /// Form of log lines
+    /// Format of log lines
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
-    /// Which log lines, as directives: `info`, `operator=debug,info`
+    /// Log filter, as directives: `info`, `operator=debug,info`
     #[arg(long, env = "SHREWD_LOG", default_value = "info")]
     pub log: String,
 }
@@ -65,7 +65,7 @@ mod tests {
     fn namespaces_are_separated_by_commas() {
         let args = Args::try_parse_from(["shrewd-operator", "run", "--namespaces", "a,b"]).unwrap();
         let Command::Run(run) = args.command else {
-            panic!("run was asked for")
+            panic!("run is expected")
         };
         assert_eq!(run.namespaces, ["a", "b"]);
         assert_eq!(
@@ -78,7 +78,7 @@ mod tests {
     fn registries_without_tls_are_addresses() {
         let read = |value: &str| Args::try_parse_from(["shrewd-operator", "run", "--plain-http-registry", value]);
         let Command::Run(run) = read("a:5000,b").unwrap().command else {
-            panic!("run was asked for")
+            panic!("run is expected")
         };
         assert_eq!(run.plain_http_registries.len(), 2);
         let error = read("http://a:5000").unwrap_err().to_string();

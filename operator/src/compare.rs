@@ -1,4 +1,4 @@
-//! (I/O) Asks two revisions the same views at the same heights.
+//! (I/O) Comparison of two revisions: the same views, at the same heights.
 
 use std::{fmt::Write as _, time::Duration};
 
@@ -14,19 +14,19 @@ use crate::{
 const DIFFERENCES_MAX: usize = 16;
 /// How much of an input is shown, in characters.
 const INPUT_MAX: usize = 66;
-/// For the way there and back, beside `views.timeout`.
+/// Time for the round trip, in addition to `views.timeout`.
 const ON_THE_WAY: Duration = Duration::from_secs(2);
 
-/// One question to both.
+/// One call to be made to both.
 struct Question<'a> {
     view: &'a CompareView,
     height: u32,
 }
 
-/// Asks both revisions every view of `rollout.compareViews`.
+/// Calls every view of `rollout.compareViews` on both revisions.
 ///
 /// # Errors
-/// Why it cannot be done now, for people.
+/// Why they cannot be compared now, for people.
 pub async fn compare(
     valid: &ValidIndexer,
     observed: &Observed,
@@ -63,7 +63,7 @@ pub async fn compare(
     })
 }
 
-/// The pod of a revision that is furthest, and its height.
+/// The pod of a revision that is furthest ahead, and its height.
 fn furthest<'a>(observed: &'a Observed, revision: &Revision) -> Result<(&'a Target, u32), String> {
     let height = |pod: &ObservedPod| pod.sample.answer().and_then(|status| status.height);
     let pod = observed
@@ -71,16 +71,16 @@ fn furthest<'a>(observed: &'a Observed, revision: &Revision) -> Result<(&'a Targ
         .filter(|pod| pod.target.is_some())
         .max_by_key(|pod| height(pod));
     let found = pod.and_then(|pod| Some((pod.target.as_ref()?, height(pod)?)));
-    found.ok_or_else(|| format!("no pod of revision {revision} can be asked rollout.compareViews"))
+    found.ok_or_else(|| format!("no pod of revision {revision} is available to answer rollout.compareViews"))
 }
 
-/// Every view at each of its heights. `common` is the newest height both revisions have.
+/// Every view at each of its heights. `common` is the newest height that both revisions have.
 fn questions(views: &[CompareView], common: u32) -> Result<Vec<Question<'_>>, String> {
     let mut questions = Vec::new();
     for view in views {
         if let Some(height) = view.heights.iter().find(|height| **height > common) {
             return Err(format!(
-                "rollout.compareViews names height {height} for {}, which not both revisions have reached",
+                "rollout.compareViews names height {height} for {}, which one of the revisions has not reached",
                 view.function
             ));
         }

@@ -123,7 +123,7 @@ pub(crate) fn target(pod: &str) -> Target {
     }
 }
 
-/// A pod that runs and is ready, not asked yet.
+/// A pod that runs and is ready, not sampled yet.
 pub(crate) fn observed_pod(name: &str) -> ObservedPod {
     ObservedPod {
         name: name.into(),

@@ -7,8 +7,8 @@
 //!     └── wakes ── sampler ◄── /status of every pod
 //! ```
 //!
-//! [`reconcile`] is that line as code. What is marked pure takes and returns values; no client, clock or socket. Modules
-//! import only what stands above them:
+//! [`reconcile`] is that line as code. What is marked pure takes and returns values; no client, clock or socket.
+//! Modules import only what stands above them:
 //!
 //! ```text
 //!   names, objects        what everything is called; what can be read from any object

@@ -1,10 +1,10 @@
-//! What the operator measures of itself, in Prometheus' text format.
+//! The operator's own metrics, in Prometheus' text format.
 
 use std::time::Duration;
 
 use prometheus::{Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
 
-/// Metrics of one process; clones share them.
+/// Metrics of one process, shared by all clones.
 #[derive(Clone, Debug)]
 pub struct Metrics {
     registry: Registry,
@@ -25,10 +25,10 @@ impl Metrics {
     pub fn new() -> prometheus::Result<Self> {
         let registry = Registry::new_custom(Some("shrewd_operator".into()), None)?;
         let metrics = Self {
-            reconciles: IntCounterVec::new(Opts::new("reconciles_total", "Passes over an Indexer"), &["outcome"])?,
+            reconciles: IntCounterVec::new(Opts::new("reconciles_total", "Reconcile passes"), &["outcome"])?,
             duration: Histogram::with_opts(
                 // From a pass that finds nothing to do to one that waits for pods that do not answer.
-                HistogramOpts::new("reconcile_duration_seconds", "Time of one pass")
+                HistogramOpts::new("reconcile_duration_seconds", "Duration of a pass")
                     .buckets(prometheus::exponential_buckets(0.001, 4.0, 8)?),
             )?,
             errors: IntCounterVec::new(Opts::new("reconcile_errors_total", "Failed steps of passes"), &["step"])?,
@@ -37,8 +37,8 @@ impl Metrics {
                 "Passes given up because what they had decided on had changed",
             )?,
             status_writes: IntCounter::new("status_writes_total", "Statuses written")?,
-            samples: IntCounterVec::new(Opts::new("samples_total", "Pods asked for their status"), &["outcome"])?,
-            sampled_pods: IntGauge::new("sampled_pods", "Pods that are asked regularly")?,
+            samples: IntCounterVec::new(Opts::new("samples_total", "Status requests to pods"), &["outcome"])?,
+            sampled_pods: IntGauge::new("sampled_pods", "Pods polled regularly")?,
             registry,
         };
         metrics.registry.register(Box::new(metrics.reconciles.clone()))?;
@@ -72,7 +72,7 @@ impl Metrics {
         self.status_writes.inc();
     }
 
-    /// Counts an answer, or none.
+    /// Counts a status request, answered or not.
     pub fn sampled(&self, is_ok: bool) {
         self.samples.with_label_values(&[outcome(is_ok)]).inc();
     }

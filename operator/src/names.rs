@@ -1,4 +1,4 @@
-//! (pure) Names, labels and annotations: what ties the objects of one Indexer together.
+//! (pure) Names, labels and annotations, which tie the objects of one Indexer together.
 
 use std::collections::BTreeMap;
 
@@ -6,32 +6,32 @@ use crds::Revision;
 
 /// Field manager of every write, and value of `app.kubernetes.io/managed-by`.
 pub const MANAGER: &str = "shrewd-operator";
-/// The container of a pod that runs the indexer. Others may stand beside it, put there by an admission webhook.
+/// The container of a pod that runs the indexer. Admission webhooks may add others.
 pub const CONTAINER: &str = "indexer";
 /// Label: the Indexer an object belongs to.
 pub const LABEL_INDEXER: &str = "shrewd.dev/indexer";
-/// Label: the revision an object belongs to; absent where it serves all of them.
+/// Label: the revision an object belongs to; absent if it belongs to all of them.
 pub const LABEL_REVISION: &str = "shrewd.dev/revision";
 /// Label: who keeps the object up to date. The watches of objects select by it; that of pods by [`LABEL_INDEXER`], as the
 /// Services do, so that no pod they send clients to goes unseen.
 pub const LABEL_MANAGED_BY: &str = "app.kubernetes.io/managed-by";
-/// Annotation of an applied object: hash of what was applied, so that a field that left the plan leaves the object.
+/// Annotation of an applied object: hash of what was applied, so that fields dropped from the plan are removed.
 pub const ANNOTATION_APPLIED: &str = "shrewd.dev/applied-hash";
-/// Annotation of a pod template: hash of the configuration, so that a changed one makes new pods.
+/// Annotation of a pod template: hash of the configuration, so that a changed one leads to new pods.
 pub const ANNOTATION_CONFIG: &str = "shrewd.dev/config-hash";
 /// Annotation of `StatefulSet` and `ConfigMap` of a revision: see [`crate::record`].
 pub const ANNOTATION_RECORD: &str = "shrewd.dev/revision-record";
-/// Annotation of the Service for clients: the revision they were moved away from.
+/// Annotation of the Service for clients: the revision that served before.
 pub const ANNOTATION_PREVIOUS: &str = "shrewd.dev/previous-revision";
-/// Annotation of the Service for clients: when they were moved.
+/// Annotation of the Service for clients: when clients were moved.
 pub const ANNOTATION_SWITCHED: &str = "shrewd.dev/switched-at";
 /// Label of a pod: whether the Service may send clients to it.
 pub const LABEL_SERVES: &str = "shrewd.dev/serves";
 /// The value of [`LABEL_SERVES`] of a pod that clients may reach.
 pub const SERVES: &str = "clients";
-/// That of one that is kept out of the Service, because its digest is not that of the others.
+/// Its value on a pod that is kept out of the Service, because its digest differs from that of the others.
 pub const SERVES_NOT: &str = "nobody";
-/// Annotation of an Indexer by which a person asks for a fresh guest instance; any new value is a new request.
+/// Annotation of an Indexer that requests a fresh guest instance; any new value is a new request.
 pub const ANNOTATION_REFRESH: &str = "shrewd.dev/refresh-requested-at";
 
 /// The Service clients use, the `ServiceAccount` and the disruption budget are named like the Indexer itself.
@@ -40,7 +40,7 @@ pub fn shared(indexer: &str) -> String {
     indexer.to_owned()
 }
 
-/// The headless Service that gives each pod a name.
+/// The headless Service, through which each pod has a DNS name.
 #[must_use]
 pub fn headless(indexer: &str) -> String {
     format!("{indexer}-pods")

@@ -1,5 +1,5 @@
-//! (pure) The objects of the Kubernetes API that an Indexer consists of: their kinds, who owns them, and what can be read
-//! from one without knowing what it should look like.
+//! (pure) The objects of the Kubernetes API that an Indexer consists of: their kinds, who owns them, and what can be
+//! read from one without knowing what it should look like.
 
 use std::{fmt, time::Duration};
 
@@ -52,15 +52,15 @@ pub enum ChildKind {
 pub enum Owner {
     /// That Indexer.
     This,
-    /// An earlier Indexer of its name. It is gone, so Kubernetes deletes what it owned.
+    /// An earlier Indexer of the same name. It is gone, so Kubernetes deletes what it owned.
     Predecessor,
-    /// Something else, which may well live.
+    /// Something else, which may well exist.
     Another,
-    /// The object carries no owner reference.
-    Nobody,
+    /// None: the object carries no owner reference.
+    Unowned,
 }
 
-/// What the Service for clients says about revisions.
+/// The revisions named by the Service for clients.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Served {
     /// The revision it selects.
@@ -128,7 +128,7 @@ pub fn owner(meta: &ObjectMeta, key: &Key, uid: &str) -> Owner {
     } else if owners.iter().any(is_namesake) {
         Owner::Predecessor
     } else if owners.is_empty() {
-        Owner::Nobody
+        Owner::Unowned
     } else {
         Owner::Another
     }
@@ -140,8 +140,8 @@ pub fn revision_of(object: &Value) -> Option<Revision> {
     Revision::parse(object["metadata"]["labels"][names::LABEL_REVISION].as_str()?)
 }
 
-/// Whether one resource version of an object is older than another. An object that was never stored has none. Versions are
-/// increasing numbers; of others the answer is no.
+/// Whether one resource version of an object is older than another. An object that was never stored has none. Versions
+/// are increasing numbers; of others the answer is no.
 #[must_use]
 pub fn is_older(version: Option<&str>, than: Option<&str>) -> bool {
     let number = |text: &str| text.parse::<u64>().ok();

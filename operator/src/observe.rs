@@ -1,4 +1,4 @@
-//! (I/O) What there is: the objects of one Indexer out of the watch caches, and what its pods say.
+//! (I/O) Observation: the objects of one Indexer from the watch caches, and the reports of its pods.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -44,7 +44,7 @@ pub struct Stores {
 }
 
 impl Stores {
-    /// Waits until every cache was filled once. A pass before that would take absent for missing.
+    /// Waits until every cache has been filled once. Before that, a pass would take objects not listed yet for missing.
     ///
     /// # Errors
     /// If a watch has ended, which happens at shutdown only.
@@ -157,8 +157,8 @@ impl<'a> Owned<'a> {
     }
 
     /// Adds objects of one kind. One without an owner, as `kubectl delete --cascade=orphan` leaves it, is adopted by
-    /// applying. One of a stranger is not in the way, whatever its labels say: if it has a name that is planned, applying
-    /// refuses it and names it.
+    /// applying. One of a stranger is not in the way, whatever its labels say: if it has a name that is planned,
+    /// applying refuses it and names it.
     fn collect<K: Resource + Serialize>(&mut self, kind: ChildKind, objects: &[Arc<K>]) {
         for object in objects {
             match owner(object.meta(), self.key, self.uid) {
@@ -172,7 +172,7 @@ impl<'a> Owned<'a> {
                     let name = object.name_any();
                     self.leftovers.push(format!("{} {name}", kind.api_resource().kind));
                 }
-                Owner::Another | Owner::Nobody => {}
+                Owner::Another | Owner::Unowned => {}
             }
         }
     }

@@ -1,4 +1,4 @@
-//! (I/O) Requests to pods: their status, a fresh guest instance, digests and views.
+//! (I/O) Requests to pods: status, refreshes, digests and views.
 
 use std::time::Duration;
 
@@ -47,7 +47,7 @@ impl PodClient {
         let request = self.http.get(url(target, OPS_PORT, STATUS_PATH));
         let mut response = request.send().await.map_err(|e| failure(&e))?;
         if !response.status().is_success() {
-            return Err(format!("it answered {}", response.status()));
+            return Err(format!("it responded with {}", response.status()));
         }
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|e| failure(&e))? {
@@ -70,7 +70,7 @@ impl PodClient {
         if response.status().is_success() {
             Ok(())
         } else {
-            Err(format!("it answered {}", response.status()))
+            Err(format!("it responded with {}", response.status()))
         }
     }
 

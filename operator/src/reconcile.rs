@@ -44,13 +44,13 @@ use notices::{defect, notices};
 use publish::{last_status, tell, write_status};
 use staleness::LOOK_AGAIN;
 
-/// A request to refresh is repeated this often until every pod has echoed it.
+/// A refresh request is repeated at this interval until every pod has echoed it.
 const REFRESH_AGAIN: Duration = Duration::from_secs(5);
-/// The shortest pause until a pass that nothing but time calls for. A deadline that is met to the millisecond may be found
-/// a moment too early.
+/// The minimum delay of a pass that is only due by time. A pass that is exactly on time may find the deadline a moment
+/// away.
 const AGAIN_MIN: Duration = Duration::from_millis(200);
-/// A call refused for good is made again after this long: a webhook or an object in the way may have been mended
-/// without a change that is watched.
+/// A call refused for good is retried after this long: a webhook or a conflicting object may have been fixed without a
+/// change that is watched.
 const REFUSED_AGAIN: Duration = Duration::from_mins(5);
 
 /// One pass, measured.
@@ -81,7 +81,7 @@ pub async fn reconcile(watched: Arc<Watched>, context: Arc<Context>) -> Result<A
     done
 }
 
-/// When to try a failed pass again.
+/// When to retry a failed pass.
 #[must_use]
 #[allow(clippy::needless_pass_by_value)] // the controller's signature
 pub fn error_policy(watched: Arc<Watched>, error: &Error, context: Arc<Context>) -> Action {
@@ -98,7 +98,7 @@ pub fn error_policy(watched: Arc<Watched>, error: &Error, context: Arc<Context>)
 async fn pass(watched: &Watched, context: &Context) -> Result<Action, Error> {
     let meta = watched.meta();
     if meta.deletion_timestamp.is_some() {
-        // Kubernetes deletes what carries an owner reference; applying now would only fight it.
+        // Kubernetes deletes the owned objects; applying them now would only interfere.
         return Ok(Action::await_change());
     }
     let key = Key::of(meta);
@@ -120,7 +120,7 @@ async fn pass(watched: &Watched, context: &Context) -> Result<Action, Error> {
     };
     let problem = refresh_request(meta).err().map(|error| error.to_string());
     if context.history.note_request_problem(&key, problem.as_deref()) {
-        tracing::warn!(indexer = %key, problem, "a request to refresh cannot be passed on");
+        tracing::warn!(indexer = %key, problem, "a refresh request cannot be forwarded");
     }
     let decided = match &outcome {
         Ok(valid) => Some(decide(valid, &observed, last.as_ref(), &key, context).await), // [I/O] where it must ask

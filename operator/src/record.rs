@@ -1,8 +1,8 @@
-//! (pure) What is particular to the objects of one revision, kept with them.
+//! (pure) What is particular to one revision, recorded with its objects.
 //!
-//! The spec describes one revision; while it rolls out, others have pods too, and theirs must still be planned: replaced
-//! when deleted, scaled, given the image and the node of today. So each revision's `StatefulSet` and `ConfigMap` carry what
-//! the spec said when it was made. Everything else comes from the spec as it is now.
+//! The spec describes one revision; during a rollout others have pods too, which must still be planned: replaced when
+//! deleted, scaled, given the current image and node. So each revision's `StatefulSet` and `ConfigMap` record what the
+//! spec said when they were created. Everything else comes from the current spec.
 
 use std::collections::BTreeMap;
 
@@ -23,13 +23,13 @@ pub struct Record {
     pub identity: Identity,
     /// Where they find the module.
     pub module: ModuleSource,
-    /// Whether their data was continued by another module than the one that began it, at any time.
+    /// Whether their data was ever continued by another module than the one that began it.
     #[serde(default)]
     pub in_place: bool,
     /// The first height of the newest module, agreed between the pods.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub in_place_at: Option<u32>,
-    /// Whose data they began with.
+    /// The revision whose data they began with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seed: Option<SeedRecord>,
 }
@@ -64,7 +64,7 @@ impl Record {
         serde_json::to_string(self).expect("a record turns into JSON")
     }
 
-    /// Reads that of an object; none if it has none, or one of a newer operator.
+    /// Reads the record of an object; none if it has none, or one written by a newer operator.
     #[must_use]
     pub fn read(object: &Value) -> Option<Self> {
         let text = object["metadata"]["annotations"][names::ANNOTATION_RECORD].as_str()?;
@@ -72,8 +72,8 @@ impl Record {
     }
 }
 
-/// Every revision with a `StatefulSet`, and its record; none if it cannot be read. A lost one is taken from the
-/// `ConfigMap`.
+/// Every revision with a `StatefulSet`, and its record; none if it cannot be read. If it is missing there, it is taken
+/// from the `ConfigMap`.
 #[must_use]
 pub fn records(children: &BTreeMap<(ChildKind, String), Value>) -> BTreeMap<Revision, Option<Record>> {
     let of_kind = |wanted: ChildKind| children.iter().filter(move |((kind, _), _)| *kind == wanted);

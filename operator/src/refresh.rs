@@ -1,4 +1,4 @@
-//! (pure) A refresh a person asked for by annotation: who still has to act on it, and when it is done.
+//! (pure) A refresh requested by annotation: which pods still have to carry it out, and when it is done.
 
 use crds::{IndexerStatus, Revision};
 
@@ -7,7 +7,7 @@ use crate::{
     validate::ValidIndexer,
 };
 
-/// The request every pod must act on; none if there is none, or if it was handled before.
+/// The request that every pod must carry out; none if there is none, or if it was handled before.
 #[must_use]
 pub fn pending<'a>(valid: &'a ValidIndexer, last_status: Option<&IndexerStatus>) -> Option<&'a str> {
     let handled = last_status.and_then(|status| status.last_handled_refresh_at.as_deref());
@@ -17,7 +17,7 @@ pub fn pending<'a>(valid: &'a ValidIndexer, last_status: Option<&IndexerStatus>)
         .filter(|request| Some(*request) != handled)
 }
 
-/// The running pods that have not acted on a request.
+/// The running pods that have not carried out a request.
 #[must_use]
 pub fn targets<'a>(serving: &Revision, observed: &'a Observed, request: &str) -> Vec<&'a Target> {
     let pods = observed.pods_of(serving);
@@ -31,7 +31,7 @@ pub fn targets<'a>(serving: &Revision, observed: &'a Observed, request: &str) ->
     waiting.filter_map(|pod| pod.target.as_ref()).collect()
 }
 
-/// The value of `status.lastHandledRefreshAt`: the newest request that every wanted pod has acted on.
+/// The value of `status.lastHandledRefreshAt`: the newest request that every desired pod has carried out.
 #[must_use]
 pub fn handled(
     valid: &ValidIndexer,

@@ -1,4 +1,4 @@
-//! (pure) Container resources derived from the memory limits of a spec: the only place where they are.
+//! (pure) Container resources, derived from the memory limits of a spec in this one place.
 
 use std::collections::BTreeMap;
 
@@ -24,7 +24,7 @@ pub fn derive(threshold_bytes: u64, limit_bytes: u64, views: &Views) -> Resource
     }
 }
 
-/// A byte count in the form the API server writes it back in, so that comparing texts compares values.
+/// A byte count in the canonical form of the API server, so that comparing texts compares values.
 fn quantity(bytes: u64) -> Quantity {
     let (unit, suffix) = [(1 << 30, "Gi"), (MIB, "Mi"), (1 << 10, "Ki")]
         .into_iter()

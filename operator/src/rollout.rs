@@ -1,9 +1,9 @@
-//! (pure) Which revisions have pods, which one serves, and what moving clients to the declared one waits for.
+//! (pure) Which revisions have pods, which one serves, and what keeps clients from being moved to the declared one.
 //!
-//! The Service says which revision serves, and its annotations which one served before: both change in one write, so that
-//! an operator that ends anywhere leaves nothing half moved. All else is derived from the objects that exist, see
-//! [`World`], and [`rollout`] decides anew in each pass. A candidate never touches the serving revision; a revision that
-//! serves, is declared, or is kept for a way back is never removed.
+//! The Service names the serving revision, and its annotations the previous one: both change in one write, so an
+//! operator that is killed at any point leaves no half-finished switch. Everything else is derived from the existing
+//! objects, see [`World`], and [`decide`] decides from scratch in each pass. A candidate never affects the serving
+//! revision; a revision that serves, is declared, or is kept for a rollback is never removed.
 
 use crds::Revision;
 use k8s_openapi::jiff::Timestamp;
@@ -67,7 +67,7 @@ fn is_way_back(valid: &ValidIndexer, candidate: &Revision, world: &World) -> boo
         .is_some_and(|(kept, _)| kept == *candidate)
 }
 
-/// A candidate beside the serving revision: watched, and made the serving one when it is time.
+/// A candidate next to the serving revision: monitored, and made the serving one when it is ready.
 fn beside(
     valid: &ValidIndexer,
     serving: Revision,
@@ -93,7 +93,7 @@ fn beside(
     }
 }
 
-/// Nothing moves; every revision that serves or is kept keeps its objects.
+/// Nothing changes; every revision that serves or is kept keeps its objects.
 fn stay(
     valid: &ValidIndexer,
     serving: Revision,
@@ -105,7 +105,7 @@ fn stay(
     assemble(valid, serving, previous, sets.into_iter().collect(), step, world)
 }
 
-/// Adds what is kept for a way back, and sorts out what goes.
+/// Adds what is kept for a rollback, and determines what is removed.
 fn assemble(
     valid: &ValidIndexer,
     serving: Revision,

@@ -1,4 +1,4 @@
-//! (I/O) Wiring: client, scopes, admin server, and the order in which they end.
+//! (I/O) Wiring: client, scopes, admin server, and the order in which they shut down.
 
 use std::time::Duration;
 
@@ -33,8 +33,8 @@ pub const DRAIN_MAX: Duration = CALL_TIMEOUT.saturating_add(Duration::from_secs(
 /// Runs until SIGTERM or SIGINT.
 ///
 /// # Errors
-/// If the way to the API server is not configured or the admin port is taken. A server that does not answer is no
-/// error: it is waited for.
+/// If the connection to the API server is not configured or the admin port is in use. A server that does not answer is
+/// not an error: the operator waits for it.
 pub async fn run(args: RunArgs) -> anyhow::Result<()> {
     let RunArgs {
         namespaces,
@@ -55,7 +55,9 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
     };
     tracing::info!(version = env!("CARGO_PKG_VERSION"), ?scopes, indexer_image, "starting");
 
-    let client = Client::try_default().await.context("find the Kubernetes API server")?;
+    let client = Client::try_default()
+        .await
+        .context("locate the Kubernetes API server")?;
     let metrics = Metrics::new()?;
     let readiness = Readiness::new(scopes.len());
     let listener = TcpListener::bind(listen)
@@ -110,7 +112,7 @@ async fn signalled(stop: CancellationToken) -> anyhow::Result<()> {
         _ = terminate.recv() => {}
         interrupted = signal::ctrl_c() => interrupted?,
     }
-    tracing::info!("stopping: running passes end first");
+    tracing::info!("shutting down once running passes have finished");
     stop.cancel();
     Ok(())
 }

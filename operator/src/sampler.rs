@@ -1,8 +1,9 @@
-//! (I/O) Polls `/status` of every pod, keeps the latest answers, and wakes the reconciler when one brings news.
+//! (I/O) Polls `/status` of every pod, keeps the latest answers, and wakes the reconciler when one has changed
+//! materially.
 //!
-//! The reconciler says whom to ask ([`Sampler::observe`]) and is given the latest answers; what it was given is what
-//! later answers are compared with. It never gets "not asked yet": whoever is new is asked on the spot, so that an
-//! operator that just started does not mistake healthy pods for dead ones.
+//! The reconciler declares which pods to poll ([`Sampler::observe`]) and gets the latest answers; later answers are
+//! compared with those. A pod that is new is polled on the spot, so that an operator that has just started does not
+//! mistake healthy pods for dead ones.
 
 use std::{
     collections::HashMap,
@@ -75,7 +76,7 @@ struct Due {
 }
 
 impl Sampler {
-    /// A sampler that sends the key of an Indexer to `wake` when there is news of one of its pods.
+    /// A sampler that sends the key of an Indexer to `wake` when one of its pods has changed materially.
     #[must_use]
     pub fn new(pods: PodClient, wake: mpsc::Sender<Key>, metrics: Metrics) -> Self {
         Self {
@@ -111,11 +112,12 @@ impl Sampler {
         }
     }
 
-    /// From now on asks these targets, and no others, for this Indexer, and returns the latest answers. Targets that
-    /// were not asked before are asked first, which takes up to the timeout of a request.
+    /// From now on polls exactly these targets for this Indexer, and returns the latest answers. New targets are polled
+    /// first, which takes up to the timeout of a request. A pod that is behind by at most `max_behind` blocks counts as
+    /// caught up.
     pub async fn observe(&self, key: &Key, targets: &[Target], max_behind: u32) -> HashMap<Target, Sample> {
-        let new = self.not_asked_yet(key, targets);
-        let asked: HashMap<Target, Sample> = stream::iter(new)
+        let new = self.not_polled_yet(key, targets);
+        let polled: HashMap<Target, Sample> = stream::iter(new)
             .map(|target| async move {
                 let sample = self.ask(&target).await.unwrap_or_else(Sample::Silent);
                 (target, sample)
@@ -136,7 +138,7 @@ impl Sampler {
             group.max_behind = max_behind;
             group.pods.retain(|target, _| targets.contains(target));
             group.pods.extend(
-                asked
+                polled
                     .into_iter()
                     .map(|(target, sample)| (target, Polled::new(sample, now))),
             );
@@ -152,14 +154,14 @@ impl Sampler {
             .unwrap_or_default()
     }
 
-    /// Drops what is known of an Indexer that is gone.
+    /// Forgets an Indexer that is gone.
     pub fn forget(&self, key: &Key) {
         let mut groups = self.groups();
         groups.remove(key);
         self.count(&groups);
     }
 
-    /// Adds to the metric what the pods of this scope have become more, or fewer: all scopes share it.
+    /// Adds the change in the number of this scope's pods to the metric, which all scopes share.
     fn count(&self, groups: &HashMap<Key, Group>) {
         let pods = groups.values().map(|group| group.pods.len()).sum();
         // Called with the lock on the groups held, so no count is lost between two.
@@ -167,7 +169,7 @@ impl Sampler {
         self.metrics.sampled_pods_changed(before, pods);
     }
 
-    fn not_asked_yet(&self, key: &Key, targets: &[Target]) -> Vec<Target> {
+    fn not_polled_yet(&self, key: &Key, targets: &[Target]) -> Vec<Target> {
         let groups = self.groups();
         let group = groups.get(key);
         targets
@@ -238,7 +240,7 @@ impl Sampler {
             return false;
         };
         polled.note(asked, now);
-        // One Indexer is shown as a whole, so its pods share the interval.
+        // The status covers the Indexer as a whole, so its pods share the interval.
         let news = group
             .pods
             .values()
@@ -255,7 +257,7 @@ impl Sampler {
     }
 
     fn groups(&self) -> MutexGuard<'_, HashMap<Key, Group>> {
-        // Nothing below the lock can leave the map half changed.
+        // No code under the lock can leave the map half changed.
         self.groups.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

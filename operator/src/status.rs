@@ -76,7 +76,7 @@ pub fn differs(last: &IndexerStatus, next: &IndexerStatus) -> bool {
     numbers::without_jitter(last, next.clone()) != *last
 }
 
-/// The revision behind the Service. A broken spec moves nothing, so it stays the one that served before.
+/// The revision behind the Service. An invalid spec changes nothing, so it remains the one that served before.
 fn serving(inputs: &Inputs<'_>) -> Option<Revision> {
     match inputs.decision {
         Some(decision) => Some(decision.serving.clone()),
@@ -87,7 +87,7 @@ fn serving(inputs: &Inputs<'_>) -> Option<Revision> {
     }
 }
 
-/// The revision kept for a way back. A broken spec moves nothing, so it stays.
+/// The revision kept for a rollback. An invalid spec changes nothing, so it remains.
 fn previous_revision(inputs: &Inputs<'_>) -> Option<PreviousRevision> {
     let (Some(decision), Ok(valid)) = (inputs.decision, inputs.outcome) else {
         return inputs.last_status.and_then(|status| status.previous.clone());
@@ -101,7 +101,7 @@ fn previous_revision(inputs: &Inputs<'_>) -> Option<PreviousRevision> {
     })
 }
 
-/// `lastTransitionTime` moves only when the status turns.
+/// `lastTransitionTime` changes only with the status of the condition.
 fn condition(inputs: &Inputs<'_>, type_: &str, verdict: &Verdict) -> Condition {
     let before = inputs
         .last_status

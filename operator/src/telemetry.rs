@@ -1,9 +1,9 @@
-//! Log lines: plain for people, JSON for collectors.
+//! Logging: plain lines for people, JSON for collectors.
 
 use clap::ValueEnum;
 use tracing_subscriber::EnvFilter;
 
-/// The form of log lines.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
     /// One readable line for each event.

@@ -1,13 +1,13 @@
-//! (pure) Events: one for each condition people wait for or are woken by, when it turns, and never otherwise.
+//! (pure) Events: one whenever a condition that people wait for or are alerted by changes, and never otherwise.
 
 use crds::{IndexerStatus, conditions::types};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::runtime::events::{Event, EventType};
 
-/// The longest note the API takes is 1,024 bytes.
+/// The API accepts notes of at most 1,024 bytes.
 const NOTE_BYTES_MAX: usize = 1_000;
 
-/// Conditions that are told, with the status a resource nobody has looked at has, and the status that is bad news.
+/// Conditions that are announced, with the status that a new resource starts from, and the status that is a warning.
 const ANNOUNCED: [(&str, &str, &str); 7] = [
     (types::READY, "False", "False"),
     (types::STALLED, "False", "True"),
@@ -18,7 +18,7 @@ const ANNOUNCED: [(&str, &str, &str); 7] = [
     (types::SUSPENDED, "False", ""),
 ];
 
-/// The events of a change of status. A condition that becomes unknown is none: a pod that restarts is no news.
+/// The events of a change of status. A condition that becomes unknown causes none: pods restart all the time.
 #[must_use]
 pub fn transitions(last: Option<&IndexerStatus>, next: &IndexerStatus) -> Vec<Event> {
     let turned = ANNOUNCED.iter().filter_map(|(type_, newborn, bad)| {
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn only_turns_of_told_conditions_are_told() {
+    fn only_changes_of_announced_conditions_are_announced() {
         let cases = [
             (None, with("Stalled", "True"), 1),
             (None, with("Stalled", "False"), 0),

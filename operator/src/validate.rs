@@ -1,4 +1,4 @@
-//! (pure) From a resource as it was written to values nothing can be wrong with, or every problem at once.
+//! (pure) Validation: turns a resource into checked values, or reports every problem at once.
 
 use crds::{
     Identity, Indexer, IndexerSpec, ModuleSpec, RefreshPolicy, Registry, Revision, RolloutSpec, StorageSpec, Timing,
@@ -15,7 +15,7 @@ use crate::{
     resources,
 };
 
-/// An Indexer whose values were all checked: the API server has no reason to refuse what is built from it.
+/// An Indexer whose values have all been checked: the API server has no reason to reject what is built from it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ValidIndexer {
     /// Name of the resource.
@@ -44,7 +44,7 @@ pub struct ValidIndexer {
     pub refresh: RefreshPolicy,
     /// Every so many blocks one is audited; 0: none.
     pub audit_every: u32,
-    /// How often a failed block is run again.
+    /// How many times a failed block is retried.
     pub retry_attempts: u32,
     /// Bounds on queries.
     pub views: Views,
@@ -54,28 +54,28 @@ pub struct ValidIndexer {
     pub timing: Timing,
     /// The volume of each pod.
     pub storage: StorageSpec,
-    /// Pods wanted: none while suspended.
+    /// The desired number of pods: none while suspended.
     pub replicas: i32,
-    /// Whether the spec says that pods shall be gone.
+    /// Whether the spec suspends the index.
     pub suspended: bool,
-    /// Resources of the container, if the spec gives any; else see [`Self::resources_of`].
+    /// Resources of the container, if the spec sets any; otherwise see [`Self::resources_of`].
     pub resources: Option<ResourceRequirements>,
-    /// The refresh a person asked for last.
+    /// The last refresh that was requested.
     pub refresh_request: Option<String>,
-    /// Registries that pods speak to without TLS, whatever their revision.
+    /// Registries that pods access without TLS, regardless of their revision.
     pub plain_http_registries: Vec<Registry>,
 }
 
-/// What the operator's command line says of every Indexer.
+/// Settings of the operator's command line for all Indexers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Defaults {
-    /// Image of pods whose spec names none.
+    /// Image of pods whose spec sets none.
     pub image: String,
-    /// Registries that pods speak to without TLS.
+    /// Registries that pods access without TLS.
     pub plain_http_registries: Vec<Registry>,
 }
 
-/// Why an Indexer cannot be turned into pods. Nothing that runs is touched because of it.
+/// Why an Indexer cannot be turned into pods. Running pods are not affected by it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invalid {
     /// One of `crds::conditions::reasons`.
@@ -93,7 +93,7 @@ pub fn validate(indexer: &Indexer, defaults: &Defaults) -> Result<ValidIndexer, 
     let mut problems = Vec::new();
     let mut metadata = |field: &str, value: &Option<String>| {
         value.clone().unwrap_or_else(|| {
-            problems.push(format!("metadata.{field}: is missing"));
+            problems.push(format!("metadata.{field} is missing"));
             String::new()
         })
     };
@@ -159,7 +159,8 @@ impl ValidIndexer {
         }
     }
 
-    /// The threshold of a revision. One with a lower limit than the declared one is refreshed when it reaches that.
+    /// The threshold of a revision. One whose limit is below the declared threshold is refreshed when it reaches its
+    /// limit.
     #[must_use]
     pub fn threshold_of(&self, identity: &Identity) -> u64 {
         self.threshold_bytes.min(identity.memory_limit_bytes)
@@ -176,7 +177,7 @@ impl ValidIndexer {
     }
 }
 
-/// None for a path, which is refused before.
+/// None for a path, which is rejected earlier.
 fn module_source(module: &ModuleSpec) -> Option<ModuleSource> {
     let config_map = module.config_map.clone().map(ModuleSource::ConfigMap);
     let http = || module.http.clone().map(ModuleSource::Http);
@@ -184,17 +185,17 @@ fn module_source(module: &ModuleSpec) -> Option<ModuleSource> {
     config_map.or_else(http).or_else(oci)
 }
 
-/// What a spec names of somebody's own machine: a reason and a problem each.
+/// What a spec names that only exists on a local machine: a reason and a problem each.
 fn local_only(spec: &IndexerSpec) -> Vec<(&'static str, &'static str)> {
     let module = (
         reasons::MODULE_PATH_NOT_FOR_PODS,
-        "spec.module.path: names a file of one machine, which no pod has; \
-         put the bytes into a ConfigMap, at a web server or into a registry, and name that",
+        "spec.module.path: names a local file, which is not available to pods; \
+         publish the module in a ConfigMap, on a web server or in a registry instead",
     );
     let files = (
         reasons::BLOCK_FILES_NOT_FOR_PODS,
-        "spec.chain.source.blockFiles: names a folder of one machine, which no pod has; \
-         give the address of a node in spec.chain.source.bitcoind",
+        "spec.chain.source.blockFiles: names a local folder, which is not available to pods; \
+         set the address of a node in spec.chain.source.bitcoind instead",
     );
     let module = spec.module.path.is_some().then_some(module);
     let files = spec.chain.source.block_files.is_some().then_some(files);

@@ -1,4 +1,4 @@
-//! What the operator tells a pod: the configuration of one indexer process.
+//! The configuration of one indexer process.
 
 use std::path::PathBuf;
 
@@ -9,13 +9,13 @@ use crate::{
     spec::RefreshPolicy,
 };
 
-/// All that one indexer process must know. Written as YAML by the operator, or made from a manifest or flags.
+/// Everything one indexer process needs to know. Written as YAML by the operator, or built from a manifest or flags.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Config {
     /// `NAMESPACE/NAME` of the resource, or a label of a local run. For logs and `/status` only.
     pub indexer: String,
-    /// What the index is. The store refuses to open under another one, but see `in_place`.
+    /// The identity of the index. The store refuses to open under another one, but see `in_place`.
     pub identity: Identity,
     /// The name of the data, where it is not that of `identity`: the revision that began it and was continued in place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -47,7 +47,7 @@ pub struct Config {
     /// With `OnThreshold`, every so many blocks one is audited; 0: none.
     #[serde(default)]
     pub audit_every: u32,
-    /// How often a failed block is run again.
+    /// How many times a failed block is retried.
     pub retry_attempts: u32,
     /// Bounds on queries.
     pub views: Views,
@@ -60,7 +60,7 @@ pub struct Config {
     /// Value of `Access-Control-Allow-Origin` of JSON-RPC answers; none: no such header.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cors_origin: Option<String>,
-    /// Stop before this height and exit; none: follow the chain for ever.
+    /// Stop before this height and exit; none: follow the chain indefinitely.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit_at: Option<u32>,
 }
@@ -69,11 +69,11 @@ pub struct Config {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Seed {
-    /// The last height that is taken over of data whose newest module is another one; this one goes on behind it. None:
-    /// only data whose newest module is this one is taken over. Such data is always taken over as it is.
+    /// The last height taken over from data whose newest module is another one; this module continues after it. None:
+    /// only data whose newest module is this one is accepted. Such data is always taken over as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at_height: Option<u32>,
-    /// Base URLs of ops ports, asked in turn until one serves: first pods of the same revision, then of the one copied.
+    /// Base URLs of ops ports, tried in turn: first pods of the same revision, then pods of the revision copied.
     pub from: Vec<String>,
 }
 
@@ -95,10 +95,10 @@ pub enum Module {
     Oci {
         /// `REGISTRY/REPOSITORY@sha256:DIGEST`.
         image: String,
-        /// A file as `docker login` writes it, with the registry's credentials; none: they are not needed.
+        /// A file as written by `docker login`, with the registry's credentials; none: the registry needs none.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pull_secret: Option<PathBuf>,
-        /// The registry is spoken to without TLS, credentials included.
+        /// The registry is accessed without TLS; credentials are sent in the clear.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         plain_http: bool,
     },
@@ -111,14 +111,14 @@ pub struct Source {
     /// Base URLs of nodes, the preferred one first, without credentials. None: blocks come from files only.
     #[serde(default)]
     pub urls: Vec<String>,
-    /// A folder with the files `username` and `password`, read again whenever the node refuses them.
+    /// A folder with the files `username` and `password`, re-read whenever the node rejects them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials_dir: Option<PathBuf>,
-    /// The file a node on this machine writes at each start, read again whenever the node refuses what it said; instead
-    /// of `credentials_dir`.
+    /// The cookie file that a node on this machine writes at each start, re-read whenever the node rejects it; used
+    /// instead of `credentials_dir`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cookie_file: Option<PathBuf>,
-    /// A node's folder of `blk*.dat` files. Beside a node it saves the node the work for the blocks that are there.
+    /// A node's folder of `blk*.dat` files. Next to a node, it spares the node from serving the blocks that are there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub block_files: Option<PathBuf>,
 }

@@ -3,18 +3,18 @@
 words! {
     /// The bytes have the declared digest, compile, and have the needed exports.
     VERIFIED = "Verified";
-    /// Nothing was looked at yet.
+    /// The module has not been examined yet.
     PENDING = "Pending";
-    /// The file is not there.
+    /// The file does not exist.
     NOT_FOUND = "ModuleNotFound";
-    /// It cannot be fetched from where it is; the pod tries again by itself.
+    /// It cannot be fetched; the pod retries by itself.
     FETCH_FAILED = "FetchFailed";
-    /// The bytes have another digest than declared.
+    /// The bytes do not have the declared digest.
     DIGEST_MISMATCH = "DigestMismatch";
-    /// The bytes are no core WebAssembly module, or one that cannot be run here.
+    /// The bytes are not a core WebAssembly module, or one that cannot run here.
     NOT_WASM = "InvalidModule";
     /// `_start` or `memory` is missing or of another type.
     MISSING_EXPORT = "MissingExport";
-    /// The module is usable, but not on the data that is there.
+    /// The module is usable, but not on the existing data.
     IN_PLACE_REFUSED = "InPlaceRefused";
 }

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The longest [`RefreshRequest::id`] a pod accepts, in bytes: room for a timestamp or a UUID with a prefix, while the
-/// id, which each status echoes, stays small.
+/// The longest [`RefreshRequest::id`] a pod accepts, in bytes: enough for a timestamp or a prefixed UUID, yet small
+/// enough to be echoed in every status.
 pub const REFRESH_ID_BYTES_MAX: usize = 256;
 
 /// Body of `POST /refresh`.

@@ -17,12 +17,13 @@ pub struct Status {
     pub version: String,
     /// `NAMESPACE/NAME` of the resource, or the label of a local run.
     pub indexer: String,
-    /// The name of its data: [`Config::data_revision`](crate::pod::Config::data_revision), else the revision of its identity.
+    /// The name of its data: [`Config::data_revision`](crate::pod::Config::data_revision), else the revision of its
+    /// identity.
     pub revision: Revision,
     /// The modules that built its data, oldest first, where there was more than one; at most the newest 16.
     #[serde(default)]
     pub lineage: Vec<LineageStep>,
-    /// How an empty store is filled with a copy; not asked for: not known.
+    /// How far an empty store has been filled with a copy; unknown if no copy is configured.
     #[serde(default)]
     pub seed: Check,
     /// SHA-256 of its module.
@@ -31,7 +32,7 @@ pub struct Status {
     /// What it does right now.
     #[serde(default)]
     pub phase: Phase,
-    /// Whether it belongs into the Service: caught up, its view of the tip fresh, not halted.
+    /// Whether it may serve clients: caught up, its view of the tip up to date, not halted.
     #[serde(default)]
     pub ready: bool,
     /// Height of the last block committed.
@@ -58,7 +59,7 @@ pub struct Status {
     /// Memory.
     #[serde(default)]
     pub memory: Memory,
-    /// Set while this machine fails to do what a block needs, and it is tried again.
+    /// Set while this machine cannot do what a block needs and retries.
     #[serde(default)]
     pub trouble: Option<Trouble>,
     /// Set while it is halted.
@@ -72,15 +73,15 @@ pub struct Status {
     pub block_under_way: Option<BlockUnderWay>,
 }
 
-/// Whether a thing is as it must be, and if not, why.
+/// Whether something is as it must be, and if not, why.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Check {
     /// True: as it must be. None: not known yet.
     pub ok: Option<bool>,
-    /// One CamelCase word out of a fixed set; it becomes the reason of a condition.
+    /// One of a fixed set of CamelCase words; it becomes the reason of a condition.
     pub reason: String,
-    /// For people: what was found and what to do.
+    /// What was found and what to do, for people.
     pub message: String,
 }
 
@@ -118,13 +119,13 @@ pub struct Halt {
     pub height: u32,
     /// The block there, in display order.
     pub block_hash: String,
-    /// How often it was run.
+    /// How many times it was run.
     pub runs: u32,
-    /// The guest's own words, or ours; at most 1,000 characters.
+    /// The guest's own message, or ours; at most 1,000 characters.
     pub message: String,
 }
 
-/// What a machine fails to do for the guest. Ends with the next block committed.
+/// What a machine currently fails to do for the guest. Cleared by the next block that is committed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Trouble {
@@ -151,16 +152,16 @@ impl Trouble {
 /// Kinds of failures of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum FaultClass {
-    /// The guest's own doing: a trap, an abort, no flush, a broken call. Halts.
+    /// Caused by the guest: a trap, an abort, no flush, an invalid call. Halts.
     Guest,
     /// The guest failed after it was refused more memory than its limit. Halts.
     Limit,
-    /// This machine's: memory, disk. Tried again, never halts.
+    /// Caused by this machine: memory, disk. Retried, never halts.
     Host,
-    /// The node's. Tried again, never halts.
+    /// Caused by the node. Retried, never halts.
     Source,
     /// The chain left the range that can be undone. Halts.
     Reorg,
-    /// A kept instance and a fresh one wrote different things for the same block. Halts.
+    /// A reused instance and a fresh one wrote different rows for the same block. Halts.
     Nondeterminism,
 }

@@ -1,12 +1,12 @@
 //! Reasons of [`Status::seed`](crate::pod::Status::seed).
 
 words! {
-    /// The copy is made, or looked for.
+    /// The copy is being made, or a pod that serves one is being looked for.
     COPYING = "Copying";
-    /// The copy is complete and its digests agree.
+    /// The copy is complete and its digests were verified.
     SEEDED = "Seeded";
-    /// No pod serves a copy just now; it is asked for again.
+    /// No pod currently serves a copy; the request is retried.
     UNREACHABLE = "SeedUnreachable";
-    /// The copy is not what it should be, or cannot be continued; the message says why.
+    /// The copy is invalid or cannot be continued; the message says why.
     REFUSED = "SeedRefused";
 }

@@ -1,26 +1,26 @@
 //! Reasons of [`Status::source`](crate::pod::Status::source).
 
 words! {
-    /// The node answers and is the right one.
+    /// The node answers and follows the declared network.
     FOLLOWING = "Following";
-    /// Nothing was asked yet.
+    /// The node has not been contacted yet.
     PENDING = "Pending";
-    /// No connection, a timeout, or an answer that breaks off.
+    /// No connection, a timeout, or an incomplete answer.
     UNREACHABLE = "Unreachable";
     /// 401 or 403.
     UNAUTHORIZED = "Unauthorized";
-    /// The files with the credentials are not there.
+    /// The credentials files are missing.
     CREDENTIALS_MISSING = "CredentialsMissing";
-    /// Its genesis block is another one.
+    /// Its genesis block is that of another network.
     WRONG_NETWORK = "WrongNetwork";
-    /// It no longer has blocks that are needed.
+    /// It no longer has blocks that are needed: it is pruned.
     PRUNED = "Pruned";
-    /// It is still catching up with the network itself.
+    /// It is still in its initial sync.
     INITIAL_SYNC = "InitialSync";
     /// Its best chain does not hold the last block of the index: it ends at an earlier one, or is on another branch with
     /// less work.
     NODE_BEHIND = "NodeBehind";
-    /// What it sent is no block, no header, or not the one asked for.
+    /// It sent something other than the requested block or header.
     BAD_ANSWER = "BadAnswer";
     /// Neither REST nor JSON-RPC can be used: `rest=1` and credentials are both missing.
     NO_INTERFACE = "NoInterface";

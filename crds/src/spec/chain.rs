@@ -10,10 +10,10 @@ use crate::{network::Network, spec::secret::SecretRef};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ChainSpec {
-    /// The network. It cannot change: another network is another index.
+    /// The network. It is immutable: another network is another index.
     #[x_kube(validation = Rule::new("self == oldSelf").message("chain.network cannot change: create another Indexer"))]
     pub network: Network,
-    /// Height of the first block fed to the guest.
+    /// Height of the first block to index.
     #[serde(default)]
     #[schemars(range(max = 2_000_000_000))]
     pub start_height: u32,
@@ -25,7 +25,7 @@ pub struct ChainSpec {
     pub source: SourceSpec,
 }
 
-/// A source of blocks: exactly one of `bitcoind` and `blockFiles`; in a local run both may be given.
+/// A source of blocks: exactly one of `bitcoind` and `blockFiles`; a local run may use both.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[x_kube(validation = Rule::new("has(self.bitcoind) != has(self.blockFiles)").message("exactly one of chain.source.bitcoind and chain.source.blockFiles must be given"))]
 #[serde(rename_all = "camelCase")]
@@ -33,7 +33,8 @@ pub struct SourceSpec {
     /// A Bitcoin node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bitcoind: Option<BitcoindSpec>,
-    /// The files of a node, for `shrewd-indexer run --manifest`. No pod has them: the operator refuses them.
+    /// The block files of a node, for `shrewd-indexer run --manifest` only: pods cannot access them, so the operator
+    /// rejects them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub block_files: Option<BlockFilesSpec>,
 }
@@ -41,7 +42,7 @@ pub struct SourceSpec {
 /// A node's folder of blocks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BlockFilesSpec {
-    /// The folder with `blk00000.dat` and on, obfuscated (with `xor.dat` beside them) or not.
+    /// The folder with `blk00000.dat` and so on, obfuscated (with an `xor.dat` next to them) or not.
     #[schemars(length(min = 1, max = 4096))]
     pub path: String,
 }
@@ -50,11 +51,12 @@ pub struct BlockFilesSpec {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BitcoindSpec {
-    /// Base URLs, the preferred one first: `http://bitcoind:8332`. The next one is used while one does not answer.
+    /// Base URLs, the preferred one first: `http://bitcoind:8332`. Each is used while the ones before it do not
+    /// answer.
     #[schemars(length(min = 1, max = 8), inner(length(min = 1, max = 512)))]
     #[x_kube(validation = Rule::new("self.all(u, u.matches('^https?://[^@/?#]+/?$'))").message("each url must read http(s)://host[:port], with credentials in authSecretRef"))]
     pub urls: Vec<String>,
-    /// A Secret of the same namespace with the keys `username` and `password`. Without it only REST is asked.
+    /// A Secret in the same namespace with the keys `username` and `password`. Without it, only REST is used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth_secret_ref: Option<SecretRef>,
 }

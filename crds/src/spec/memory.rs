@@ -6,33 +6,34 @@ use serde::{Deserialize, Serialize};
 
 use crate::quantity::ByteSize;
 
-/// The guest's memory. All figures speak of its linear memory, not of the process.
+/// The guest's memory. All figures refer to its linear memory, not to the process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[x_kube(validation = Rule::new("quantity(self.threshold).compareTo(quantity(self.limit)) <= 0").message("memory.threshold must not exceed memory.limit"))]
 #[serde(rename_all = "camelCase")]
 pub struct MemorySpec {
-    /// A guest with this much memory is replaced by a fresh instance before the next block.
+    /// A guest whose memory has reached this size is replaced by a fresh instance before the next block.
     #[x_kube(validation = Rule::new("quantity(self).compareTo(quantity('64Ki')) >= 0").message("memory.threshold must be at least 64Ki, one page"))]
     #[serde(default = "MemorySpec::default_threshold")]
     pub threshold: ByteSize,
-    /// When a fresh instance is made.
+    /// When a fresh instance is created.
     #[serde(default = "MemorySpec::default_refresh")]
     pub refresh: RefreshPolicy,
-    /// The most memory a guest may have: `memory.grow` beyond it is refused. Part of the index's identity.
+    /// The maximum memory of a guest: `memory.grow` beyond it is refused. Part of the index's identity.
     #[x_kube(validation = Rule::new("quantity(self).compareTo(quantity('4Gi')) <= 0").message("memory.limit must be at most 4Gi, all that a 32-bit guest can address"))]
     #[serde(default = "MemorySpec::default_limit")]
     pub limit: ByteSize,
-    /// With `OnThreshold`, blocks at heights that this divides run also in a fresh instance and must write the same, else
-    /// the index halts: the guest lets something pass from block to block. 0 means never. `EveryBlock` needs no audit.
+    /// With `OnThreshold`, blocks at heights divisible by this are also run in a fresh instance, which must write the
+    /// same rows, or the index halts: the guest carries state from block to block. 0 means never. `EveryBlock` needs no
+    /// audit.
     #[serde(default = "MemorySpec::default_audit_every")]
     #[schemars(range(max = 1_000_000))]
     pub audit_every: u32,
 }
 
-/// When a fresh instance of the guest is made.
+/// When a fresh instance of the guest is created.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum RefreshPolicy {
-    /// Before every block: no state can pass between blocks, so the index depends on the chain alone.
+    /// Before every block: no state can be carried between blocks, so the index depends on the chain alone.
     #[default]
     EveryBlock,
     /// Before a block once memory has reached the threshold; after a failure, an unwind or a request; at start.

@@ -11,34 +11,34 @@ use crate::spec::secret::SecretRef;
 #[x_kube(validation = Rule::new("[has(self.configMap), has(self.http), has(self.oci), has(self.path)].exists_one(given, given)").message("exactly one of module.configMap, module.http, module.oci and module.path must be given"))]
 #[serde(rename_all = "camelCase")]
 pub struct ModuleSpec {
-    /// SHA-256 of the bytes, 64 lowercase hex digits. Bytes with another digest are never run.
+    /// SHA-256 of the module, 64 lowercase hex digits. A module with another digest is never run.
     #[schemars(length(max = 64), regex(pattern = r"^[0-9a-f]{64}$"))]
     pub sha256: String,
-    /// A key of `binaryData` in a `ConfigMap` of the same namespace; its size is at most 1 MiB.
+    /// A key of `binaryData` in a `ConfigMap` in the same namespace; at most 1 MiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config_map: Option<ConfigMapKey>,
-    /// A file of a web server, fetched once and kept on each pod's volume.
+    /// A file on a web server, fetched once and kept on each pod's volume.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub http: Option<HttpModule>,
-    /// An artifact of a container registry, fetched once and kept on each pod's volume.
+    /// An artifact in a container registry, fetched once and kept on each pod's volume.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub oci: Option<OciModule>,
-    /// A file of this machine, for `shrewd-indexer run --manifest`. No pod has it: the operator refuses it.
+    /// A local file, for `shrewd-indexer run --manifest` only: pods cannot access it, so the operator rejects it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 4096))]
     pub path: Option<String>,
 }
 
-/// A file of a web server.
+/// A file on a web server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 pub struct HttpModule {
-    /// Where it is: at most 5 redirects are followed, none of them from https to http. At most 256 MiB are read.
+    /// Its URL. At most 5 redirects are followed, none of them from https to http. At most 256 MiB are read.
     #[schemars(length(min = 1, max = 2048))]
     #[x_kube(validation = Rule::new("self.matches('^https?://[^@/?# ]+(/[^# ]*)?$')").message("module.http.url must read http(s)://host[:port]/path, without credentials"))]
     pub url: String,
 }
 
-/// An artifact of a container registry with one layer, the module.
+/// An artifact in a container registry with one layer, the module.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OciModule {
@@ -46,8 +46,8 @@ pub struct OciModule {
     #[schemars(length(min = 1, max = 512))]
     #[x_kube(validation = Rule::new("self.matches('^[a-zA-Z0-9.-]+(:[0-9]+)?/[a-z0-9]+([._/-]+[a-z0-9]+)*(:[a-zA-Z0-9._-]+)?@sha256:[0-9a-f]{64}$')").message("module.oci.image must read registry/repository@sha256:digest"))]
     pub image: String,
-    /// A Secret of type `kubernetes.io/dockerconfigjson` in the same namespace. Without it the registry is asked without
-    /// credentials.
+    /// A Secret of type `kubernetes.io/dockerconfigjson` in the same namespace. Without it, the registry is accessed
+    /// anonymously.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pull_secret_ref: Option<SecretRef>,
 }

@@ -14,7 +14,7 @@ pub struct StorageSpec {
     #[x_kube(validation = Rule::new("quantity(self).compareTo(quantity('64Mi')) >= 0").message("storage.size must be at least 64Mi"))]
     #[serde(default = "StorageSpec::default_size")]
     pub size: ByteSize,
-    /// Its storage class; the default is the cluster's own.
+    /// Its storage class; defaults to the cluster's default class.
     #[serde(
         default = "StorageSpec::default_storage_class_name",
         skip_serializing_if = "Option::is_none"
@@ -26,13 +26,13 @@ pub struct StorageSpec {
     pub retention: Retention,
 }
 
-/// What happens to volumes nobody uses any more.
+/// What happens to volumes that are no longer used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Retention {
-    /// They stay, for a human to delete.
+    /// They are kept until deleted by hand.
     #[default]
     Retain,
-    /// They go.
+    /// They are deleted.
     Delete,
 }
 

@@ -9,7 +9,7 @@ use crate::quantity::{ByteSize, TimeSpan};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ViewsSpec {
-    /// Views that run at the same time; more wait for a place, within their timeout.
+    /// The number of views that run concurrently; others are queued, within their timeout.
     #[schemars(range(min = 1, max = 256))]
     #[serde(default = "ViewsSpec::default_max_concurrent")]
     pub max_concurrent: u32,
@@ -18,15 +18,15 @@ pub struct ViewsSpec {
     #[x_kube(validation = Rule::new("duration(self) <= duration('5m')").message("views.timeout must be at most 5m"))]
     #[serde(default = "ViewsSpec::default_timeout")]
     pub timeout: TimeSpan,
-    /// Linear memory of one view's instance.
+    /// The maximum linear memory of one view's instance.
     #[x_kube(validation = Rule::new("quantity(self).compareTo(quantity('4Gi')) <= 0").message("views.memoryLimit must be at most 4Gi"))]
     #[serde(default = "ViewsSpec::default_memory_limit")]
     pub memory_limit: ByteSize,
-    /// The longest request body.
+    /// The maximum size of a request body.
     #[x_kube(validation = Rule::new("quantity(self).compareTo(quantity('1Gi')) <= 0").message("views.maxRequestBytes must be at most 1Gi"))]
     #[serde(default = "ViewsSpec::default_max_request_bytes")]
     pub max_request_bytes: ByteSize,
-    /// The longest answer of one view, before it is written as hex.
+    /// The maximum size of one view's answer, before hex encoding.
     #[x_kube(validation = Rule::new("quantity(self).compareTo(quantity('1Gi')) <= 0").message("views.maxResponseBytes must be at most 1Gi"))]
     #[serde(default = "ViewsSpec::default_max_response_bytes")]
     pub max_response_bytes: ByteSize,

@@ -1,17 +1,17 @@
-//! Memory and refreshes, as the pods report them.
+//! Memory and refreshes in the status.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Memory as the pods report it.
+/// Memory, as reported by a pod.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MemoryStatus {
     /// Linear memory of the guest after its last block, in bytes.
     #[serde(default)]
     pub guest_bytes: u64,
-    /// The most linear memory a guest had since the pod started, in bytes.
+    /// The peak of the guest's linear memory since the pod started, in bytes.
     #[serde(default)]
     pub guest_peak_bytes: u64,
     /// The height at which it was reached.
@@ -46,11 +46,11 @@ pub struct MemoryStatus {
 pub struct Refreshes {
     /// `EveryBlock`: a fresh instance for a block.
     pub block: u64,
-    /// The instance before had reached the threshold.
+    /// The previous instance had reached the threshold.
     pub threshold: u64,
     /// A block had failed.
     pub failure: u64,
-    /// Somebody asked.
+    /// Requested by a user.
     pub manual: u64,
     /// Blocks had been undone.
     pub unwind: u64,
@@ -61,11 +61,11 @@ pub struct Refreshes {
 pub enum RefreshReason {
     /// `EveryBlock`: a fresh instance for a block.
     Block,
-    /// The instance before had reached the threshold.
+    /// The previous instance had reached the threshold.
     Threshold,
     /// A block had failed.
     Failure,
-    /// Somebody asked.
+    /// Requested by a user.
     Manual,
     /// Blocks had been undone.
     Unwind,

@@ -1,4 +1,4 @@
-//! One pod, as the status shows it.
+//! One pod in the status.
 
 use std::fmt;
 
@@ -18,7 +18,7 @@ pub struct PodRow {
     pub uid: Option<String>,
     /// The revision it runs.
     pub revision: Revision,
-    /// What it does, as it says itself; `Unknown` when it does not answer.
+    /// What it reports to be doing; `Unknown` when it does not answer.
     #[serde(default)]
     pub phase: Phase,
     /// Height of its last block.
@@ -30,7 +30,7 @@ pub struct PodRow {
     /// Resident memory of its process, in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resident_bytes: Option<u64>,
-    /// Restarts of its container, as Kubernetes counts them.
+    /// Restarts of its container, as counted by Kubernetes.
     #[serde(default)]
     pub restarts: i32,
     /// What is wrong with it, if anything.
@@ -38,25 +38,25 @@ pub struct PodRow {
     pub message: Option<String>,
 }
 
-/// What a pod does right now.
+/// What a pod is doing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Phase {
-    /// It does not answer; nothing is known.
+    /// It does not answer.
     #[default]
     Unknown,
-    /// It opens its store and compiles its module.
+    /// It is opening its store and compiling its module.
     Starting,
-    /// Its module is missing, has another digest or cannot be used; it looks again by itself.
+    /// Its module is missing, has another digest or cannot be used; it retries by itself.
     ModuleInvalid,
-    /// Its chain source cannot be used; it tries again by itself.
+    /// Its chain source cannot be used; it retries by itself.
     WaitingForSource,
-    /// It indexes towards the tip.
+    /// It is indexing towards the tip.
     Syncing,
     /// It is at the tip and follows it.
     Following,
-    /// It stopped below a block; what is below it stays served.
+    /// It stopped below a block; everything below it is still served.
     Halted,
-    /// It drains and ends.
+    /// It is shutting down.
     Stopping,
 }
 

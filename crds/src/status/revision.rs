@@ -1,4 +1,4 @@
-//! The revisions of an index, as the status shows them.
+//! The revisions of an index in the status.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use schemars::JsonSchema;
@@ -9,7 +9,7 @@ use crate::identity::Revision;
 /// How many steps of a lineage a pod reports and a status shows: the newest ones.
 pub const LINEAGE_STEPS_MAX: usize = 16;
 
-/// Where the serving revision stands.
+/// The state of the serving revision.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ActiveRevision {
@@ -18,7 +18,7 @@ pub struct ActiveRevision {
     /// SHA-256 of its module.
     #[serde(default)]
     pub module_sha256: String,
-    /// Height of the last block indexed by the pod that is furthest.
+    /// Height of the last block indexed by the pod that is furthest ahead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub height: Option<u32>,
     /// Hash of that block, in display order.
@@ -46,7 +46,7 @@ pub struct LineageStep {
     pub module_sha256: String,
 }
 
-/// Where the declared revision stands before clients are moved to it.
+/// The state of the declared revision before clients are moved to it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CandidateRevision {
@@ -55,28 +55,28 @@ pub struct CandidateRevision {
     /// SHA-256 of its module.
     #[serde(default)]
     pub module_sha256: String,
-    /// Height of the last block indexed by the pod that is furthest.
+    /// Height of the last block indexed by the pod that is furthest ahead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub height: Option<u32>,
     /// Blocks between that height and the chain's tip.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub behind: Option<u32>,
-    /// Since when it is caught up and healthy, without a break.
+    /// Since when it has been caught up and healthy without interruption, as observed by the running operator.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub healthy_since: Option<Time>,
 }
 
-/// A revision kept for a way back.
+/// A revision kept for a rollback.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PreviousRevision {
     /// The revision, ten hex digits.
     pub revision: Revision,
-    /// When its pods go.
+    /// When its pods are removed.
     pub until: Time,
 }
 
-/// How two revisions answered the same questions.
+/// The outcome of comparing the views of two revisions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Comparison {
@@ -84,25 +84,25 @@ pub struct Comparison {
     pub active: Revision,
     /// The candidate.
     pub candidate: Revision,
-    /// Questions asked of both.
+    /// The number of calls made to both.
     pub asked: u32,
-    /// How many of them were answered differently.
+    /// How many of them had different answers.
     pub different: u32,
-    /// The first of them, at most 16.
+    /// The first differences, at most 16.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     pub differences: Vec<ViewDifference>,
 }
 
-/// A question two revisions answered differently.
+/// A call that two revisions answered differently.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ViewDifference {
     /// The view.
     pub function: String,
-    /// The first digits of what it was given.
+    /// The first digits of its input.
     pub input: String,
-    /// At which height.
+    /// The height at which it was called.
     pub height: u32,
     /// The start of the serving revision's answer, or its error.
     pub active: String,

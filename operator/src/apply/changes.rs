@@ -45,7 +45,7 @@ impl Changes<'_> {
     }
 }
 
-/// Compares the plan with what there is.
+/// Compares the plan with the existing objects.
 #[must_use]
 pub fn changes<'a>(plan: &'a Plan, observed: &Observed) -> Changes<'a> {
     let live = |child: &Child| observed.children.get(&(child.kind, child.name.clone()));

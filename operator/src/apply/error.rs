@@ -31,16 +31,16 @@ pub(super) enum Cause {
     Call(Box<kube::Error>),
     #[error("no answer within {} s", CALL_TIMEOUT.as_secs())]
     Timeout,
-    #[error("it exists and is not this Indexer's")]
+    #[error("it exists but does not belong to this Indexer")]
     Foreign,
     #[error("it changed, and the watches have not shown it yet")]
     Outdated,
 }
 
-/// What a failed pass waits for.
+/// When a failed call should be retried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
-    /// The server or the way to it may be well again soon.
+    /// Soon: the server, or the connection to it, may have recovered by then.
     RetryLater,
     /// What was decided on has changed meanwhile. That is no failure: the next pass decides on what there is now.
     LookAgain,
@@ -64,8 +64,8 @@ impl Cause {
 }
 
 impl Error {
-    /// What to do about it. A 403 is tried again: an API server that just started has not read its roles yet, and a
-    /// missing right may be granted later.
+    /// When to retry. A 403 is retried: an API server that has just started has not read its roles yet, and a missing
+    /// permission may be granted later.
     #[must_use]
     pub fn class(&self) -> Class {
         match &self.cause {
@@ -114,7 +114,7 @@ impl Error {
     #[must_use]
     pub fn explanation(&self) -> String {
         match &self.cause {
-            Cause::Foreign => format!("{} {} exists and is not this Indexer's", self.kind, self.name),
+            Cause::Foreign => format!("{} {} exists but does not belong to this Indexer", self.kind, self.name),
             Cause::Call(error) => match self.cause.status() {
                 Some(status) => format!("{self}: {}", status.message),
                 None => format!("{self}: {error}"),

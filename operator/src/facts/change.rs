@@ -1,7 +1,7 @@
-//! (pure) Which difference between two samples is worth a pass of the reconciler, and how soon.
+//! (pure) Which difference between two samples warrants a pass of the reconciler, and how soon.
 //!
-//! Memory is measured all the time and rarely means anything new. Without these rules the operator would write each
-//! status every few seconds for ever; with them an idle Indexer causes no write at all.
+//! Memory is measured all the time and rarely means anything new. Without these rules the operator would keep writing
+//! every status every few seconds; with them, an idle Indexer causes no write at all.
 
 use std::time::Duration;
 
@@ -9,17 +9,17 @@ use crds::pod;
 
 use super::sample::Sample;
 
-/// How often numbers that move are shown.
+/// How often changing numbers are published.
 pub const NUMBERS_INTERVAL: Duration = Duration::from_secs(30);
-/// How often one more crossing of the threshold is shown while the condition already says that there are some.
+/// How often further crossings of the threshold are published while the condition is already true.
 pub const CROSSING_INTERVAL: Duration = Duration::from_secs(10);
-/// Resident memory jitters with allocator and page cache: a smaller difference than this is no news by itself.
+/// Resident memory jitters with allocator and page cache: a smaller difference alone is not published.
 pub const RESIDENT_STEP_BYTES: u64 = 64 << 20;
-/// `MemoryPressure` stays for this many blocks after the last one that ended at or above the threshold, so that a
-/// guest that crosses it every few dozen blocks does not make the condition flap. Counted in blocks, it needs no clock.
+/// `MemoryPressure` stays true for this many blocks after the last one that ended at or above the threshold, so that a
+/// guest that crosses it every few dozen blocks does not make the condition flap. Counting blocks needs no clock.
 pub const PRESSURE_BLOCKS: u32 = 100;
 
-/// How much news there is in a sample, from least to most.
+/// How significant a change is, from least to most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Change {
     /// None.
@@ -28,12 +28,12 @@ pub enum Change {
     Numbers,
     /// One more block ended at or above the threshold.
     Crossing,
-    /// A condition may turn, or somebody waits for the answer.
+    /// A condition may change, or a request is waiting for the answer.
     Facts,
 }
 
 impl Change {
-    /// Whether it is time to show it, so long after the last time something was shown.
+    /// Whether it is due to be published, this long after the last publication.
     #[must_use]
     pub fn is_due(self, since_shown: Duration) -> bool {
         match self {
@@ -45,11 +45,12 @@ impl Change {
     }
 }
 
-/// Compares what was shown with what is known now. A pod that is behind by at most `max_behind` counts as caught up.
+/// Compares what was published with what is known now. A pod that is behind by at most `max_behind` counts as caught
+/// up.
 #[must_use]
 pub fn change(shown: &Sample, latest: &Sample, max_behind: u32) -> Change {
     let (Sample::Answer(shown), Sample::Answer(latest)) = (shown, latest) else {
-        // The words of a failed request differ from try to try; that it failed is the news.
+        // The error of a failed request differs between attempts; only the fact that it failed counts.
         let same = std::mem::discriminant(shown) == std::mem::discriminant(latest);
         return if same { Change::Nothing } else { Change::Facts };
     };
@@ -110,7 +111,7 @@ fn facts(s: &pod::Status, max_behind: u32) -> impl PartialEq + '_ {
     )
 }
 
-/// The words of a failed check may differ from try to try; they are shown with the numbers.
+/// The message of a failed check may differ between attempts; it is published with the numbers.
 fn verdict(check: &pod::Check) -> (Option<bool>, &str) {
     (check.ok, &check.reason)
 }
@@ -157,7 +158,7 @@ mod tests {
                 |s| s.memory.resident_bytes += RESIDENT_STEP_BYTES,
                 Change::Numbers,
             ),
-            ("the tip is asked again", |s| s.tip = Some(901), Change::Nothing),
+            ("another tip", |s| s.tip = Some(901), Change::Nothing),
             ("a block was indexed", |s| s.height = Some(101), Change::Numbers),
             (
                 "a block was refreshed for",

@@ -1,16 +1,16 @@
 //! (pure) Whether the pods of one revision built the same index.
 //!
-//! A digest commits to everything written up to a height, so that two pods with one digest at one height have the same
-//! index, whatever path led there. Where most agree, the others are wrong. Where it is one against one, nobody knows.
+//! A digest commits to everything written up to a height, so two pods with the same digest at the same height have the
+//! same index, however they got there. Where a majority agrees, the others are wrong. Otherwise it is undecided.
 
 use std::{collections::BTreeMap, fmt};
 
-/// What comparing digests came to.
+/// The outcome of comparing digests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Consistency {
-    /// All pods that told have the same digest at one height.
+    /// All pods that reported one have the same digest at one height.
     Equal,
-    /// They do not.
+    /// They have different ones.
     Differ(Difference),
 }
 
@@ -19,7 +19,7 @@ pub enum Consistency {
 pub struct Difference {
     /// The lowest height at which they differ, once that is known.
     pub first_height: Option<u32>,
-    /// The pods whose digest is that of more than half; none if no digest is.
+    /// The pods that share a digest with more than half of all; empty if there is no such digest.
     pub majority: Vec<String>,
     /// The others.
     pub minority: Vec<String>,
@@ -55,7 +55,7 @@ pub fn compare(digests: &[(String, String)]) -> Option<Consistency> {
 }
 
 impl Difference {
-    /// The pods that must not serve: those outvoted.
+    /// The pods that must not serve clients: the outvoted ones.
     #[must_use]
     pub fn outvoted(&self) -> &[String] {
         if self.majority.is_empty() { &[] } else { &self.minority }
@@ -73,14 +73,14 @@ impl fmt::Display for Difference {
         if self.majority.is_empty() {
             write!(
                 f,
-                "{from} the digests of {minority} differ, and none is that of most pods; \
-                 find out which one is wrong and delete that pod and its volume claim to build it anew"
+                "{from} the digests of {minority} differ, and no majority agrees; \
+                 determine which one is wrong, then delete that pod and its volume claim to rebuild it"
             )
         } else {
             write!(
                 f,
                 "{from} the digest of {minority} differs from that of {}; \
-                 delete the pod and its volume claim to build it anew",
+                 delete the pod and its volume claim to rebuild it",
                 self.majority.join(", ")
             )
         }
@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_minority_is_outvoted_and_a_tie_outvotes_nobody() {
+    fn the_minority_is_outvoted_and_a_tie_outvotes_none() {
         // Digests of pods a, b, c, ...; what they come to; who is outvoted.
         let cases: [(&str, Option<bool>, &[&str]); 7] = [
             ("", None, &[]),
@@ -104,11 +104,11 @@ mod tests {
             ("xyxyx", Some(false), &["b", "d"]),
         ];
         for (digests, equal, outvoted) in cases {
-            let told: Vec<_> = ('a'..)
+            let reported: Vec<_> = ('a'..)
                 .zip(digests.chars())
                 .map(|(pod, digest)| (pod.to_string(), digest.to_string()))
                 .collect();
-            let found = compare(&told);
+            let found = compare(&reported);
             assert_eq!(found.as_ref().map(|c| *c == Consistency::Equal), equal, "{digests}");
             if let Some(Consistency::Differ(difference)) = found {
                 assert_eq!(difference.outvoted(), outvoted, "{digests}");

@@ -1,7 +1,8 @@
 //! Which pods of one revision must have equal digests, and at which height.
 //!
-//! A module that takes over on existing data changes the digests from its first height on. While pods are replaced one by
-//! one, some have taken it over and others have not: they must agree below that height, and each side within itself.
+//! A module that takes over on existing data changes the digests from its first height on. While pods are replaced one
+//! by one, some have taken it over and others have not: they must agree below that height, and within each group above
+//! it.
 
 use std::collections::BTreeSet;
 
@@ -27,8 +28,8 @@ pub struct Comparable {
     pub pods: Vec<usize>,
 }
 
-/// The comparisons to be made: one of all pods at the highest height up to which the same modules built all of them, and
-/// one for each group of pods with the same lineage where that reaches higher.
+/// The comparisons to be made: one of all pods at the highest height up to which the same modules built all of them,
+/// and one for each group of pods with the same lineage where that reaches higher.
 #[must_use]
 pub fn comparable(pods: &[Built<'_>]) -> Vec<Comparable> {
     let lowest = |of: &[usize]| of.iter().map(|i| pods[*i].height).min();
@@ -106,8 +107,11 @@ mod tests {
         steps.iter().map(step).collect()
     }
 
-    /// Pods as their height, the module they run, and their lineage; the comparisons as heights and places.
-    fn compared(pods: &[(u32, &str, &[(u32, &str)])]) -> Vec<(u32, Vec<usize>)> {
+    /// A pod as its height, the module it runs, and its lineage.
+    type Pod<'a> = (u32, &'a str, &'a [(u32, &'a str)]);
+
+    /// The comparisons, as heights and places.
+    fn compared(pods: &[Pod<'_>]) -> Vec<(u32, Vec<usize>)> {
         let lineages: Vec<_> = pods.iter().map(|(_, _, steps)| lineage(steps)).collect();
         let built: Vec<_> = pods
             .iter()
@@ -129,9 +133,8 @@ mod tests {
 
     #[test]
     fn pods_are_compared_up_to_where_their_lineages_part_and_within_each_lineage() {
-        type Pods<'a> = &'a [(u32, &'a str, &'a [(u32, &'a str)])];
         type Expected<'a> = &'a [(u32, &'a [usize])];
-        let cases: [(&str, Pods<'_>, Expected<'_>); 9] = [
+        let cases: [(&str, &[Pod<'_>], Expected<'_>); 9] = [
             ("no pod", &[], &[]),
             ("one pod", &[(60, "a", &[])], &[]),
             ("one module", &[(60, "a", &[]), (62, "a", &[])], &[(60, &[0, 1])]),

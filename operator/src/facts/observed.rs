@@ -12,7 +12,7 @@ use crate::{
     record::Record,
 };
 
-/// All that is known of one Indexer's objects at one moment.
+/// Everything known about one Indexer's objects at one moment.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Observed {
     /// Objects it owns, by kind and name, as the API server has them.

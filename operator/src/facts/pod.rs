@@ -1,4 +1,4 @@
-//! (pure) What matters of a pod, as Kubernetes has it.
+//! (pure) A pod as Kubernetes sees it, reduced to what matters.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use kube::ResourceExt;
 use super::sample::{Sample, Target};
 use crate::{names, objects::Key};
 
-/// A pod reduced to what decisions are made of.
+/// A pod reduced to what decisions are based on.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ObservedPod {
     /// Its name.
@@ -24,27 +24,27 @@ pub struct ObservedPod {
     pub revision: Revision,
     /// The revision of the pod template it was made from, as the `StatefulSet` names it.
     pub template: Option<String>,
-    /// Whether it is in the Service.
+    /// Whether Kubernetes considers it ready.
     pub ready: bool,
-    /// Whether it is on its way out.
+    /// Whether it is being deleted.
     pub terminating: bool,
     /// Whether the Service does not select it: above all because its digest is not that of the others.
     pub kept_out: bool,
     /// Restarts of its container.
     pub restarts: i32,
-    /// Why Kubernetes cannot run it, in Kubernetes' words.
+    /// Why Kubernetes cannot run it, as Kubernetes explains it.
     pub trouble: Option<String>,
-    /// The end of the log of the process whose end is the trouble, where Kubernetes kept it. It differs from end to
-    /// end, so it stays out of conditions.
+    /// The last log lines of the process whose exit is the trouble, where Kubernetes kept them. They differ between
+    /// exits, so they stay out of conditions.
     pub last_words: Option<String>,
-    /// Where to ask it, while its container runs.
+    /// Where to send requests, while its container runs.
     pub target: Option<Target>,
-    /// What it said last.
+    /// Its last report.
     pub sample: Sample,
 }
 
 impl ObservedPod {
-    /// Reads a pod; none if it carries no revision, so that it is none of ours.
+    /// Reads a pod; none if it carries no revision and thus is not one of ours.
     #[must_use]
     pub fn read(pod: &Pod, key: &Key) -> Option<Self> {
         let revision = Revision::parse(pod.labels().get(names::LABEL_REVISION)?)?;
@@ -121,8 +121,8 @@ fn failed(pod: &Pod) -> Option<String> {
     })
 }
 
-/// Words for a container that cannot start or ended. The same trouble always gets the same words, although Kubernetes
-/// alternates between two states of it and counts the seconds to the next try.
+/// A description of a container that cannot start or has exited. The same trouble always has the same description,
+/// although Kubernetes alternates between two states of it and counts the seconds to the next attempt.
 fn container_trouble(container: &ContainerStatus) -> Option<String> {
     let waiting = container.state.as_ref()?.waiting.as_ref();
     let message = waiting.and_then(|w| w.message.as_deref()).unwrap_or_default();
@@ -139,7 +139,7 @@ fn container_trouble(container: &ContainerStatus) -> Option<String> {
     }
 }
 
-/// The failed end that keeps a container from running: that of now, or the last one while it is not well again.
+/// The failed exit that keeps a container from running: the current one, or the last one until it has recovered.
 fn failed_end(container: &ContainerStatus) -> Option<&ContainerStateTerminated> {
     let state = container.state.as_ref()?;
     let before = container.last_state.as_ref();
@@ -156,8 +156,8 @@ fn failed_end(container: &ContainerStatus) -> Option<&ContainerStateTerminated> 
 fn exit(ended: &ContainerStateTerminated) -> String {
     let code = ended.exit_code;
     match ended.reason.as_deref() {
-        None | Some("" | "Error") => format!("the container ended with exit code {code}"),
-        Some(reason) => format!("the container ended with exit code {code}: {reason}"),
+        None | Some("" | "Error") => format!("the container exited with code {code}"),
+        Some(reason) => format!("the container exited with code {code}: {reason}"),
     }
 }
 
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_running_pod_can_be_asked_and_has_no_trouble() {
+    fn a_running_pod_has_an_address_and_no_trouble() {
         let pod = read(&fixtures::running_status());
         assert_eq!(pod.target.unwrap().address.to_string(), "10.0.0.7");
         assert!(pod.ready);
@@ -188,7 +188,7 @@ mod tests {
     #[test]
     fn troubles_have_steady_words() {
         let pull = "ImagePullBackOff: not found";
-        let crash = "the container ended with exit code 1";
+        let crash = "the container exited with code 1";
         let terminated = json!({"exitCode": 1, "reason": "Error", "message": "out of disk\n"});
         let cases = [
             (

@@ -1,4 +1,4 @@
-//! (pure) One answer of one pod, and whom to ask.
+//! (pure) One report of one pod, and where to request it.
 
 use std::net::IpAddr;
 
@@ -10,31 +10,31 @@ use crds::{
 /// The longest reason why a pod counts as silent, in characters: it may quote what the pod said.
 const SILENCE_CHARS_MAX: usize = 300;
 
-/// What a pod last said.
+/// The last report of a pod.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Sample {
-    /// Its container does not run, so nobody was asked.
+    /// Its container does not run, so no request was made.
     NotRunning,
-    /// It runs and did not answer, or not with a status of its own; with the reason.
+    /// It runs but did not answer, or not with its own status; with the reason.
     Silent(String),
     /// Its status.
     Answer(Box<pod::Status>),
 }
 
-/// A running container that can be asked.
+/// A running container to which requests can be sent.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Target {
     /// Name of the pod.
     pub pod: String,
     /// Unique id of the pod.
     pub uid: String,
-    /// Restarts of its container: the answers of an ended process are not those of the next one.
+    /// Restarts of its container: reports of a previous process do not describe the current one.
     pub restarts: i32,
     /// The pod's address.
     pub address: IpAddr,
-    /// `NAMESPACE/NAME` of the Indexer it must speak for.
+    /// `NAMESPACE/NAME` of the Indexer it must report for.
     pub indexer: String,
-    /// The revision it must speak for.
+    /// The revision it must report for.
     pub revision: Revision,
 }
 
@@ -48,7 +48,7 @@ impl Sample {
         }
     }
 
-    /// Whether the next sample may look much like this one, so that it can wait a little longer.
+    /// Whether the next sample is likely to be the same, so that it can wait a little longer.
     #[must_use]
     pub fn is_settled(&self) -> bool {
         self.answer().is_some_and(|s| s.ready && s.behind == Some(0))
@@ -56,7 +56,7 @@ impl Sample {
 }
 
 impl Target {
-    /// Reads the body of an answer. Addresses are used again, so it must name the Indexer and revision it speaks for.
+    /// Parses the body of an answer. Addresses are reused, so it must name the expected Indexer and revision.
     ///
     /// # Errors
     /// What is wrong with it, for people.

@@ -14,14 +14,14 @@ pub fn newest_template<'a>(indexer: &str, revision: &Revision, observed: &'a Obs
     current_template(set_of(indexer, revision, observed)?)
 }
 
-/// Whether the `StatefulSet` of a revision has a spec its controller has not looked at: which of its pods are outdated
-/// is not known then.
+/// Whether the controller of a revision's `StatefulSet` has not observed its newest spec: then it is unknown which of
+/// its pods are outdated.
 #[must_use]
 pub fn is_template_unknown(indexer: &str, revision: &Revision, observed: &Observed) -> bool {
     set_of(indexer, revision, observed).is_some_and(|set| current_template(set).is_none())
 }
 
-/// Whether a pod runs, or may run, another template than the newest one. A set that does not exist outdates nobody.
+/// Whether a pod runs, or may run, another template than the newest one. Without a set, no pod is outdated.
 #[must_use]
 pub fn is_outdated(indexer: &str, pod: &ObservedPod, observed: &Observed) -> bool {
     let Some(set) = set_of(indexer, &pod.revision, observed) else {

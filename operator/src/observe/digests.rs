@@ -1,5 +1,5 @@
-//! (I/O) Digests of pods at one height. At the tip their reports have them; while they are apart, those ahead are asked
-//! for theirs at the height of the one behind.
+//! (I/O) Comparison of the pods' digests at one height. At the tip their reports contain them; while they are apart,
+//! those ahead are queried for theirs at the height of the one behind.
 
 use std::collections::BTreeMap;
 
@@ -65,7 +65,7 @@ async fn compare_revision(client: &PodClient, pods: &[Reported<'_>]) -> Option<C
 }
 
 /// The lowest height at which pods differ that differ at `height`. It stays the same while the pods index on, which the
-/// height of the comparison does not. None: one of them could not be asked.
+/// height of the comparison does not. None: one of them did not answer.
 async fn locate(client: &PodClient, pods: &[Reported<'_>], difference: &Difference, height: u32) -> Option<u32> {
     let target = |name: &String| pods.iter().find(|(pod, _)| pod.name == *name)?.0.target.as_ref();
     let wrong = target(difference.minority.first()?)?;

@@ -1,5 +1,5 @@
-//! (I/O) Why pods of a candidate are not made at all: a quota, an admission webhook. Neither pod nor set tells; only the
-//! events of the set do.
+//! (I/O) Why pods of a candidate are not created at all: a quota, an admission webhook. Only the events of the set
+//! reveal it.
 
 use crds::Revision;
 use k8s_openapi::api::core::v1::Event;
@@ -10,12 +10,12 @@ use crate::{
     objects::{CALL_TIMEOUT, Key},
 };
 
-/// Events of one set that are looked through: Kubernetes counts repeated ones up, so a handful is all there are.
+/// The number of events of one set that are examined: Kubernetes aggregates repeated ones, so there are only a handful.
 const EVENTS_MAX: u32 = 20;
-/// The longest text taken over, in characters.
+/// The maximum length of the message, in characters.
 const TEXT_MAX: usize = 500;
 
-/// What the newest event says that tells of a pod or claim that could not be made; none if there is none.
+/// The message of the newest event about a pod or claim that could not be created; none if there is none.
 pub async fn obstacle(client: &Client, key: &Key, revision: &Revision) -> Option<String> {
     let events: Api<Event> = Api::namespaced(client.clone(), &key.namespace);
     let set = names::of_revision(&key.name, revision);

@@ -36,7 +36,7 @@ impl Child {
         }
     }
 
-    /// The revision it belongs to; none if it serves all of them.
+    /// The revision it belongs to; none if it belongs to all of them.
     #[must_use]
     pub fn revision(&self) -> Option<Revision> {
         revision_of(&self.body)

@@ -23,7 +23,7 @@ pub(super) const MODULE_FILE: &str = "module/module.wasm";
 pub(super) const CREDENTIALS_DIR: &str = "bitcoind";
 /// The pull secret below [`CONFIG_DIR`].
 pub(super) const PULL_SECRET_FILE: &str = "registry/config.json";
-/// Pods that are asked for a copy of their data, by ordinal: one of three is there even while a node is down.
+/// How many pods are tried for a copy of their data, by ordinal: of three, one is available even while a node is down.
 const SEED_PODS: u32 = 3;
 /// Where the volume is mounted.
 pub(super) const DATA_DIR: &str = "/var/lib/shrewd";
@@ -38,7 +38,7 @@ pub(super) fn build(valid: &ValidIndexer, revision: &Revision, record: &Record) 
     }
 }
 
-/// What the annotation of the pod template says of a configuration.
+/// The hash of a configuration for the annotation of the pod template.
 pub(super) fn config_hash(config: &ConfigMap) -> String {
     let text = config
         .data
@@ -82,9 +82,9 @@ fn config(valid: &ValidIndexer, revision: &Revision, record: &Record) -> Config 
     }
 }
 
-/// Where an empty volume is filled from: the pods of the same revision, then those of the revision copied. Data that was
-/// continued in place cannot be built anew by one module, so a pod that comes later gets it from the others. The list is
-/// the same whatever `replicas` says: a change of it would make new pods.
+/// Where an empty volume is filled from: the pods of the same revision, then those of the revision copied. Data that
+/// was continued in place cannot be rebuilt by one module, so a pod added later copies it from the others. The list
+/// does not depend on `replicas`, because a change of it would lead to new pods.
 fn seed(valid: &ValidIndexer, revision: &Revision, record: &Record) -> Option<Seed> {
     let pods = |revision: &Revision| {
         let set = names::of_revision(&valid.name, revision);
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_seeded_candidate_asks_its_own_pods_first_and_then_those_it_copies() {
+    fn a_seeded_candidate_tries_its_own_pods_first_and_then_those_it_copies() {
         let valid = valid();
         let source = Revision::parse("0123456789").unwrap();
         let record = Record {

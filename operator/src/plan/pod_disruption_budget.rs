@@ -1,5 +1,5 @@
-//! At most one pod of the serving revision is taken away at a time by drains and evictions. Others serve nobody, and while
-//! they are not ready yet they would use up what is allowed.
+//! The bound on voluntary disruptions: drains and evictions remove at most one pod of the serving revision at a time.
+//! Other revisions have no clients, and pods that are not ready yet would use up the allowance.
 
 use crds::Revision;
 use k8s_openapi::{
@@ -19,7 +19,7 @@ pub(super) fn build(valid: &ValidIndexer, serving: &Revision) -> PodDisruptionBu
                 match_labels: Some(names::selector(&valid.name, serving)),
                 ..LabelSelector::default()
             }),
-            // A pod that is not ready serves nobody: a halted index must not block the drain of its node.
+            // A pod that is not ready has no clients: a halted index must not block the drain of its node.
             unhealthy_pod_eviction_policy: Some("AlwaysAllow".into()),
             ..PodDisruptionBudgetSpec::default()
         }),

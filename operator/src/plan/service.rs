@@ -1,4 +1,4 @@
-//! The Service clients use, which points at one revision, and the headless one that names the pods.
+//! The Service for clients, which points at one revision, and the headless one, which gives pods DNS names.
 
 use crds::pod::{OPS_PORT, RPC_PORT};
 use k8s_openapi::{
@@ -14,7 +14,8 @@ pub(super) const RPC: &str = "rpc";
 /// Port name of the ops server, in Services and pods.
 pub(super) const OPS: &str = "ops";
 
-/// Moving clients to another revision is one write: this selector, and the annotations that tell the way back.
+/// Moving clients to another revision is one write: this selector, and the annotations that record the previous
+/// revision.
 pub(super) fn for_clients(valid: &ValidIndexer, decision: &Decision) -> Service {
     let mut metadata = metadata(valid, names::shared(&valid.name), None);
     metadata.annotations = decision.previous.as_ref().map(|(revision, at)| {
@@ -37,7 +38,7 @@ pub(super) fn for_clients(valid: &ValidIndexer, decision: &Decision) -> Service 
     }
 }
 
-/// Names every pod, ready or not: a pod that syncs or halted is the one people want to look at.
+/// Includes every pod, ready or not: a pod that is syncing or halted is the one people want to look at.
 pub(super) fn for_pods(valid: &ValidIndexer) -> Service {
     Service {
         metadata: metadata(valid, names::headless(&valid.name), None),

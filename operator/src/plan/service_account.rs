@@ -1,4 +1,4 @@
-//! The identity of the pods. It has no rights, and no token is mounted.
+//! The service account of the pods. It has no permissions, and its token is not mounted.
 
 use k8s_openapi::api::core::v1::ServiceAccount;
 

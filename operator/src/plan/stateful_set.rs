@@ -23,11 +23,11 @@ mod volumes;
 use super::metadata::metadata_with;
 use crate::{names, record::Record, validate::ValidIndexer};
 
-/// Owner of the indexer's process and files; the "nonroot" of widespread base images.
+/// Owner of the indexer's process and files; the "nonroot" user of common base images.
 const USER_ID: i64 = 65_532;
-/// For the block that is being indexed and for flushing the store, beside the time running views get to end.
+/// Time to finish the current block and to flush the store, in addition to the time for running views to finish.
 const STOP_SECONDS: u64 = 50;
-/// Longest grace period, whatever `views.timeout` says: a drained node must come free.
+/// Maximum grace period, regardless of `views.timeout`: draining a node must come to an end.
 const STOP_SECONDS_MAX: u64 = 600;
 
 pub(super) fn build(valid: &ValidIndexer, revision: &Revision, record: &Record, config_hash: &str) -> StatefulSet {
@@ -40,7 +40,7 @@ pub(super) fn build(valid: &ValidIndexer, revision: &Revision, record: &Record, 
                 match_labels: Some(names::selector(&valid.name, revision)),
                 ..LabelSelector::default()
             },
-            // Pods do not depend on each other, and a broken first one must not keep the others from starting.
+            // Pods are independent of each other, and a broken first one must not keep the others from starting.
             pod_management_policy: Some("Parallel".into()),
             update_strategy: Some(StatefulSetUpdateStrategy {
                 type_: Some("OnDelete".into()),
@@ -117,14 +117,14 @@ fn grace_seconds(views_timeout_ms: u64) -> i64 {
     i64::try_from(seconds).unwrap_or(i64::MAX)
 }
 
-/// With the container's, what the restricted Pod Security Standard asks for.
+/// Together with the container's, what the restricted Pod Security Standard requires.
 fn security_context() -> PodSecurityContext {
     PodSecurityContext {
         run_as_non_root: Some(true),
         run_as_user: Some(USER_ID),
         run_as_group: Some(USER_ID),
         fs_group: Some(USER_ID),
-        // The default walks through every file of the volume at each start.
+        // The default visits every file of the volume at each start.
         fs_group_change_policy: Some("OnRootMismatch".into()),
         seccomp_profile: Some(SeccompProfile {
             type_: "RuntimeDefault".into(),

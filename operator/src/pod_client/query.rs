@@ -9,9 +9,9 @@ use sha2::{Digest, Sha256};
 use super::request::{failure, url};
 use crate::facts::Target;
 
-/// How much of an answer is kept to be shown, in bytes. A digest, the shortest question's answer, takes 110.
+/// How much of an answer is kept for display, in bytes. A digest, which must fit in whole, takes 110.
 const START_BYTES: usize = 256;
-/// The longest answer read: `views.maxResponseBytes` may be 1 GiB, and hex doubles it.
+/// The maximum length of an answer: `views.maxResponseBytes` may be 1 GiB, and hex doubles it.
 const ANSWER_BYTES_MAX: u64 = (2 << 30) + 1024;
 
 /// An answer, of which only the start is kept: two are equal if their hashes are.
@@ -19,7 +19,7 @@ const ANSWER_BYTES_MAX: u64 = (2 << 30) + 1024;
 pub struct Answer {
     /// SHA-256 of the whole body. The id in it is always the same.
     pub hash: [u8; 32],
-    /// What it begins with: the result's first digits, or the error.
+    /// Its start: the result's first digits, or the error.
     pub start: String,
 }
 
@@ -35,7 +35,7 @@ pub(super) async fn query(
     let request = http.post(url(target, RPC_PORT, "/")).timeout(timeout).json(&call);
     let mut response = request.send().await.map_err(|e| failure(&e))?;
     if !response.status().is_success() {
-        return Err(format!("it answered {}", response.status()));
+        return Err(format!("it responded with {}", response.status()));
     }
     let (mut hasher, mut start, mut length) = (Sha256::new(), Vec::new(), 0_u64);
     while let Some(chunk) = response.chunk().await.map_err(|e| failure(&e))? {
@@ -53,7 +53,7 @@ pub(super) async fn query(
     })
 }
 
-/// The result or the error of an answer of which the start is known; if neither can be read, the start itself.
+/// The result or the error in the start of an answer; if neither can be parsed, the start itself.
 fn shown(start: &[u8]) -> String {
     if let Ok(whole) = serde_json::from_slice::<Value>(start) {
         if let Some(result) = whole["result"].as_str() {

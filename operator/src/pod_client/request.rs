@@ -20,6 +20,6 @@ pub(super) fn failure(error: &reqwest::Error) -> String {
     } else if error.is_connect() {
         "no connection".into()
     } else {
-        "its answer broke off".into()
+        "its answer was cut short".into()
     }
 }

@@ -1,4 +1,4 @@
-//! (I/O) Carrying out a decision: objects, labels of pods, replacements, requests to refresh.
+//! (I/O) Carrying out a decision: objects, labels of pods, replacements, refresh requests.
 
 use std::time::Instant;
 
@@ -67,7 +67,7 @@ pub(super) async fn carry_out(
     if let Some(request) = refresh::pending(valid, last_status) {
         for target in refresh::targets(&decision.serving, observed, request) {
             if let Err(why) = context.pods.request_refresh(target, request).await {
-                tracing::warn!(indexer = %key, pod = target.pod, why, "could not ask for a refresh; will ask again");
+                tracing::warn!(indexer = %key, pod = target.pod, why, "could not request a refresh; retrying");
             }
         }
     }
@@ -88,7 +88,7 @@ async fn replace(pod: &ObservedPod, key: &Key, context: &Context, carried: &mut 
     Ok(())
 }
 
-/// Pods that are in the Service and must not be, or the other way round. Where digests cannot be compared, nothing moves.
+/// Pods that are in the Service but must not be, or vice versa. Where digests cannot be compared, nothing is changed.
 fn misplaced(observed: &Observed) -> Vec<(&ObservedPod, bool)> {
     let serves = |pod: &ObservedPod| match observed.consistency.get(&pod.revision)? {
         Consistency::Equal => Some(true),

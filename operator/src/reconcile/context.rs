@@ -1,4 +1,4 @@
-//! What passes share.
+//! What all passes share.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use kube::{Client, runtime::events::Recorder};
 use super::{history::History, ledger::Ledger};
 use crate::{metrics::Metrics, observe::Stores, pod_client::PodClient, sampler::Sampler, validate::Defaults};
 
-/// What passes share.
+/// What all passes share.
 pub struct Context {
     /// Writes to the API server.
     pub client: Client,
@@ -23,7 +23,7 @@ pub struct Context {
     pub metrics: Metrics,
     /// What holds for every Indexer.
     pub defaults: Defaults,
-    /// What earlier passes left.
+    /// What earlier passes remembered.
     pub history: Arc<History>,
     /// What else this process remembers.
     pub ledger: Ledger,

@@ -2,7 +2,7 @@
 
 use crate::apply::{self, Class};
 
-/// A failed pass. The status has been written before, unless that is what failed.
+/// A failed pass. The status has been written by then, unless that is what failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The caches are closed: the process ends.
@@ -20,7 +20,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// What to do about it.
+    /// When to retry.
     #[must_use]
     pub fn class(&self) -> Class {
         match self {

@@ -1,4 +1,4 @@
-//! What earlier passes leave to later ones.
+//! What passes remember for later ones.
 
 use std::{
     collections::HashMap,
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::objects::{Key, Served, is_older};
 
-/// First and last pause after a failed pass; it doubles in between.
+/// First and longest delay after a failed pass; it doubles in between.
 const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
 /// Failures in a row and the last status written, by Indexer.
@@ -36,7 +36,7 @@ struct Entry {
     written: Option<Written>,
     /// The revision that is to serve next.
     candidate: Option<Candidate>,
-    /// What the Service said before clients were moved, and since.
+    /// What the Service said before clients were moved, and says since.
     moved: Option<(Option<Served>, Served)>,
 }
 
@@ -65,9 +65,9 @@ impl Entry {
 }
 
 impl History {
-    /// The status of a resource, of which the watch cache has this one at this version. The cache lags behind a write for
-    /// a moment, in which a pass would write the same change, and report it, a second time; what is newer than the last
-    /// write was written by somebody else, and is the truth.
+    /// The status of a resource, of which the watch cache has this one at this version. The cache lags behind a write
+    /// for a moment, in which a pass would write the same change, and report it, a second time; a status newer than the
+    /// last write is somebody else's change and is taken as it is.
     #[must_use]
     pub fn status(
         &self,
@@ -107,8 +107,8 @@ impl History {
         });
     }
 
-    /// Whether what the watch brings calls for a pass: the resource is declared anew, or somebody else has changed its
-    /// status. Writes of this process are no news.
+    /// Whether an event of the watch calls for a pass: the spec or the annotations changed, or somebody else changed
+    /// the status. Writes of this process are ignored.
     #[must_use]
     pub fn is_news(&self, watched: &Watched) -> bool {
         let meta = watched.meta();
@@ -132,14 +132,14 @@ impl History {
         is_declared_anew || is_status_foreign
     }
 
-    /// Notes a pass that did well.
+    /// Notes a successful pass.
     pub fn note_success(&self, key: &Key) {
         if let Some(entry) = self.entries().get_mut(key) {
             entry.failures = 0;
         }
     }
 
-    /// Notes a failed pass. Returns the pause until the next try.
+    /// Notes a failed pass. Returns the delay until the next attempt.
     #[must_use]
     pub fn note_failure(&self, key: &Key) -> Duration {
         let mut entries = self.entries();
@@ -150,7 +150,7 @@ impl History {
         pause
     }
 
-    /// Notes what is wrong with the annotations, if anything. Returns whether that is news.
+    /// Notes what is wrong with the annotations, if anything. Returns whether it is a new problem.
     #[must_use]
     pub fn note_request_problem(&self, key: &Key, problem: Option<&str>) -> bool {
         let mut entries = self.entries();
@@ -204,8 +204,8 @@ impl History {
         self.entries().entry(key.clone()).or_default().moved = Some((before, after));
     }
 
-    /// What the Service says: the watch cache lags behind a write for a moment, in which a pass would take the switch for
-    /// not made.
+    /// The revisions named by the Service. The watch cache lags behind a write for a moment, in which a pass would
+    /// assume that the switch was not made.
     #[must_use]
     pub fn served(&self, key: &Key, cached: Option<Served>) -> Option<Served> {
         let mut entries = self.entries();
@@ -221,20 +221,20 @@ impl History {
         }
     }
 
-    /// There is no candidate, or none any more.
+    /// Notes that there is no candidate, or no longer one.
     pub fn forget_candidate(&self, key: &Key) {
         if let Some(entry) = self.entries().get_mut(key) {
             entry.candidate = None;
         }
     }
 
-    /// Drops what is known of an Indexer that is gone.
+    /// Forgets an Indexer that is gone.
     pub fn forget(&self, key: &Key) {
         self.entries().remove(key);
     }
 
     fn entries(&self) -> MutexGuard<'_, HashMap<Key, Entry>> {
-        // Nothing below the lock can leave the map half changed.
+        // No code under the lock can leave the map half changed.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

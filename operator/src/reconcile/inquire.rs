@@ -1,5 +1,5 @@
-//! (I/O) The step between what was observed and a decision: what is not observed in every pass is found out about a
-//! candidate, then [`rollout::decide`] decides once.
+//! (I/O) The step between observation and decision: gathers what is not observed in every pass about a candidate, then
+//! [`rollout::decide`] decides once.
 
 use crds::{Comparison, IndexerStatus, Revision, pod::seed_reasons};
 use k8s_openapi::jiff::Timestamp;
@@ -17,13 +17,13 @@ use crate::{
 /// A decision, and what it is based on.
 pub(super) struct Decided {
     pub(super) decision: Decision,
-    /// What the Service said before.
+    /// The revisions named by the Service before.
     pub(super) served: Option<Served>,
     /// The comparison of views made for this candidate, if one was.
     pub(super) comparison: Option<Comparison>,
 }
 
-/// Finds out what is missing and decides about revisions.
+/// Gathers what is missing and decides about revisions.
 pub(super) async fn decide(
     valid: &ValidIndexer,
     observed: &Observed,

@@ -1,21 +1,21 @@
-//! (pure) How a candidate gets on, from pass to pass: how long it has indexed nothing although it could, and since when
-//! it is healthy.
+//! (pure) The progress of a candidate from pass to pass: how long it has left blocks unindexed, and since when it has
+//! been healthy.
 //!
-//! This is the memory of one process. A process that just started has seen nothing yet, so it begins anew: time in which
-//! no operator ran counts neither against a candidate nor in its favour.
+//! It is kept in memory. A process that has just started has observed nothing yet and starts from scratch: time in
+//! which no operator ran counts neither against a candidate nor in its favour.
 
 use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
 
-/// What is seen of a candidate in one pass.
+/// What one pass observes of a candidate.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Seen {
     /// The highest block that one of its pods has indexed; none if no pod reports.
     pub(super) height: Option<u32>,
     /// The highest tip that any pod of the Indexer reports; none if no pod reports one.
     pub(super) tip: Option<u32>,
-    /// Whether a pod is being filled with a copy: that takes as long as it takes, and there is no height meanwhile.
+    /// Whether a pod is being filled with a copy, which may take long and reports no height meanwhile.
     pub(super) is_copying: bool,
     /// Whether all pods are ready, caught up and agree.
     pub(super) is_healthy: bool,
@@ -26,7 +26,7 @@ pub(super) struct Seen {
 pub(super) struct Progress {
     height: Option<u32>,
     tip: Option<u32>,
-    /// Whether there were blocks to index when it was last looked at.
+    /// Whether there were blocks to index at the last observation.
     has_work: bool,
     idle: Duration,
     looked_at: Timestamp,
@@ -34,7 +34,7 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// Before the first look.
+    /// Before the first observation.
     pub(super) fn begun(now: Timestamp) -> Self {
         Self {
             height: None,
@@ -46,12 +46,12 @@ impl Progress {
         }
     }
 
-    /// Notes one more look.
+    /// Notes one more observation.
     pub(super) fn note(&mut self, seen: Seen, now: Timestamp) {
         let elapsed = Duration::try_from(now.duration_since(self.looked_at)).unwrap_or_default();
         self.tip = seen.tip.or(self.tip);
         let reached = seen.height.or(self.height);
-        // Without a tip nobody knows whether there are blocks; a candidate without a block lacks the first one.
+        // Without a known tip, blocks are assumed to be available; so they are for a candidate without any block.
         let is_at_tip = self.tip.zip(reached).is_some_and(|(tip, height)| height >= tip);
         let has_work = !is_at_tip && !seen.is_copying;
         if seen.height > self.height || !has_work {
@@ -65,12 +65,12 @@ impl Progress {
         self.healthy_since = seen.is_healthy.then(|| self.healthy_since.unwrap_or(now));
     }
 
-    /// For how long there were blocks to index and none was indexed.
+    /// How long there were blocks to index and none was indexed.
     pub(super) fn idle(&self) -> Duration {
         self.idle
     }
 
-    /// Since when it is healthy, without a break that was seen.
+    /// Since when it has been healthy, without an observed interruption.
     pub(super) fn healthy_since(&self) -> Option<Timestamp> {
         self.healthy_since
     }

@@ -12,7 +12,7 @@ use crate::{
     transitions::transitions,
 };
 
-/// Writes the status if it differs in substance, and tells of conditions that turned.
+/// Writes the status if it differs in substance, and publishes events about conditions that changed.
 pub(super) async fn write_status(
     watched: &Watched,
     last: Option<&IndexerStatus>,
@@ -24,7 +24,7 @@ pub(super) async fn write_status(
         return Ok(());
     }
     let uid = watched.uid().unwrap_or_default();
-    // What this process wrote, not what somebody made of it: a turn that was reported is not reported again.
+    // Compared with what this process wrote, not with what somebody changed: no event is published twice.
     let reported = context.history.written(key, &uid).or_else(|| last.cloned());
     context.history.note_writing(key, next.clone());
     let written = apply::status(&context.client, key, &uid, next).await;
@@ -57,7 +57,7 @@ async fn publish(watched: &Watched, events: Vec<Event>, key: &Key, context: &Con
             Ok(Err(error)) => {
                 tracing::warn!(indexer = %key, reason = event.reason, %error, "could not publish an event");
             }
-            Err(_) => tracing::warn!(indexer = %key, reason = event.reason, "no answer to an event"),
+            Err(_) => tracing::warn!(indexer = %key, reason = event.reason, "publishing an event timed out"),
         }
     }
 }

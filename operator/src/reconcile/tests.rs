@@ -201,7 +201,10 @@ async fn an_object_of_somebody_else_is_left_alone_and_looked_at_again() {
     assert!(!writes.iter().any(|call| call.contains("/services/")), "{writes:?}");
     let stalled = last_condition(&calls, "Stalled");
     assert_eq!(stalled["reason"], "ApplyFailed");
-    assert_eq!(stalled["message"], "Service one exists and is not this Indexer's");
+    assert_eq!(
+        stalled["message"],
+        "Service one exists but does not belong to this Indexer"
+    );
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! How far a candidate is on its way to the clients.
+//! How close a candidate is to serving clients.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{facts::change::NUMBERS_INTERVAL, validate::ValidIndexer};
 
-/// What the candidate is ready for.
+/// The assessment of a candidate.
 pub(super) struct Assessment {
     pub(super) step: Step,
     pub(super) healthy_since: Option<Timestamp>,
@@ -31,12 +31,12 @@ impl Assessment {
     }
 }
 
-/// Between two looks at a candidate that waits for what tells nobody when it is there. As seldom as figures that move are
-/// shown: each look may show some.
+/// Interval of passes while a candidate waits for something that triggers no event. As long as the interval at which
+/// numbers are published, because each pass may publish some.
 const LOOK_AGAIN: Duration = NUMBERS_INTERVAL;
 
 pub(super) fn assess(valid: &ValidIndexer, revision: &Revision, is_way_back: bool, world: &World) -> Assessment {
-    let absent = Health::Waits("its pods are being made".into());
+    let absent = Health::Waits("its pods are being created".into());
     let health = world.sets.get(revision).map_or(&absent, |set| &set.health);
     match (health, &world.inquiry.obstacle) {
         (Health::Failed(why), _) => Assessment::of(Step::Failed(why.clone())),
@@ -62,7 +62,7 @@ fn waits(valid: &ValidIndexer, why: &str, world: &World) -> Assessment {
     }
 }
 
-/// The gates between a healthy candidate and the clients, in order. The way back has passed them all before.
+/// The gates between a healthy candidate and the clients, in order. A rollback has passed all of them before.
 fn healthy(valid: &ValidIndexer, tip: u32, is_way_back: bool, world: &World) -> Assessment {
     let healthy_since = world.inquiry.healthy_since.unwrap_or(world.now);
     let assessment = |step| Assessment {
@@ -91,7 +91,7 @@ fn healthy(valid: &ValidIndexer, tip: u32, is_way_back: bool, world: &World) -> 
         None => Assessment {
             wants_comparison: true,
             again_after: Some(LOOK_AGAIN),
-            ..assessment(Step::Blocked("rollout.compareViews are being asked".into()))
+            ..assessment(Step::Blocked("rollout.compareViews are being compared".into()))
         },
         Some(Compared::Impossible(why)) => Assessment {
             wants_comparison: true,

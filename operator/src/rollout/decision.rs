@@ -14,7 +14,7 @@ pub struct Decision {
     pub serving: Revision,
     /// The declared one, if it is another.
     pub candidate: Option<Revision>,
-    /// The one that served before and is kept, and since when.
+    /// The previous revision, if it is kept, and since when.
     pub previous: Option<(Revision, Timestamp)>,
     /// Every revision that has objects, the serving one first, and what is particular to it.
     pub sets: Vec<(Revision, Record)>,
@@ -31,7 +31,7 @@ pub struct Decision {
 }
 
 impl Decision {
-    /// What the Service shall say.
+    /// What the Service should say.
     #[must_use]
     pub fn served(&self) -> Served {
         Served {
@@ -54,21 +54,21 @@ impl Decision {
     }
 }
 
-/// Where a rollout stands. Texts hold no figure that moves by itself.
+/// How far a rollout is. Texts contain no figure that changes by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
     /// The declared revision serves.
     Settled,
-    /// The candidate is not caught up, or not healthy; with what it waits for.
+    /// The candidate has not caught up or is not healthy; with what it is waiting for.
     CatchingUp(String),
-    /// It is, and must stay so for a while.
+    /// It is caught up and healthy, and must stay so for a while.
     Soaking,
-    /// Something outside it is waited for.
+    /// It waits for something outside it.
     Blocked(String),
-    /// Clients are moved with this pass.
+    /// This pass moves clients to it.
     Switching,
-    /// The candidate failed; with its words.
+    /// The candidate failed; with its error.
     Failed(String),
-    /// What is declared cannot be begun; a reason of `crds::conditions`, and what to do.
+    /// The declared identity cannot be built; a reason of `crds::conditions`, and what to do.
     Refused(&'static str, String),
 }

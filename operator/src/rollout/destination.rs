@@ -12,14 +12,14 @@ use crate::{
 pub(super) enum Destination {
     /// In the set of this revision.
     Set(Revision, Record),
-    /// Not decided yet; with what is waited for.
+    /// Undecided; with what is being waited for.
     Waits(String),
     /// Nowhere; a reason of `crds::conditions`, and what to do.
     Refused(&'static str, String),
 }
 
-/// Where the index of the declared identity is: in a set that has it already, whatever strategy made it; in the set that
-/// began with it and was continued in place since, which goes back; on the serving data; or in a new set.
+/// Where the index of the declared identity is: in a set that has it already, whatever strategy created it; in the set
+/// that began with it and was continued in place since, which reverts; on the serving data; or in a new set.
 pub(super) fn destination(valid: &ValidIndexer, serving: &Revision, world: &World) -> Destination {
     let declared = valid.declared();
     let others = world.sets.keys().filter(|revision| *revision != serving);
@@ -46,19 +46,19 @@ pub(super) fn destination(valid: &ValidIndexer, serving: &Revision, world: &Worl
     }
 }
 
-/// Whose data a candidate begins with.
+/// The revision whose data a candidate begins with.
 fn seed(valid: &ValidIndexer, serving: &Revision, world: &World) -> Result<Option<SeedRecord>, String> {
     let Some(seed) = &valid.rollout.seed else {
         return Ok(None);
     };
     let Some(active) = world.record(serving) else {
         return Err(format!(
-            "it is not known what revision {serving} is; remove rollout.seed"
+            "the record of revision {serving} cannot be read; remove rollout.seed"
         ));
     };
     if let Some(difference) = active.identity.differs_beyond_module(&valid.identity) {
         return Err(format!(
-            "{} differs from that of revision {serving}, whose data was built under another one; \
+            "{} differs from that of revision {serving}, so its data cannot be copied; \
              remove rollout.seed to build from chain.startHeight",
             difference.field
         ));
@@ -77,31 +77,31 @@ fn seed(valid: &ValidIndexer, serving: &Revision, world: &World) -> Result<Optio
     }))
 }
 
-/// The serving data, continued by the declared module. All pods begin with it at the same height, or their digests would
-/// part: the one after the lowest of theirs, to which the others go back.
+/// The serving data, continued by the declared module. All pods must begin with it at the same height, or their digests
+/// would diverge: the height after the lowest of theirs, to which the others revert.
 fn onward(valid: &ValidIndexer, serving: &Revision, world: &World) -> Destination {
     let refused = |why| Destination::Refused(reasons::IN_PLACE_REFUSED, why);
     let Some(active) = world.record(serving) else {
         return refused(format!(
-            "it is not known what revision {serving} is; use rollout.strategy BlueGreen"
+            "the record of revision {serving} cannot be read; use rollout.strategy BlueGreen"
         ));
     };
     if let Some(difference) = active.identity.differs_beyond_module(&valid.identity) {
         return refused(format!(
-            "{} differs from that of revision {serving}, whose data was built under another one; \
+            "{} differs from that of revision {serving}, so its data cannot be continued; \
              declare the former value, or use rollout.strategy BlueGreen to build from chain.startHeight",
             difference.field
         ));
     }
     let Some((lowest, highest)) = world.sets.get(serving).and_then(|set| set.heights) else {
         return Destination::Waits(format!(
-            "every pod of revision {serving} must run the module before and say at which height it is, \
-             before another one can go on there"
+            "every pod of revision {serving} must run the current module and report its height, \
+             before another module can continue from there"
         ));
     };
     if highest - lowest > valid.max_reorg_depth {
         return Destination::Waits(format!(
-            "the pods of revision {serving} are further apart than chain.maxReorgDepth, so they cannot begin at one height"
+            "the pods of revision {serving} are further apart than chain.maxReorgDepth, so they cannot switch modules at one height"
         ));
     }
     Destination::Set(
@@ -115,7 +115,7 @@ fn onward(valid: &ValidIndexer, serving: &Revision, world: &World) -> Destinatio
     )
 }
 
-/// The data that the declared identity began and another one continued: unwound to where that happened.
+/// The data that the declared identity began and another one continued, reverted to where that happened.
 fn back(declared: Record, world: &World) -> Record {
     let revision = declared.identity.revision();
     Record {

@@ -1,4 +1,4 @@
-//! How the pods of one revision are, in the words of a rollout.
+//! The health of one revision's pods, as a rollout sees it.
 
 use crds::{
     Revision,
@@ -10,22 +10,22 @@ use crate::{
     validate::ValidIndexer,
 };
 
-/// Restarts of a container that ended badly, after which it is no accident: Kubernetes has waited 10, 20 and 40 s by then.
+/// Restarts after which a crashing container counts as failed: Kubernetes has waited 10, 20 and 40 s by then.
 const RESTARTS_MAX: i32 = 3;
 
-/// How the pods of a revision are. Texts hold no figure that moves by itself.
+/// The health of a revision's pods. Texts contain no figure that changes by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Health {
-    /// Not all are there, caught up and ready; with what is waited for.
+    /// Not all of them exist, are caught up and ready; with what is being waited for.
     Waits(String),
-    /// Something outside them keeps them from running; with the words of whoever does.
+    /// Something outside them keeps them from running; with its explanation.
     Blocked(String),
-    /// All wanted pods are ready, caught up and agree.
+    /// All desired pods are ready, caught up and agree.
     Healthy {
         /// The tip of the chain they follow.
         tip: u32,
     },
-    /// One cannot become what is declared; with its words.
+    /// One of them failed for good; with its error.
     Failed(String),
 }
 
@@ -34,7 +34,7 @@ pub(super) fn health(valid: &ValidIndexer, revision: &Revision, observed: &Obser
     let pods: Vec<&ObservedPod> = observed.pods_of(revision).filter(|pod| !pod.terminating).collect();
     let current = || pods.iter().filter(|pod| !is_outdated(&valid.name, pod, observed));
     if valid.replicas == 0 {
-        return Health::Blocked("no pods are wanted: spec.suspend is true, or spec.replicas is 0".into());
+        return Health::Blocked("it has no pods: spec.suspend is true, or spec.replicas is 0".into());
     }
     if let Some(why) = current().find_map(|pod| lasting_problem(pod)) {
         return Health::Failed(why);
@@ -47,7 +47,7 @@ pub(super) fn health(valid: &ValidIndexer, revision: &Revision, observed: &Obser
     }
     let wanted = usize::try_from(valid.replicas).unwrap_or(0);
     if current().count() < wanted || pods.len() > wanted {
-        return Health::Waits("its pods are being made".into());
+        return Health::Waits("its pods are being created".into());
     }
     let caught_up = |status: &&Status| status.behind.is_some_and(|behind| behind <= valid.rollout.max_behind);
     let answers: Vec<&Status> = pods.iter().filter_map(|pod| pod.sample.answer()).collect();
@@ -63,7 +63,7 @@ pub(super) fn health(valid: &ValidIndexer, revision: &Revision, observed: &Obser
     }
 }
 
-/// What no waiting mends.
+/// A problem that does not go away by waiting.
 fn lasting_problem(pod: &ObservedPod) -> Option<String> {
     let crashes = pod.restarts >= RESTARTS_MAX && !pod.ready;
     if let (true, Some(trouble)) = (crashes, &pod.trouble) {
@@ -90,7 +90,7 @@ fn lasting_problem(pod: &ObservedPod) -> Option<String> {
     Some(format!("halted below height {}: {}", halt.height, halt.message))
 }
 
-/// What waiting may mend.
+/// A problem that may go away by waiting.
 fn passing_problem(pod: &ObservedPod) -> Option<String> {
     if let Some(trouble) = &pod.trouble {
         return Some(format!("{}: {trouble}", pod.name));

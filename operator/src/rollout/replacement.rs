@@ -1,4 +1,4 @@
-//! Which pod is deleted next, because it was made from an outdated template.
+//! Which pod with an outdated template is replaced next.
 
 use crds::Revision;
 
@@ -8,11 +8,11 @@ use crate::{
     validate::ValidIndexer,
 };
 
-/// The pod that is deleted next, because it was made from an outdated template. Its `StatefulSet` makes the new one.
+/// The pod to delete next, because it was created from an outdated template. Its `StatefulSet` creates the new one.
 ///
-/// The sets use `OnDelete`, since the built-in rolling update waits for ever for a broken pod, even after its template
-/// was corrected. A pod that is not ready serves nobody and goes first. A ready one goes only while no other is on its
-/// way, and where there are two or more only while another is ready.
+/// The sets use `OnDelete`, because the built-in rolling update waits indefinitely for a broken pod, even after its
+/// template was corrected. A pod that is not ready has no clients and is replaced first. A ready one is replaced only
+/// while all desired pods exist and are ready.
 #[must_use]
 pub fn next_replacement<'a>(
     valid: &ValidIndexer,

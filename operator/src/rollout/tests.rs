@@ -1,5 +1,5 @@
-//! The whole state space: every combination of what can be declared, what can exist and how its pods can be, held against
-//! rules that say what must never happen, and an operator that ends after any of its writes.
+//! The whole state space: every combination of what can be declared, what can exist and how its pods can be, held
+//! against rules that say what must never happen, and an operator that ends after any of its writes.
 
 use std::{collections::BTreeMap, time::Duration};
 

@@ -1,4 +1,5 @@
-//! What a rollout is decided on: the objects that exist and what their pods report, reduced to facts that can be listed.
+//! What a decision is based on: the existing objects and the reports of their pods, reduced to an enumerable set of
+//! facts.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -8,29 +9,29 @@ use k8s_openapi::jiff::Timestamp;
 use super::health::{Health, health};
 use crate::{facts::Observed, objects::Served, record::Record, validate::ValidIndexer};
 
-/// All that is known.
+/// Everything that is known.
 #[derive(Clone, Debug)]
 pub struct World {
-    /// What the Service says.
+    /// The revisions named by the Service.
     pub served: Option<Served>,
-    /// What the status named as active: for a Service that somebody deleted.
+    /// The active revision of the last status, in case the Service was deleted.
     pub last_active: Option<Revision>,
     /// Every revision that has a `StatefulSet`.
     pub sets: BTreeMap<Revision, SetState>,
-    /// What was found out about the candidate.
+    /// What was gathered about the candidate.
     pub inquiry: Inquiry,
     /// Now.
     pub now: Timestamp,
 }
 
-/// What was found out about the candidate, beyond what is observed of every revision.
+/// What was gathered about the candidate, beyond what is observed of every revision.
 #[derive(Clone, Debug, Default)]
 pub struct Inquiry {
     /// What keeps its pods from being created, in Kubernetes' words.
     pub obstacle: Option<String>,
-    /// For how long there were blocks to index and it indexed none.
+    /// How long there were blocks to index and it indexed none.
     pub idle: Duration,
-    /// Since when it is healthy, as seen by this process.
+    /// Since when it has been healthy, as observed by this process.
     pub healthy_since: Option<Timestamp>,
     /// The outcome of comparing its answers with those of the serving revision.
     pub compared: Option<Compared>,
@@ -41,27 +42,27 @@ pub struct Inquiry {
 pub struct SetState {
     /// Its record; none if it cannot be read.
     pub record: Option<Record>,
-    /// How its pods are.
+    /// The health of its pods.
     pub health: Health,
-    /// Lowest and highest height of its pods; none while one of those wanted does not tell, or runs another module.
+    /// Lowest and highest height of its pods; none while a desired one does not report it, or runs another module.
     pub heights: Option<(u32, u32)>,
 }
 
-/// What comparing views came to.
+/// The outcome of comparing views.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Compared {
     /// Both revisions answered everything.
     Done {
-        /// So many answers differ.
+        /// The number of answers that differ.
         different: u32,
     },
-    /// They could not be asked; with the reason.
+    /// They could not be compared; with the reason.
     Impossible(String),
 }
 
 impl World {
-    /// What matters of what was observed. `served` is what the Service for clients says, and nothing is known of a
-    /// candidate yet.
+    /// Reduces what was observed. `served` are the revisions named by the Service for clients; nothing is gathered
+    /// about a candidate yet.
     #[must_use]
     pub fn of(
         valid: &ValidIndexer,
@@ -99,7 +100,7 @@ impl World {
         named.or_else(only).cloned()
     }
 
-    /// The revision that served before, while it is kept.
+    /// The previous revision, while it is kept.
     pub(super) fn previous(&self, keep: Duration) -> Option<(Revision, Timestamp)> {
         let (revision, at) = self.served.as_ref()?.previous.as_ref()?;
         let stays = since(*at, self.now) < keep && self.sets.contains_key(revision);
@@ -110,7 +111,7 @@ impl World {
         self.sets.get(revision)?.record.as_ref()
     }
 
-    /// The identity a set indexes now. One without a record was not continued in place, so its name tells.
+    /// The identity a set indexes now. One without a record was not continued in place, so its name is its identity.
     pub(super) fn indexed_by(&self, revision: &Revision) -> Option<Revision> {
         let set = self.sets.get(revision)?;
         Some(
@@ -121,7 +122,7 @@ impl World {
     }
 }
 
-/// None also while pods do not run the same modules: one that has not taken a module over yet would leave it out of its
+/// None also while pods run different modules: one that has not switched to a module yet would leave it out of its
 /// lineage if it were given the next one.
 fn heights(
     valid: &ValidIndexer,

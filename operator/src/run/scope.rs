@@ -1,5 +1,5 @@
-//! (I/O) One scope: a namespace, or all of them. Each has caches, a queue and a sampler of its own, because a cache takes
-//! one watch.
+//! (I/O) One scope: a namespace, or all of them. Each has caches, a queue and a sampler of its own, because a cache
+//! takes one watch.
 
 use std::{future::ready, sync::Arc, time::Duration};
 
@@ -24,12 +24,12 @@ use crate::{
     validate::Defaults,
 };
 
-/// Wake-ups that wait. One that finds no room is sent again after the pod's next sample.
+/// Maximum number of queued wake-ups. One that does not fit is sent again after the pod's next sample.
 const WAKE_QUEUE: usize = 1024;
-/// Between two looks for the custom resource definition.
+/// Interval of checks for the custom resource definition.
 const CRD_POLL: Duration = Duration::from_secs(2);
 
-/// What every scope shares.
+/// What all scopes share.
 #[derive(Clone)]
 pub(super) struct Shared {
     pub(super) client: Client,
@@ -102,7 +102,7 @@ async fn crd_served(scope: Option<&str>, client: &Client) {
         if !is_reported {
             tracing::warn!(
                 error,
-                "cannot list Indexers; waiting for the custom resource definition and the right to"
+                "cannot list Indexers; waiting for the custom resource definition and for permission to list them"
             );
             is_reported = true;
         }
@@ -143,7 +143,7 @@ fn log<T>(done: Result<T, ControllerError<reconcile::Error, watcher::Error>>, co
         }
         Err(error) => tracing::warn!(
             error = format!("{:#}", anyhow::Error::new(error)),
-            "a watch failed; it is started anew"
+            "a watch failed and is being restarted"
         ),
     }
 }

@@ -44,7 +44,7 @@ pub(super) fn controller(
         .default_backoff()
         .reflect(writer)
         .applied_objects()
-        // A failed watch passes: it is logged.
+        // Errors pass: the controller logs them.
         .filter(move |brought| ready(brought.as_ref().map_or(true, |watched| history.is_news(watched))));
     let (stateful_sets, on_sets) = owned::<StatefulSet>(client, scope);
     let (config_maps, on_maps) = owned::<ConfigMap>(client, scope);
@@ -104,7 +104,7 @@ where
     let (store, writer) = reflector::store();
     let changes = watcher(api::<K>(client, scope), lively().labels(labels))
         .default_backoff()
-        // Half of an object in bytes, and nobody reads it.
+        // Half of an object's bytes, and never read.
         .modify(|object: &mut K| object.meta_mut().managed_fields = None)
         .reflect(writer)
         .touched_objects();

@@ -1,4 +1,4 @@
-//! What the judgements of all conditions have in common.
+//! What all conditions are derived from.
 
 use crds::{
     MAX_BEHIND,
@@ -16,13 +16,13 @@ const ROLLING: &str = "pods are being created or replaced";
 pub(super) const KEPT_OUT: &str = "every ready pod is kept out of the Service, because its digest was not that of the \
      others; delete the pod and its volume claim to build it anew";
 
-/// What the judgements have in common.
+/// What all conditions are derived from.
 pub(super) struct Case<'a> {
     pub(super) inputs: &'a Inputs<'a>,
     /// Pods of the serving revision.
     pub(super) pods: &'a [&'a ObservedPod],
     pub(super) answers: Vec<&'a Status>,
-    /// Those of them that run the newest template and stay: what the spec as it is now has led to.
+    /// Those of them that run the newest template and are not being deleted: the result of the current spec.
     pub(super) current: Vec<&'a ObservedPod>,
     pub(super) wanted: usize,
     pub(super) suspended: bool,
@@ -43,7 +43,7 @@ impl<'a> Case<'a> {
                 .and_then(|v| usize::try_from(v.replicas).ok())
                 .unwrap_or(pods.len()),
             suspended: valid.is_some_and(|v| v.suspended),
-            // Of a spec that is not valid nothing is taken.
+            // An invalid spec is not used at all.
             max_behind: valid.map_or(MAX_BEHIND, |v| v.rollout.max_behind),
         }
     }
@@ -59,13 +59,12 @@ impl<'a> Case<'a> {
         failure(self.inputs)
     }
 
-    /// Whether the pods behind the Service are not yet those the spec asks for.
+    /// Whether the pods behind the Service are not yet those that the spec declares.
     pub(super) fn is_rolling(&self) -> bool {
         self.pods.len() < self.wanted || self.current.len() < self.pods.len()
     }
 
-    /// What is waited for while objects of an earlier Indexer of this name still exist: nothing is applied before they are
-    /// gone.
+    /// Set while objects of an earlier Indexer of this name still exist: nothing is applied before they are gone.
     pub(super) fn leftovers(&self) -> Option<Verdict> {
         let leftovers = &self.inputs.observed.leftovers;
         let first = leftovers.first()?;
@@ -74,7 +73,7 @@ impl<'a> Case<'a> {
             count => format!(" and {} more", count - 1),
         };
         let message = format!(
-            "waiting for Kubernetes to delete {first}{others}, owned by an earlier Indexer of this name that was deleted"
+            "waiting for Kubernetes to delete {first}{others}, which belonged to a deleted Indexer of the same name"
         );
         Some(Verdict::no(reasons::ROLLING, message))
     }
@@ -106,7 +105,7 @@ impl<'a> Case<'a> {
     }
 }
 
-/// The pods whose answers speak of the newest spec. None while it is being applied.
+/// The pods whose reports describe the newest spec. None while it is being applied.
 fn current<'a>(inputs: &Inputs<'_>, pods: &[&'a ObservedPod]) -> Vec<&'a ObservedPod> {
     let is_written = |pod: &&ObservedPod| inputs.applied.sets_changed.contains(&pod.revision);
     if !inputs.observed.leftovers.is_empty() || pods.iter().any(is_written) || failure(inputs).is_some() {
@@ -122,8 +121,8 @@ fn failure<'a>(inputs: &Inputs<'a>) -> Option<&'a Failure> {
     (failure.revision.is_none() || failure.revision.as_ref() != candidate).then_some(failure)
 }
 
-/// The reason a pod gives, if it is one of those it may give: what stands in a condition is public API, and a pod must not
-/// say what only the operator may.
+/// The reason of a pod's check, if it is one that pods may report: reasons of conditions are public API, and some are
+/// the operator's alone.
 pub(super) fn reason(check: &Check, known: &[&'static str]) -> &'static str {
     if check.reason.is_empty() {
         return reasons::NO_REPORT;

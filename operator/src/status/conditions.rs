@@ -1,8 +1,9 @@
-//! (pure) All conditions of an Indexer. Messages hold no figure that moves by itself: each would be a write.
+//! (pure) All conditions of an Indexer. Messages contain no figure that changes by itself: each change would be a
+//! write.
 //!
-//! Ready says whether all that the spec asks for holds, and only that lets kstatus call a resource Current. So an
-//! Indexer that wants no pods, suspended or scaled to zero, is Ready once they are gone, with a reason of its own;
-//! whether queries are answered is what Available says.
+//! Ready says whether everything the spec asks for holds; only then does kstatus consider a resource Current. So an
+//! Indexer without pods, suspended or scaled to zero, is Ready once they are gone, with a reason of its own; whether
+//! queries are answered is what Available says.
 
 use std::collections::BTreeMap;
 
@@ -42,7 +43,7 @@ pub(super) fn judge(inputs: &Inputs<'_>, pods: &[&ObservedPod]) -> Verdicts {
     let rollout = rollout_conditions::in_progress(inputs, &case.outdated());
     let own = case.stalled();
     let ready = case.ready(&own, &module, &source, &synced, &consistent);
-    // A pod that has not told yet may be the one that decides.
+    // A pod that has not reported yet may have the decisive digest.
     let difference = Some(&consistent).filter(|_| case.answers.len() >= case.wanted && consistent.is_false());
     let stalled = rollout_conditions::stalled(inputs, own, difference);
     let reconciling = case.reconciling(&stalled, &ready, &rollout);

@@ -1,4 +1,4 @@
-//! What a status is made from.
+//! The inputs of a status.
 
 use crds::{Comparison, IndexerStatus, Revision};
 use k8s_openapi::jiff::Timestamp;
@@ -27,13 +27,13 @@ pub struct Applied {
 pub struct Failure {
     /// The revision whose object it was; none for what serves all of them.
     pub revision: Option<Revision>,
-    /// The server's words.
+    /// The server's explanation.
     pub message: String,
-    /// Whether trying again cannot help.
+    /// Whether retrying cannot help.
     pub needs_change: bool,
 }
 
-/// All a status is made of.
+/// Everything a status is computed from.
 #[derive(Clone, Copy, Debug)]
 pub struct Inputs<'a> {
     /// Namespace of the resource.
@@ -44,16 +44,16 @@ pub struct Inputs<'a> {
     pub generation: i64,
     /// What validation said.
     pub outcome: Result<&'a ValidIndexer, &'a Invalid>,
-    /// What there is.
+    /// What was observed.
     pub observed: &'a Observed,
     /// What was decided about revisions; none for a spec that is not valid.
     pub decision: Option<&'a Decision>,
-    /// How candidate and serving revision answered the same views, if they were asked.
+    /// How candidate and serving revision answered the same views, if they were compared.
     pub comparison: Option<&'a Comparison>,
     /// How applying went.
     pub applied: &'a Applied,
     /// The status as it was written last.
     pub last_status: Option<&'a IndexerStatus>,
-    /// Now, for conditions that turn.
+    /// Now, for conditions that change.
     pub now: Timestamp,
 }

@@ -1,4 +1,4 @@
-//! Whether something is changing, and whether nothing will change until a person acts.
+//! Whether a change is in progress, and whether none will happen without intervention.
 
 use crds::{
     conditions::reasons,
@@ -12,7 +12,7 @@ use super::{
 use crate::facts::{ObservedPod, is_template_unknown};
 
 impl Case<'_> {
-    /// Only what no waiting can mend. What a pod of an outdated template complains of may be mended already.
+    /// Only problems that waiting cannot solve. Those of a pod with an outdated template may be solved already.
     pub(super) fn stalled(&self) -> Verdict {
         if let Err(invalid) = self.inputs.outcome {
             return Verdict::yes(invalid.reason, invalid.problems.join("; "));
@@ -21,7 +21,7 @@ impl Case<'_> {
             return Verdict::yes(reasons::APPLY_FAILED, failure.message.clone());
         }
         let answers = || self.current.iter().filter_map(|pod| pod.sample.answer());
-        // A missing module is no reason to give up: pods look again, and go on once the ConfigMap, the server or the
+        // A missing module is no reason to give up: pods retry, and continue once the ConfigMap, the server or the
         // registry has it.
         let is_missing = |reason: &str| matches!(reason, module_reasons::NOT_FOUND | module_reasons::FETCH_FAILED);
         let refused = |module: &&Check| module.ok == Some(false) && !is_missing(&module.reason);
@@ -34,8 +34,8 @@ impl Case<'_> {
                 format!("stopped below height {}: {}", halt.height, halt.message),
             );
         }
-        // Where digests are compared, the outcome decides who serves. A pod that was kept out and is alone has nobody to be
-        // compared with, so it stays out.
+        // Where digests are compared, the outcome decides which pods serve. A lone pod that was kept out cannot be
+        // compared with any other, so it stays out.
         let serving = self.inputs.decision.map(|decision| &decision.serving);
         let is_compared = serving.is_some_and(|serving| self.inputs.observed.consistency.contains_key(serving));
         if self.is_kept_out() && !self.is_rolling() && !is_compared {
@@ -48,7 +48,7 @@ impl Case<'_> {
         if !stalled.is_false() {
             return Verdict::no(reasons::AS_EXPECTED, "");
         }
-        // With no pods wanted a rollout rests until somebody wants some.
+        // Without pods, a rollout rests.
         if rollout.is_true() && self.wanted > 0 {
             return rollout.clone();
         }
@@ -59,7 +59,7 @@ impl Case<'_> {
         let decision = self.inputs.decision;
         let is_set_unseen =
             decision.is_some_and(|decision| is_template_unknown(self.inputs.name, &decision.serving, observed));
-        // Those of a revision that is kept for a way back are as they shall be.
+        // Those of a revision that is kept for a rollback are as they should be.
         let goes = |pod: &&ObservedPod| decision.is_some_and(|decision| !decision.keeps(&pod.revision));
         let is_count_wrong = self.pods.len() != self.wanted || observed.pods.iter().any(|pod| goes(&pod));
         if self.inputs.applied.changed || is_set_unseen || is_count_wrong {

@@ -1,4 +1,4 @@
-//! (pure) The figures of a status.
+//! (pure) The figures in a status.
 
 use crds::{
     ActiveRevision, CandidateRevision, Identity, IndexerStatus, MemoryStatus, Phase, PodRow, Revision, pod::Status,
@@ -16,7 +16,7 @@ use crate::{
 /// and the candidate.
 const ROWS_MAX: usize = 48;
 
-/// Where the serving revision stands: at the height of the pod that is furthest.
+/// The state of the serving revision: that of the pod that is furthest ahead.
 pub(super) fn active(revision: &Revision, inputs: &Inputs<'_>, pods: &[&ObservedPod]) -> Option<ActiveRevision> {
     let before = inputs.last_status.and_then(|status| status.active.as_ref());
     let planned = inputs.decision.and_then(|decision| decision.record(revision));
@@ -36,9 +36,9 @@ pub(super) fn active(revision: &Revision, inputs: &Inputs<'_>, pods: &[&Observed
     })
 }
 
-/// Where the declared revision stands while it does not serve.
+/// The state of the declared revision while it does not serve.
 pub(super) fn candidate(decision: &Decision, observed: &Observed) -> Option<CandidateRevision> {
-    // In the pass that moves the clients it is the active one already.
+    // In the pass that moves clients, it is the active one already.
     let revision = decision
         .candidate
         .as_ref()
@@ -53,7 +53,7 @@ pub(super) fn candidate(decision: &Decision, observed: &Observed) -> Option<Cand
     })
 }
 
-/// What the serving revision is.
+/// The identity of the serving revision.
 pub(super) fn identity<'a>(inputs: &Inputs<'a>, valid: &'a ValidIndexer) -> &'a Identity {
     let serving = inputs.decision.and_then(|decision| decision.record(&decision.serving));
     serving.map_or(&valid.identity, |record| &record.identity)
@@ -69,7 +69,7 @@ fn furthest<'a>(pods: impl Iterator<Item = &'a ObservedPod>) -> Option<&'a Statu
         .max_by_key(|status| status.height)
 }
 
-/// Memory of the pod whose guest took most: figures of one process belong together.
+/// Memory of the pod whose guest used most: figures of one process belong together.
 pub(super) fn memory(pods: &[&ObservedPod]) -> Option<MemoryStatus> {
     let answers = pods.iter().filter_map(|pod| pod.sample.answer());
     let memory = &answers.max_by_key(|status| status.memory.guest_peak_bytes)?.memory;
@@ -87,14 +87,14 @@ pub(super) fn memory(pods: &[&ObservedPod]) -> Option<MemoryStatus> {
     })
 }
 
-/// One row for each pod, those of the serving revision first.
+/// One row per pod, those of the serving revision first.
 pub(super) fn rows(observed: &Observed, serving: Option<&Revision>) -> Vec<PodRow> {
     let mut pods: Vec<&ObservedPod> = observed.pods.iter().collect();
     pods.sort_by_key(|pod| (Some(&pod.revision) != serving, &pod.name));
     pods.into_iter().take(ROWS_MAX).map(row).collect()
 }
 
-/// `next` with the resident memory of `last` wherever the two differ by jitter only.
+/// `next` with the resident memory of `last` where the two differ only by jitter.
 pub(super) fn without_jitter(last: &IndexerStatus, mut next: IndexerStatus) -> IndexerStatus {
     if let (Some(before), Some(memory)) = (&last.memory, &mut next.memory)
         && !resident_differs(before.resident_bytes, memory.resident_bytes)

@@ -1,4 +1,4 @@
-//! Whether everything the spec asks for holds, and whether clients get answers.
+//! Whether everything the spec asks for holds, and whether clients are answered.
 
 use crds::conditions::reasons;
 
@@ -58,21 +58,24 @@ impl Case<'_> {
         Verdict::yes(reasons::AS_EXPECTED, "every pod follows the chain")
     }
 
-    /// Nothing is missing where no pods are wanted and none are left.
+    /// Nothing is missing if there should be no pods and there are none.
     fn ready_without_pods(&self) -> Verdict {
         if !self.inputs.applied.sets_changed.is_empty() || !self.inputs.observed.pods.is_empty() {
-            Verdict::no(reasons::ROLLING, "pods are on their way out")
+            Verdict::no(reasons::ROLLING, "pods are being deleted")
         } else if self.suspended {
-            Verdict::yes(reasons::SUSPENDED, "spec.suspend is true: no pods, their data is kept")
+            Verdict::yes(
+                reasons::SUSPENDED,
+                "spec.suspend is true: there are no pods, and their data is kept",
+            )
         } else {
             Verdict::yes(
                 reasons::SCALED_TO_ZERO,
-                "spec.replicas is 0: no pods, their data is kept",
+                "spec.replicas is 0: there are no pods, and their data is kept",
             )
         }
     }
 
-    /// A pod that runs and does not answer. If Kubernetes still calls it ready, nobody can say what is true.
+    /// A pod that runs but does not answer. If Kubernetes still considers it ready, its state is unknown.
     fn unreachable(&self) -> Option<Verdict> {
         let (pod, why) = self.pods.iter().find_map(|pod| match &pod.sample {
             Sample::Silent(why) => Some((pod, why)),

@@ -1,4 +1,4 @@
-//! What the reports of the serving pods say together.
+//! What the reports of the serving pods add up to.
 
 use crds::{
     conditions::reasons,
@@ -12,7 +12,7 @@ use super::{
 use crate::facts::{Consistency, change::is_under_pressure};
 
 impl Case<'_> {
-    /// Judged by the pod that is furthest: one that lags does not undo what another one has indexed.
+    /// Judged by the pod that is furthest ahead: one that lags does not undo what another one has indexed.
     pub(super) fn synced(&self) -> Verdict {
         if let Some(halt) = self.halt() {
             return Verdict::no(halt_reason(halt), "indexing stopped");
@@ -23,11 +23,11 @@ impl Case<'_> {
         if best.source.ok == Some(false) {
             return Verdict::unknown(
                 reason(&best.source, source_reasons::ALL),
-                "the chain's tip cannot be asked for",
+                "the chain's tip is not available",
             );
         }
         match best.behind {
-            None => Verdict::unknown(reasons::NO_REPORT, "height or tip is not known yet"),
+            None => Verdict::unknown(reasons::NO_REPORT, "the height or the tip is not known yet"),
             Some(behind) if behind <= self.max_behind => {
                 Verdict::yes(reasons::AS_EXPECTED, "the index is at the chain's tip")
             }
@@ -35,7 +35,7 @@ impl Case<'_> {
         }
     }
 
-    /// The worst answer decides. What is well has a message of ours: a pod's own may hold figures that move.
+    /// The worst report decides. If all are well, the message is ours: a pod's own may contain figures that change.
     /// `known` are the reasons that a pod may give.
     pub(super) fn check(&self, of: impl Fn(&Status) -> &Check, known: &[&'static str], well: &str) -> Verdict {
         let checks: Vec<&Check> = self.answers.iter().map(|s| of(s)).collect();
@@ -54,12 +54,12 @@ impl Case<'_> {
         if self.answers.is_empty() {
             self.no_answer()
         } else if self.answers.iter().any(|s| is_under_pressure(s)) {
-            let message = "a guest ended one of its last 100 blocks at or above memory.threshold";
+            let message = "a guest's memory was at or above memory.threshold after one of its last 100 blocks";
             Verdict::yes(reasons::ABOVE_THRESHOLD, message)
         } else {
             Verdict::no(
                 reasons::BELOW_THRESHOLD,
-                "no guest ended one of its last 100 blocks at memory.threshold",
+                "no guest's memory was at or above memory.threshold after any of its last 100 blocks",
             )
         }
     }
@@ -73,7 +73,7 @@ impl Case<'_> {
         }
         match rollout.and_then(|decision| of(&decision.serving)) {
             Some(_) => Verdict::yes(reasons::AS_EXPECTED, "pods have equal digests at equal heights"),
-            None if self.wanted == 1 => Verdict::yes(reasons::NOT_COMPARED, "there is one pod"),
+            None if self.wanted == 1 => Verdict::yes(reasons::NOT_COMPARED, "there is only one pod"),
             None => Verdict::unknown(reasons::NOT_COMPARED, "fewer than two pods report"),
         }
     }

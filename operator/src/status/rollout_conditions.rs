@@ -1,7 +1,7 @@
-//! (pure) What the conditions say of a rollout: whether one is under way, and whether it stalls the resource.
+//! (pure) The conditions of a rollout: whether one is in progress, and whether it stalls the resource.
 //!
-//! Ready is not touched by a candidate: it speaks of the revision that serves. What failed shows in Stalled, which GitOps
-//! tools take for a failure whatever Ready says.
+//! A candidate does not affect Ready, which describes the serving revision. A failure shows in Stalled, which GitOps
+//! tools treat as a failure regardless of Ready.
 
 use crds::{Revision, conditions::reasons};
 
@@ -33,17 +33,17 @@ pub(super) fn in_progress(inputs: &Inputs<'_>, outdated: &[&ObservedPod]) -> Ver
             reasons::SOAKING,
             of(
                 candidate,
-                "it is caught up and healthy; clients are moved when it was so for rollout.soak",
+                "it is caught up and healthy; clients are moved once this has lasted for rollout.soak",
             ),
         ),
         Step::Blocked(why) => Verdict::yes(reasons::BLOCKED, of(candidate, why)),
-        Step::Switching => Verdict::yes(reasons::SWITCHING, of(candidate, "clients are moved to it")),
+        Step::Switching => Verdict::yes(reasons::SWITCHING, of(candidate, "clients are being moved to it")),
         Step::Failed(why) => Verdict::no(reasons::CANDIDATE_FAILED, of(candidate, why)),
         Step::Refused(reason, why) => Verdict::no(reason, why.clone()),
     }
 }
 
-/// Data that is continued in place is rolled out as long as a pod runs the module before.
+/// A module that continues data in place is being rolled out as long as a pod runs the previous one.
 fn settled(decision: &Decision, outdated: &[&ObservedPod]) -> Verdict {
     let record = decision.record(&decision.serving);
     let is_on_its_way = |record: &Record| {
@@ -53,13 +53,16 @@ fn settled(decision: &Decision, outdated: &[&ObservedPod]) -> Verdict {
         record.in_place && outdated.iter().any(runs_another)
     };
     if record.is_some_and(is_on_its_way) {
-        return Verdict::yes(reasons::SWITCHING, "pods go on with another module, one at a time");
+        return Verdict::yes(
+            reasons::SWITCHING,
+            "pods are switching to another module, one at a time",
+        );
     }
     Verdict::no(reasons::NO_ROLLOUT, "")
 }
 
-/// The condition `Stalled`. `own` is that of the serving revision alone; `difference` tells of its pods if they do not
-/// agree. While a candidate is on its way, what ails the serving one may end with it, so nobody needs to act yet.
+/// The condition `Stalled`. `own` is that of the serving revision alone; `difference` describes its pods if they do not
+/// agree. While a candidate is in progress, it may replace a broken serving revision, so no action is needed yet.
 pub(super) fn stalled(inputs: &Inputs<'_>, own: Verdict, difference: Option<&Verdict>) -> Verdict {
     let Some(decision) = inputs.decision else { return own };
     let candidate = decision.candidate.as_ref();

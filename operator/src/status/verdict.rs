@@ -1,4 +1,4 @@
-//! (pure) One condition's worth of judgement.
+//! (pure) The verdict of one condition.
 
 /// Status, reason and message of a condition.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use kube::core::ObjectMeta;
 
 use crate::names;
 
-/// A request that no pod accepts. It is ignored: an annotation must not hold up what the spec asks for.
+/// A request that no pod accepts. It is ignored: an annotation must not block changes of the spec.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the annotation {} has {bytes} bytes and is ignored; at most {REFRESH_ID_BYTES_MAX} are allowed",

@@ -20,7 +20,7 @@ fn a_valid_spec_gets_the_default_image_and_derived_resources() {
 }
 
 #[test]
-fn every_problem_is_told_at_once() {
+fn every_problem_is_reported_at_once() {
     let mut indexer = fixtures::indexer();
     indexer.spec.module.sha256 = "abc".into();
     indexer.spec.memory.threshold = crds::ByteSize("5Gi".into());

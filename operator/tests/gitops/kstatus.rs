@@ -1,5 +1,5 @@
-//! kstatus, the library by which Flux, Helm and others decide whether an object of an unknown kind is done, as far as it
-//! looks at such objects (kubernetes-sigs/cli-utils, `pkg/kstatus`).
+//! kstatus, the library by which Flux, Helm and others decide whether an object of an unknown kind is done, as far as
+//! it looks at such objects (kubernetes-sigs/cli-utils, `pkg/kstatus`).
 
 use serde::Deserialize;
 use serde_json::Value;

@@ -21,7 +21,7 @@ pub(super) fn build(valid: &ValidIndexer, record: &Record) -> Container {
     Container {
         name: names::CONTAINER.into(),
         image: Some(valid.image.clone()),
-        // An image loaded into a node by hand has no registry to be pulled from.
+        // An image loaded into a node by hand cannot be pulled from a registry.
         image_pull_policy: Some("IfNotPresent".into()),
         args: Some(vec![
             "run".into(),
@@ -31,14 +31,15 @@ pub(super) fn build(valid: &ValidIndexer, record: &Record) -> Container {
         ports: Some(vec![port(RPC, RPC_PORT), port(OPS, OPS_PORT)]),
         resources: Some(valid.resources_of(&record.identity)),
         volume_mounts: Some(volumes::mounts()),
-        // Up within a second on an idle node; a busy one gets five minutes. Looked at often, so a quick start is seen at once.
+        // Up within a second on an idle node; a busy one gets five minutes. Probed often, so a quick start is noticed
+        // at once.
         startup_probe: Some(probe("/livez", 2, 2, 150)),
-        // A minute of silence: a busy node must not get its pods killed for being slow.
+        // A minute without an answer: pods must not be killed because their node is busy.
         liveness_probe: Some(probe("/livez", 10, 5, 6)),
-        // Every 2 s, so that a pod that halts or loses its node leaves the Service in about 4 s; the answer is a
-        // look at memory.
+        // Every 2 s, so that a pod that halts or loses its node leaves the Service in about 4 s; the answer comes from
+        // memory.
         readiness_probe: Some(probe("/readyz", 2, 2, 2)),
-        // The last log lines of a process that died become the message of the pod's row in the status.
+        // The last log lines of a crashed process become the message of the pod's row in the status.
         termination_message_policy: Some("FallbackToLogsOnError".into()),
         security_context: Some(SecurityContext {
             allow_privilege_escalation: Some(false),

@@ -24,7 +24,7 @@ const TMP: &str = "tmp";
 const TMP_SIZE: &str = "64Mi";
 /// The key of a Secret of type `kubernetes.io/dockerconfigjson`.
 const DOCKER_CONFIG_KEY: &str = ".dockerconfigjson";
-/// Readable for the pod's group, which `fsGroup` gives the files to, and for nobody else.
+/// Readable only by the pod's group, to which `fsGroup` assigns the files.
 const CREDENTIALS_MODE: i32 = 0o440;
 
 pub(super) fn mounts() -> Vec<VolumeMount> {
@@ -62,8 +62,8 @@ pub(super) fn build(valid: &ValidIndexer, revision: &Revision, record: &Record) 
     ]
 }
 
-/// Configuration, module and credentials in one folder. All but the first are optional: a pod without them starts, says
-/// what is missing, and goes on when the kubelet has put it there.
+/// Configuration, module and credentials in one folder. All but the first are optional: a pod without them starts,
+/// reports what is missing, and continues once the kubelet has mounted it.
 fn sources(valid: &ValidIndexer, revision: &Revision, record: &Record) -> Vec<VolumeProjection> {
     let config_map = |name: String, key: &str, path: &str, optional| VolumeProjection {
         config_map: Some(ConfigMapProjection {
