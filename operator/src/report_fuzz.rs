@@ -217,7 +217,7 @@ fn observed(valid: &ValidIndexer, pods: Vec<ObservedPod>) -> Observed {
     };
     Observed {
         records: records.into_iter().take(sets).collect(),
-        consistency: compare(100, &digests)
+        consistency: compare(&digests)
             .map(|found| (serving.revision, found))
             .into_iter()
             .collect(),
@@ -277,7 +277,7 @@ proptest! {
         let valid = declared(what);
         let (before, after) = (pods(&valid, &before), pods(&valid, &after));
         for (shown, latest) in before.iter().zip(&after) {
-            let _ = change(&shown.sample, &latest.sample);
+            let _ = change(&shown.sample, &latest.sample, valid.rollout.max_behind);
         }
         let first = pass(&valid, &observed(&valid, before), None, Timestamp::UNIX_EPOCH);
         let next = pass(&valid, &observed(&valid, after), Some(&first), Timestamp::from_second(LATER).unwrap());

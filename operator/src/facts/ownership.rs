@@ -57,7 +57,7 @@ impl Ownership {
             let id = set.uid().unwrap_or_default();
             match owner(&set.metadata, key, uid) {
                 Owner::This => drop(found.own.insert(id, set.name_any())),
-                Owner::Predecessor | Owner::Nobody => drop(found.others.insert(id)),
+                Owner::Predecessor | Owner::Unowned => drop(found.others.insert(id)),
                 Owner::Another => {}
             }
         }

@@ -29,7 +29,8 @@ const ENDLESS_AT_5: &str = r#"
 
 #[test]
 fn a_block_that_never_ends_is_shown_with_the_run_it_is_in() {
-    let cases: [(&str, fn(&mut Config), BlockRun); 3] = [
+    type Case<'a> = (&'a str, fn(&mut Config), BlockRun);
+    let cases: [Case<'_>; 3] = [
         ("(nop)", |c| c.refresh = RefreshPolicy::EveryBlock, BlockRun::First),
         (
             "(unreachable)",
