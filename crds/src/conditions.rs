@@ -65,6 +65,8 @@ pub mod reasons {
     pub const BLOCK_FILES_NOT_FOR_PODS: &str = "BlockFilesNotForPods";
     /// No pod has reported yet.
     pub const NO_REPORT: &str = "NoReport";
+    /// A pod gave a reason that this operator does not know: it is of a newer version.
+    pub const UNRECOGNIZED: &str = "UnrecognizedReason";
     /// A pod exists but does not answer.
     pub const UNREACHABLE: &str = "PodUnreachable";
     /// No pod is ready.

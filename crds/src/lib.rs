@@ -11,6 +11,8 @@
 
 #[macro_use]
 mod defaults;
+#[macro_use]
+mod words;
 
 pub mod conditions;
 mod definition;

@@ -10,7 +10,9 @@ mod revision;
 
 pub use memory::{LastRefresh, MemoryStatus, RefreshReason, Refreshes};
 pub use pod_row::{Phase, PodRow};
-pub use revision::{ActiveRevision, CandidateRevision, Comparison, LineageStep, PreviousRevision, ViewDifference};
+pub use revision::{
+    ActiveRevision, CandidateRevision, Comparison, LINEAGE_STEPS_MAX, LineageStep, PreviousRevision, ViewDifference,
+};
 
 /// What the operator last saw. Written only when it differs in substance.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]

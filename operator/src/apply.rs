@@ -30,8 +30,6 @@ use error::{Cause, bounded};
 /// What bringing the objects in line with the plan took.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Done {
-    /// Whether nothing was applied because objects of an earlier Indexer of this name still exist.
-    pub has_leftovers: bool,
     /// Whether anything was changed.
     pub changed: bool,
     /// The revisions whose `StatefulSet` was written, so that their pods may be outdated.
@@ -103,11 +101,11 @@ async fn refuse_foreign(client: &Client, key: &Key, child: &Child) -> Result<(),
     let uid = child.body["metadata"]["ownerReferences"][0]["uid"]
         .as_str()
         .unwrap_or_default();
-    let is_foreign = |object: &DynamicObject| match owner(&object.metadata, uid) {
+    let is_foreign = |object: &DynamicObject| match owner(&object.metadata, key, uid) {
         Owner::This => false,
         // What `kubectl delete --cascade=orphan` left of an earlier Indexer of this name is taken over.
         Owner::Nobody => object.labels().get(LABEL_INDEXER) != Some(&key.name),
-        Owner::Another => true,
+        Owner::Predecessor | Owner::Another => true,
     };
     if found.items.iter().any(is_foreign) {
         return Err(error(Cause::Foreign));
@@ -115,11 +113,11 @@ async fn refuse_foreign(client: &Client, key: &Key, child: &Child) -> Result<(),
     Ok(())
 }
 
-/// Writes a status to the resource with this unique id.
+/// Writes a status to the resource with this unique id. Returns the resource version it has there.
 ///
 /// # Errors
 /// If the call fails; with [`Class::Gone`] if the resource was deleted meanwhile.
-pub async fn status(client: &Client, key: &Key, uid: &str, status: &IndexerStatus) -> Result<(), Error> {
+pub async fn status(client: &Client, key: &Key, uid: &str, status: &IndexerStatus) -> Result<Option<String>, Error> {
     let body = json!({
         "apiVersion": Indexer::api_version(&()),
         "kind": Indexer::kind(&()),
@@ -129,9 +127,8 @@ pub async fn status(client: &Client, key: &Key, uid: &str, status: &IndexerStatu
     let params = PatchParams::apply(MANAGER).force();
     let indexers = indexers(client, key);
     let written = bounded(indexers.patch_status(&key.name, &params, &Patch::Apply(&body))).await;
-    written
-        .map(drop)
-        .map_err(|cause| Error::of_indexer("write the status of", key, cause))
+    let written = written.map_err(|cause| Error::of_indexer("write the status of", key, cause))?;
+    Ok(written.metadata.resource_version)
 }
 
 /// Reads the status of a resource whose spec cannot be read.

@@ -4,6 +4,7 @@
 
 pub mod change;
 mod consistency;
+mod lineage;
 mod observed;
 mod ownership;
 mod pod;
@@ -11,6 +12,7 @@ mod sample;
 mod template;
 
 pub use consistency::{Consistency, Difference, compare};
+pub use lineage::{Built, Comparable, comparable};
 pub use observed::{Observed, Stranger};
 pub use ownership::{Claim, Ownership};
 pub use pod::ObservedPod;

@@ -179,6 +179,7 @@ pub(crate) fn row(name: &str) -> PodRow {
 pub(crate) fn pod(name: &str, status: &Value) -> Pod {
     let mut labels = names::pod_labels("one", &valid().revision);
     labels.insert("controller-revision-hash".into(), "new".into());
+    labels.insert(names::LABEL_SERVES.into(), names::SERVES.into());
     let set = names::of_revision("one", &valid().revision);
     let owner = json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "name": set, "uid": format!("uid-of-{set}"),
                        "controller": true});

@@ -77,9 +77,10 @@ impl Metrics {
         self.samples.with_label_values(&[outcome(is_ok)]).inc();
     }
 
-    /// Sets the number of pods that are asked.
-    pub fn sampled_pods(&self, count: usize) {
-        self.sampled_pods.set(i64::try_from(count).unwrap_or(i64::MAX));
+    /// Notes how many pods one scope polls, and polled before.
+    pub fn sampled_pods_changed(&self, before: usize, now: usize) {
+        let signed = |count| i64::try_from(count).unwrap_or(i64::MAX);
+        self.sampled_pods.add(signed(now).saturating_sub(signed(before)));
     }
 
     /// All metrics as text.

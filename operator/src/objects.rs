@@ -3,9 +3,12 @@
 
 use std::{fmt, time::Duration};
 
-use crds::Revision;
-use k8s_openapi::{apimachinery::pkg::apis::meta::v1::ObjectMeta, jiff::Timestamp};
-use kube::api::ApiResource;
+use crds::{Indexer, Revision};
+use k8s_openapi::{
+    apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference},
+    jiff::Timestamp,
+};
+use kube::{Resource, api::ApiResource};
 use serde_json::Value;
 
 use crate::names;
@@ -49,7 +52,9 @@ pub enum ChildKind {
 pub enum Owner {
     /// That Indexer.
     This,
-    /// Something else.
+    /// An earlier Indexer of its name. It is gone, so Kubernetes deletes what it owned.
+    Predecessor,
+    /// Something else, which may well live.
     Another,
     /// The object carries no owner reference.
     Nobody,
@@ -113,10 +118,15 @@ impl Served {
 
 /// The owner of an object, as seen from the Indexer with this unique id.
 #[must_use]
-pub fn owner(meta: &ObjectMeta, uid: &str) -> Owner {
+pub fn owner(meta: &ObjectMeta, key: &Key, uid: &str) -> Owner {
     let owners = meta.owner_references.as_deref().unwrap_or_default();
+    let is_namesake = |owner: &OwnerReference| {
+        owner.kind == Indexer::kind(&()) && owner.api_version == Indexer::api_version(&()) && owner.name == key.name
+    };
     if owners.iter().any(|owner| owner.uid == uid) {
         Owner::This
+    } else if owners.iter().any(is_namesake) {
+        Owner::Predecessor
     } else if owners.is_empty() {
         Owner::Nobody
     } else {
@@ -134,6 +144,18 @@ pub fn revision_of(object: &Value) -> Option<Revision> {
 #[must_use]
 pub fn version(object: &Value) -> Option<String> {
     object["metadata"]["resourceVersion"].as_str().map(str::to_owned)
+}
+
+/// Whether one resource version of an object is older than another. An object that was never stored has none. Versions are
+/// increasing numbers; of others the answer is no.
+#[must_use]
+pub fn is_older(version: Option<&str>, than: Option<&str>) -> bool {
+    let number = |text: &str| text.parse::<u64>().ok();
+    match (version, than) {
+        (None, Some(_)) => true,
+        (Some(version), Some(than)) => number(version).zip(number(than)).is_some_and(|(a, b)| a < b),
+        (_, None) => false,
+    }
 }
 
 /// The unique id of an object.

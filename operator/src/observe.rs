@@ -67,29 +67,22 @@ pub async fn observe(
     key: &Key,
     uid: &str,
     last_status: Option<&IndexerStatus>,
+    max_behind: u32,
 ) -> Observed {
-    let mut children = BTreeMap::new();
-    let mut has_leftovers = false;
     let stateful_sets = of(&stores.stateful_sets, key);
-    has_leftovers |= collect(
-        &mut children,
-        ChildKind::ServiceAccount,
-        &of(&stores.service_accounts, key),
-        uid,
-    );
-    has_leftovers |= collect(&mut children, ChildKind::ConfigMap, &of(&stores.config_maps, key), uid);
-    has_leftovers |= collect(&mut children, ChildKind::Service, &of(&stores.services, key), uid);
-    has_leftovers |= collect(
-        &mut children,
-        ChildKind::PodDisruptionBudget,
-        &of(&stores.budgets, key),
-        uid,
-    );
-    has_leftovers |= collect(&mut children, ChildKind::StatefulSet, &stateful_sets, uid);
-    let ownership = Ownership::new(stateful_sets.iter().map(|set| &**set), uid, last_status);
+    let mut owned = Owned::new(key, uid);
+    owned.collect(ChildKind::ServiceAccount, &of(&stores.service_accounts, key));
+    owned.collect(ChildKind::ConfigMap, &of(&stores.config_maps, key));
+    owned.collect(ChildKind::Service, &of(&stores.services, key));
+    owned.collect(ChildKind::PodDisruptionBudget, &of(&stores.budgets, key));
+    owned.collect(ChildKind::StatefulSet, &stateful_sets);
+    let Owned {
+        children, leftovers, ..
+    } = owned;
+    let ownership = Ownership::new(stateful_sets.iter().map(|set| &**set), key, uid, last_status);
     let (mut pods, strangers) = sort_out(&of(&stores.pods, key), &ownership, key);
     let targets: Vec<_> = pods.iter().filter_map(|pod| pod.target.clone()).collect();
-    let mut samples = sampler.observe(key, &targets).await;
+    let mut samples = sampler.observe(key, &targets, max_behind).await;
     for pod in &mut pods {
         if let Some(sample) = pod.target.as_ref().and_then(|target| samples.remove(target)) {
             pod.sample = sample;
@@ -97,7 +90,7 @@ pub async fn observe(
     }
     let stateful_sets = stateful_sets
         .iter()
-        .filter(|set| owner(set.meta(), uid) == Owner::This)
+        .filter(|set| owner(set.meta(), key, uid) == Owner::This)
         .map(|set| (**set).clone());
     let consistency = digests::compare_pods(client, &pods).await;
     Observed {
@@ -106,7 +99,7 @@ pub async fn observe(
             .and_then(Served::read),
         records: records(&children),
         children,
-        has_leftovers,
+        leftovers,
         stateful_sets: stateful_sets.collect(),
         pods,
         strangers,
@@ -145,26 +138,42 @@ where
     })
 }
 
-/// Sorts out who owns these objects. Returns whether an earlier Indexer owns one of them. One that nobody owns, as
-/// `kubectl delete --cascade=orphan` leaves it, is adopted by applying.
-fn collect<K: Resource + Serialize>(
-    children: &mut BTreeMap<(ChildKind, String), Value>,
-    kind: ChildKind,
-    objects: &[Arc<K>],
-    uid: &str,
-) -> bool {
-    let mut has_leftovers = false;
-    for object in objects {
-        match owner(object.meta(), uid) {
-            // Types of the API turn into JSON without exception; one that did not would be applied anew, not lost.
-            Owner::This => {
-                if let Ok(body) = serde_json::to_value(&**object) {
-                    children.insert((kind, object.name_any()), body);
-                }
-            }
-            Owner::Another => has_leftovers = true,
-            Owner::Nobody => {}
+/// The objects that carry the labels of one Indexer, sorted by their owner.
+struct Owned<'a> {
+    key: &'a Key,
+    uid: &'a str,
+    children: BTreeMap<(ChildKind, String), Value>,
+    leftovers: Vec<String>,
+}
+
+impl<'a> Owned<'a> {
+    fn new(key: &'a Key, uid: &'a str) -> Self {
+        Self {
+            key,
+            uid,
+            children: BTreeMap::new(),
+            leftovers: Vec::new(),
         }
     }
-    has_leftovers
+
+    /// Adds objects of one kind. One without an owner, as `kubectl delete --cascade=orphan` leaves it, is adopted by
+    /// applying. One of a stranger is not in the way, whatever its labels say: if it has a name that is planned, applying
+    /// refuses it and names it.
+    fn collect<K: Resource + Serialize>(&mut self, kind: ChildKind, objects: &[Arc<K>]) {
+        for object in objects {
+            match owner(object.meta(), self.key, self.uid) {
+                // Types of the API turn into JSON without exception; one that did not would be applied anew, not lost.
+                Owner::This => {
+                    if let Ok(body) = serde_json::to_value(&**object) {
+                        self.children.insert((kind, object.name_any()), body);
+                    }
+                }
+                Owner::Predecessor => {
+                    let name = object.name_any();
+                    self.leftovers.push(format!("{} {name}", kind.api_resource().kind));
+                }
+                Owner::Another | Owner::Nobody => {}
+            }
+        }
+    }
 }

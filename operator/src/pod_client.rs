@@ -74,14 +74,15 @@ impl PodClient {
         }
     }
 
-    /// The digest of a pod's index at a height, hex without `0x`.
+    /// The digest of a pod's index at a height, hex without `0x`; none if the pod answers that it has none, because it
+    /// has no block there.
     ///
     /// # Errors
-    /// Why it is not known, for people.
-    pub async fn state_root(&self, target: &Target, height: u32) -> Result<String, String> {
+    /// Why there is no answer, for people.
+    pub async fn state_root(&self, target: &Target, height: u32) -> Result<Option<String>, String> {
         let answer = query(&self.http, target, "metashrew_stateroot", &json!([height]), TIMEOUT).await?;
         let digest = answer.start.strip_prefix("0x").filter(|digits| digits.len() == 64);
-        digest.map(str::to_owned).ok_or(answer.start)
+        Ok(digest.map(str::to_owned))
     }
 
     /// A pod's answer to a view.

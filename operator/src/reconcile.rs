@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crds::conditions::reasons;
+use crds::{MAX_BEHIND, conditions::reasons};
 use k8s_openapi::jiff::Timestamp;
 use kube::{Resource, runtime::controller::Action};
 
@@ -18,13 +18,16 @@ mod history;
 mod inquire;
 mod ledger;
 mod notices;
+mod progress;
 mod publish;
 mod staleness;
+mod watched;
 
-pub use context::{Context, Watched};
+pub use context::Context;
 pub use error::Error;
 pub use history::History;
 pub use ledger::Ledger;
+pub use watched::Watched;
 
 use crate::{
     apply::{self, Class},
@@ -101,9 +104,13 @@ async fn pass(watched: &Watched, context: &Context) -> Result<Action, Error> {
     let key = Key::of(meta);
     context.stores.wait_until_ready().await.map_err(Error::Observe)?; // [I/O]
     let uid = meta.uid.clone().unwrap_or_default();
+    let max_behind = watched
+        .0
+        .as_ref()
+        .map_or(MAX_BEHIND, |indexer| indexer.spec.rollout.max_behind);
     let last = last_status(watched, &key, &uid, context).await?; // [I/O] only for a resource that cannot be read
     let (stores, sampler, pods) = (&context.stores, &context.sampler, &context.pods);
-    let observed = observe(stores, sampler, pods, &key, &uid, last.as_ref()).await; // [I/O]
+    let observed = observe(stores, sampler, pods, &key, &uid, last.as_ref(), max_behind).await; // [I/O]
     let outcome = match &watched.0 {
         Ok(indexer) => validate(indexer, &context.defaults), // [pure]
         Err(broken) => Err(Invalid {
@@ -165,7 +172,6 @@ fn applied_as(carried: &Result<Carried, apply::Error>) -> Applied {
     match carried {
         Ok(Carried { done, held_back }) => Applied {
             failure: None,
-            has_leftovers: done.has_leftovers,
             changed: done.changed,
             sets_changed: done.sets_changed.clone(),
             held_back: held_back.as_ref().map(|held| held.words.clone()),

@@ -7,7 +7,10 @@
 use std::{
     collections::HashMap,
     panic::AssertUnwindSafe,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -44,6 +47,8 @@ const NEW_IN_FLIGHT: usize = 48;
 pub struct Sampler {
     pods: PodClient,
     groups: Mutex<HashMap<Key, Group>>,
+    /// The pods of all groups, as the metric has them.
+    counted: AtomicUsize,
     wake: mpsc::Sender<Key>,
     metrics: Metrics,
 }
@@ -52,6 +57,7 @@ pub struct Sampler {
 struct Group {
     pods: HashMap<Target, Polled>,
     shown_at: Instant,
+    max_behind: u32,
 }
 
 /// How many more requests may be sent to pods of each kind.
@@ -75,6 +81,7 @@ impl Sampler {
         Self {
             pods,
             groups: Mutex::default(),
+            counted: AtomicUsize::new(0),
             wake,
             metrics,
         }
@@ -106,7 +113,7 @@ impl Sampler {
 
     /// From now on asks these targets, and no others, for this Indexer, and returns the latest answers. Targets that
     /// were not asked before are asked first, which takes up to the timeout of a request.
-    pub async fn observe(&self, key: &Key, targets: &[Target]) -> HashMap<Target, Sample> {
+    pub async fn observe(&self, key: &Key, targets: &[Target], max_behind: u32) -> HashMap<Target, Sample> {
         let new = self.not_asked_yet(key, targets);
         let asked: HashMap<Target, Sample> = stream::iter(new)
             .map(|target| async move {
@@ -124,7 +131,9 @@ impl Sampler {
             let group = groups.entry(key.clone()).or_insert_with(|| Group {
                 pods: HashMap::new(),
                 shown_at: now,
+                max_behind,
             });
+            group.max_behind = max_behind;
             group.pods.retain(|target, _| targets.contains(target));
             group.pods.extend(
                 asked
@@ -136,7 +145,7 @@ impl Sampler {
                 polled.show();
             }
         }
-        self.metrics.sampled_pods(groups.values().map(|g| g.pods.len()).sum());
+        self.count(&groups);
         groups
             .get(key)
             .map(|g| g.pods.iter().map(|(t, p)| (t.clone(), p.latest().clone())).collect())
@@ -145,7 +154,17 @@ impl Sampler {
 
     /// Drops what is known of an Indexer that is gone.
     pub fn forget(&self, key: &Key) {
-        self.groups().remove(key);
+        let mut groups = self.groups();
+        groups.remove(key);
+        self.count(&groups);
+    }
+
+    /// Adds to the metric what the pods of this scope have become more, or fewer: all scopes share it.
+    fn count(&self, groups: &HashMap<Key, Group>) {
+        let pods = groups.values().map(|group| group.pods.len()).sum();
+        // Called with the lock on the groups held, so no count is lost between two.
+        let before = self.counted.swap(pods, Ordering::Relaxed);
+        self.metrics.sampled_pods_changed(before, pods);
     }
 
     fn not_asked_yet(&self, key: &Key, targets: &[Target]) -> Vec<Target> {
@@ -223,7 +242,7 @@ impl Sampler {
         let news = group
             .pods
             .values()
-            .map(|p| change(p.shown(), p.latest()))
+            .map(|p| change(p.shown(), p.latest(), group.max_behind))
             .max()
             .unwrap_or(Change::Nothing);
         news.is_due(now.duration_since(group.shown_at))

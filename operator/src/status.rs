@@ -1,10 +1,7 @@
 //! (pure) The status of an Indexer: a function of the spec, of what was observed, and of how applying went.
 
 use crds::{IndexerStatus, PreviousRevision, Revision, conditions::types};
-use k8s_openapi::{
-    apimachinery::pkg::apis::meta::v1::{Condition, Time},
-    jiff::Timestamp,
-};
+use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Condition, jiff::Timestamp};
 
 mod case;
 mod conditions;
@@ -100,7 +97,7 @@ fn previous_revision(inputs: &Inputs<'_>) -> Option<PreviousRevision> {
     let until = at.checked_add(valid.timing.keep_previous).unwrap_or(Timestamp::MAX);
     Some(PreviousRevision {
         revision: revision.clone(),
-        until: Time(until),
+        until: numbers::whole_second(until),
     })
 }
 
@@ -118,7 +115,7 @@ fn condition(inputs: &Inputs<'_>, type_: &str, verdict: &Verdict) -> Condition {
         reason: verdict.reason.clone(),
         message: verdict.message.clone(),
         observed_generation: Some(inputs.generation),
-        last_transition_time: since.unwrap_or(Time(inputs.now)),
+        last_transition_time: since.unwrap_or_else(|| numbers::whole_second(inputs.now)),
     }
 }
 

@@ -166,11 +166,20 @@ impl Index {
     /// # Errors
     /// If it does not answer.
     pub async fn report(&self) -> Result<crds::pod::Status> {
-        let name = self.pod().await?.metadata.name.context("a pod has a name")?;
+        self.report_of(&self.pod().await?).await
+    }
+
+    /// What one of its pods reports about itself.
+    ///
+    /// # Errors
+    /// If it does not answer.
+    pub async fn report_of(&self, pod: &Pod) -> Result<crds::pod::Status> {
+        let name = pod.metadata.name.as_deref().context("a pod has a name")?;
         let path = format!(
-            "/api/v1/namespaces/{}/pods/{name}:{}/proxy/status",
+            "/api/v1/namespaces/{}/pods/{name}:{}/proxy{}",
             self.namespace.name,
-            crds::pod::OPS_PORT
+            crds::pod::OPS_PORT,
+            crds::pod::STATUS_PATH
         );
         let request = http::Request::get(path).body(Vec::new())?;
         Ok(self.namespace.cluster.client.request(request).await?)

@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::identity::Revision;
 
+/// How many steps of a lineage a pod reports and a status shows: the newest ones.
+pub const LINEAGE_STEPS_MAX: usize = 16;
+
 /// Where the serving revision stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

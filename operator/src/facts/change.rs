@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crds::{MAX_BEHIND, pod};
+use crds::pod;
 
 use super::sample::Sample;
 
@@ -45,15 +45,15 @@ impl Change {
     }
 }
 
-/// Compares what was shown with what is known now.
+/// Compares what was shown with what is known now. A pod that is behind by at most `max_behind` counts as caught up.
 #[must_use]
-pub fn change(shown: &Sample, latest: &Sample) -> Change {
+pub fn change(shown: &Sample, latest: &Sample, max_behind: u32) -> Change {
     let (Sample::Answer(shown), Sample::Answer(latest)) = (shown, latest) else {
         // The words of a failed request differ from try to try; that it failed is the news.
         let same = std::mem::discriminant(shown) == std::mem::discriminant(latest);
         return if same { Change::Nothing } else { Change::Facts };
     };
-    if facts(shown) != facts(latest) {
+    if facts(shown, max_behind) != facts(latest, max_behind) {
         Change::Facts
     } else if shown.memory.last_crossing_height != latest.memory.last_crossing_height {
         Change::Crossing
@@ -83,7 +83,7 @@ pub fn resident_differs(a: u64, b: u64) -> bool {
     a.abs_diff(b) >= RESIDENT_STEP_BYTES
 }
 
-fn facts(s: &pod::Status) -> impl PartialEq + '_ {
+fn facts(s: &pod::Status, max_behind: u32) -> impl PartialEq + '_ {
     let memory = &s.memory;
     let refreshes = &memory.refreshes;
     (
@@ -105,7 +105,7 @@ fn facts(s: &pod::Status) -> impl PartialEq + '_ {
         (
             memory.threshold_bytes,
             memory.limit_bytes,
-            s.behind.is_some_and(|b| b <= MAX_BEHIND),
+            s.behind.is_some_and(|b| b <= max_behind),
         ),
     )
 }
@@ -133,7 +133,10 @@ fn numbers(s: &pod::Status) -> impl PartialEq + '_ {
 
 #[cfg(test)]
 mod tests {
-    use crds::pod::{FaultClass, Trouble};
+    use crds::{
+        MAX_BEHIND,
+        pod::{FaultClass, Trouble},
+    };
 
     use super::*;
     use crate::fixtures::following;
@@ -195,7 +198,11 @@ mod tests {
             let mut latest = following(100);
             edit(&mut latest);
             let shown = Sample::Answer(Box::new(following(100)));
-            assert_eq!(change(&shown, &Sample::Answer(Box::new(latest))), expected, "{name}");
+            assert_eq!(
+                change(&shown, &Sample::Answer(Box::new(latest)), MAX_BEHIND),
+                expected,
+                "{name}"
+            );
         }
     }
 
@@ -205,7 +212,11 @@ mod tests {
         shown.memory.last_crossing_height = Some(100);
         let mut latest = following(121);
         latest.memory.last_crossing_height = Some(121);
-        let found = change(&Sample::Answer(Box::new(shown)), &Sample::Answer(Box::new(latest)));
+        let found = change(
+            &Sample::Answer(Box::new(shown)),
+            &Sample::Answer(Box::new(latest)),
+            MAX_BEHIND,
+        );
         assert_eq!(found, Change::Crossing);
         assert!(!found.is_due(CROSSING_INTERVAL - Duration::from_millis(1)));
         assert!(found.is_due(CROSSING_INTERVAL));
@@ -216,9 +227,9 @@ mod tests {
         let answer = Sample::Answer(Box::new(following(100)));
         let refused = Sample::Silent("connection refused".into());
         let timeout = Sample::Silent("timed out".into());
-        assert_eq!(change(&answer, &refused), Change::Facts);
-        assert_eq!(change(&refused, &answer), Change::Facts);
-        assert_eq!(change(&refused, &timeout), Change::Nothing);
+        assert_eq!(change(&answer, &refused, MAX_BEHIND), Change::Facts);
+        assert_eq!(change(&refused, &answer, MAX_BEHIND), Change::Facts);
+        assert_eq!(change(&refused, &timeout, MAX_BEHIND), Change::Nothing);
     }
 
     #[test]
@@ -233,6 +244,23 @@ mod tests {
             let mut status = following(height);
             status.memory.last_crossing_height = crossing;
             assert_eq!(is_under_pressure(&status), pressure, "{crossing:?} at {height}");
+        }
+    }
+
+    #[test]
+    fn falling_behind_is_a_fact_where_the_spec_says_that_it_begins() {
+        let behind = |blocks: u32| {
+            let mut status = following(100);
+            status.behind = Some(blocks);
+            Sample::Answer(Box::new(status))
+        };
+        for (from, to, max_behind, expected) in [
+            (2, 3, 2, Change::Facts),
+            (2, 3, 10, Change::Numbers),
+            (10, 11, 10, Change::Facts),
+        ] {
+            let found = change(&behind(from), &behind(to), max_behind);
+            assert_eq!(found, expected, "{from} to {to} of {max_behind}");
         }
     }
 

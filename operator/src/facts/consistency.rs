@@ -17,17 +17,17 @@ pub enum Consistency {
 /// Pods of one revision with different digests at one height.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// The height; the lowest at which they differ, once that is known.
-    pub height: u32,
+    /// The lowest height at which they differ, once that is known.
+    pub first_height: Option<u32>,
     /// The pods whose digest is that of more than half; none if no digest is.
     pub majority: Vec<String>,
     /// The others.
     pub minority: Vec<String>,
 }
 
-/// Compares digests at one height, by pod. None: fewer than two pods told theirs.
+/// Compares digests of one height, by pod. None: fewer than two pods reported theirs.
 #[must_use]
-pub fn compare(height: u32, digests: &[(String, String)]) -> Option<Consistency> {
+pub fn compare(digests: &[(String, String)]) -> Option<Consistency> {
     let mut groups: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for (pod, digest) in digests {
         groups.entry(digest).or_default().push(pod.clone());
@@ -48,7 +48,7 @@ pub fn compare(height: u32, digests: &[(String, String)]) -> Option<Consistency>
     }
     minority.sort();
     Some(Consistency::Differ(Difference {
-        height,
+        first_height: None,
         majority,
         minority,
     }))
@@ -64,17 +64,22 @@ impl Difference {
 
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (height, minority) = (self.height, self.minority.join(", "));
+        let minority = self.minority.join(", ");
+        // No height that is not the lowest one: it would move with the pods, and each move would be a write.
+        let from = match self.first_height {
+            Some(height) => format!("from height {height} on"),
+            None => "at a height not determined yet".to_owned(),
+        };
         if self.majority.is_empty() {
             write!(
                 f,
-                "from height {height} on the digests of {minority} differ, and none is that of most pods; \
+                "{from} the digests of {minority} differ, and none is that of most pods; \
                  find out which one is wrong and delete that pod and its volume claim to build it anew"
             )
         } else {
             write!(
                 f,
-                "from height {height} on the digest of {minority} differs from that of {}; \
+                "{from} the digest of {minority} differs from that of {}; \
                  delete the pod and its volume claim to build it anew",
                 self.majority.join(", ")
             )
@@ -103,11 +108,10 @@ mod tests {
                 .zip(digests.chars())
                 .map(|(pod, digest)| (pod.to_string(), digest.to_string()))
                 .collect();
-            let found = compare(7, &told);
+            let found = compare(&told);
             assert_eq!(found.as_ref().map(|c| *c == Consistency::Equal), equal, "{digests}");
             if let Some(Consistency::Differ(difference)) = found {
                 assert_eq!(difference.outvoted(), outvoted, "{digests}");
-                assert_eq!(difference.height, 7);
             }
         }
     }

@@ -17,8 +17,8 @@ use crate::{
 pub struct Observed {
     /// Objects it owns, by kind and name, as the API server has them.
     pub children: BTreeMap<(ChildKind, String), Value>,
-    /// Whether there are objects that an earlier Indexer of the same name still owns.
-    pub has_leftovers: bool,
+    /// Objects that an earlier Indexer of the same name still owns, as kind and name.
+    pub leftovers: Vec<String>,
     /// Its stateful sets once more, typed.
     pub stateful_sets: Vec<StatefulSet>,
     /// Its pods, by name.

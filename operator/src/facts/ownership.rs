@@ -14,7 +14,7 @@ use kube::ResourceExt;
 
 use crate::{
     names,
-    objects::{Owner, owner},
+    objects::{Key, Owner, owner},
 };
 
 /// Whose a pod is.
@@ -33,17 +33,18 @@ pub enum Claim {
 pub struct Ownership {
     /// Names of the Indexer's sets, by unique id.
     own: BTreeMap<String, String>,
-    /// Unique ids of sets that carry its labels and are not its: left by an earlier Indexer of its name.
+    /// Unique ids of sets that an earlier Indexer of its name left: they go, or are taken over by the next pass.
     others: BTreeSet<String>,
     /// Unique ids of pods that were the Indexer's when its last status was written.
     recorded: BTreeSet<String>,
 }
 
 impl Ownership {
-    /// `sets` are those with the labels of the Indexer with this unique id. The pods that were its own are in its status,
+    /// `sets` are those with the labels of the Indexer of this name and unique id. The pods that were its own are in its status,
     /// because that is written whenever a pod comes or goes anyway and outlives the operator.
     pub fn new<'a>(
         sets: impl Iterator<Item = &'a StatefulSet>,
+        key: &Key,
         uid: &str,
         last_status: Option<&IndexerStatus>,
     ) -> Self {
@@ -54,9 +55,11 @@ impl Ownership {
         };
         for set in sets {
             let id = set.uid().unwrap_or_default();
-            match owner(&set.metadata, uid) {
+            match owner(&set.metadata, key, uid) {
                 Owner::This => drop(found.own.insert(id, set.name_any())),
-                Owner::Another | Owner::Nobody => drop(found.others.insert(id)),
+                Owner::Predecessor => drop(found.others.insert(id)),
+                Owner::Nobody if has_our_name(set, key) => drop(found.others.insert(id)),
+                Owner::Nobody | Owner::Another => {}
             }
         }
         found
@@ -90,6 +93,14 @@ impl Ownership {
     fn is_unknown(&self, by: &OwnerReference, set: &str) -> bool {
         by.kind == "StatefulSet" && by.name == set && !self.own.contains_key(&by.uid)
     }
+}
+
+fn has_our_name(set: &StatefulSet, key: &Key) -> bool {
+    let revision = set
+        .labels()
+        .get(names::LABEL_REVISION)
+        .and_then(|text| Revision::parse(text));
+    revision.is_some_and(|revision| names::of_revision(&key.name, &revision) == set.name_any())
 }
 
 #[cfg(test)]
@@ -239,7 +250,7 @@ mod tests {
             stateful_set("set", &set(), "uid-1"),
             stateful_set("old-set", &set(), "uid-0"),
         ];
-        let ownership = Ownership::new(sets.iter(), "uid-1", Some(&status));
+        let ownership = Ownership::new(sets.iter(), &fixtures::key(), "uid-1", Some(&status));
         for (what, name, uid, owners, is_going, expected) in cases {
             let mut pod = fixtures::pod(name, &fixtures::running_status());
             pod.metadata.uid = Some(uid.into());
@@ -253,7 +264,12 @@ mod tests {
 
     #[test]
     fn a_pod_of_one_revision_that_is_labelled_as_another_is_a_stranger() {
-        let ownership = Ownership::new([stateful_set("set", &set(), "uid-1")].iter(), "uid-1", None);
+        let ownership = Ownership::new(
+            [stateful_set("set", &set(), "uid-1")].iter(),
+            &fixtures::key(),
+            "uid-1",
+            None,
+        );
         let mut pod = fixtures::pod(&format!("{}-0", set()), &fixtures::running_status());
         pod.metadata.owner_references = serde_json::from_value(controlled("StatefulSet", &set(), "set")).unwrap();
         let revision = (names::LABEL_REVISION.to_owned(), "0123456789".to_owned());

@@ -28,7 +28,7 @@ pub struct ObservedPod {
     pub ready: bool,
     /// Whether it is on its way out.
     pub terminating: bool,
-    /// Whether it was taken out of the Service because its digest is not that of the others.
+    /// Whether the Service does not select it: above all because its digest is not that of the others.
     pub kept_out: bool,
     /// Restarts of its container.
     pub restarts: i32,
@@ -79,7 +79,7 @@ impl ObservedPod {
             kept_out: pod
                 .labels()
                 .get(names::LABEL_SERVES)
-                .is_some_and(|serves| serves != names::SERVES),
+                .is_none_or(|serves| serves != names::SERVES),
             restarts,
             trouble: container
                 .and_then(container_trouble)

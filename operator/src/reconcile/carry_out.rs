@@ -38,9 +38,8 @@ pub(super) async fn carry_out(
 ) -> Result<Carried, apply::Error> {
     let (key, decision) = (&Key::of(decided_on), &decided.decision);
     let mut carried = Carried::default();
-    if observed.has_leftovers {
+    if !observed.leftovers.is_empty() {
         // Kubernetes is deleting them, and each one that goes wakes another pass. The pods may be theirs.
-        carried.done.has_leftovers = true;
         return Ok(carried);
     }
     let plan = plan(valid, decision); // [pure]

@@ -2,14 +2,10 @@
 
 use std::sync::Arc;
 
-use crds::Indexer;
-use kube::{Client, core::DeserializeGuard, runtime::events::Recorder};
+use kube::{Client, runtime::events::Recorder};
 
 use super::{history::History, ledger::Ledger};
 use crate::{metrics::Metrics, observe::Stores, pod_client::PodClient, sampler::Sampler, validate::Defaults};
-
-/// An Indexer as it is watched: one that cannot be read must not stop the others.
-pub type Watched = DeserializeGuard<Indexer>;
 
 /// What passes share.
 pub struct Context {
@@ -28,7 +24,7 @@ pub struct Context {
     /// What holds for every Indexer.
     pub defaults: Defaults,
     /// What earlier passes left.
-    pub history: History,
+    pub history: Arc<History>,
     /// What else this process remembers.
     pub ledger: Ledger,
 }

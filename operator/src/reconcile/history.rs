@@ -2,14 +2,20 @@
 
 use std::{
     collections::HashMap,
+    hash::{DefaultHasher, Hash, Hasher},
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use crds::{CompareView, Comparison, IndexerStatus, Revision};
 use k8s_openapi::jiff::Timestamp;
+use kube::{Resource, core::ObjectMeta};
 
-use crate::objects::{Key, Served};
+use super::{
+    progress::{Progress, Seen},
+    watched::Watched,
+};
+use crate::objects::{Key, Served, is_older};
 
 /// First and last pause after a failed pass; it doubles in between.
 const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
@@ -23,36 +29,107 @@ struct Entry {
     failures: u32,
     /// What was logged last about the annotations.
     request_problem: Option<String>,
-    /// With the unique id of the resource it was written to.
-    written: Option<(String, IndexerStatus)>,
+    /// What the watch showed last of what is declared, as a hash.
+    declared: Option<u64>,
+    /// The status that is being written.
+    writing: Option<IndexerStatus>,
+    written: Option<Written>,
     /// The revision that is to serve next.
     candidate: Option<Candidate>,
     /// What the Service said before clients were moved, and since.
     moved: Option<(Option<Served>, Served)>,
 }
 
+/// A written status.
+#[derive(Debug)]
+struct Written {
+    /// The unique id of the resource.
+    uid: String,
+    /// The version of the resource that has it.
+    version: Option<String>,
+    status: IndexerStatus,
+}
+
 #[derive(Debug)]
 struct Candidate {
     revision: Revision,
-    height: Option<u32>,
-    progressed_at: Timestamp,
+    progress: Progress,
     /// With the questions it answers.
     comparison: Option<(Vec<CompareView>, Comparison)>,
 }
 
+impl Entry {
+    fn written_to(&self, uid: &str) -> Option<&Written> {
+        self.written.as_ref().filter(|written| written.uid == uid)
+    }
+}
+
 impl History {
-    /// The last status written to this resource. The watch cache lags behind it for a moment, in which a pass would
-    /// write the same change, and tell of it, a second time.
+    /// The status of a resource, of which the watch cache has this one at this version. The cache lags behind a write for
+    /// a moment, in which a pass would write the same change, and report it, a second time; what is newer than the last
+    /// write was written by somebody else, and is the truth.
+    #[must_use]
+    pub fn status(
+        &self,
+        key: &Key,
+        uid: &str,
+        version: Option<&str>,
+        cached: Option<IndexerStatus>,
+    ) -> Option<IndexerStatus> {
+        let entries = self.entries();
+        match entries.get(key).and_then(|entry| entry.written_to(uid)) {
+            Some(written) if is_older(version, written.version.as_deref()) => Some(written.status.clone()),
+            _ => cached,
+        }
+    }
+
+    /// The last status written to this resource by this process.
     #[must_use]
     pub fn written(&self, key: &Key, uid: &str) -> Option<IndexerStatus> {
         let entries = self.entries();
-        let (of, status) = entries.get(key)?.written.as_ref()?;
-        (of == uid).then(|| status.clone())
+        Some(entries.get(key)?.written_to(uid)?.status.clone())
     }
 
-    /// Notes a written status.
-    pub fn note_written(&self, key: &Key, uid: &str, status: IndexerStatus) {
-        self.entries().entry(key.clone()).or_default().written = Some((uid.to_owned(), status));
+    /// Notes a status that is about to be written: the watch may bring it before the call returns.
+    pub fn note_writing(&self, key: &Key, status: IndexerStatus) {
+        self.entries().entry(key.clone()).or_default().writing = Some(status);
+    }
+
+    /// Notes a written status, and the version of the resource that has it.
+    pub fn note_written(&self, key: &Key, uid: &str, version: Option<String>, status: IndexerStatus) {
+        let mut entries = self.entries();
+        let entry = entries.entry(key.clone()).or_default();
+        entry.writing = None;
+        entry.written = Some(Written {
+            uid: uid.to_owned(),
+            version,
+            status,
+        });
+    }
+
+    /// Whether what the watch brings calls for a pass: the resource is declared anew, or somebody else has changed its
+    /// status. Writes of this process are no news.
+    #[must_use]
+    pub fn is_news(&self, watched: &Watched) -> bool {
+        let meta = watched.meta();
+        let mut entries = self.entries();
+        let entry = entries.entry(Key::of(meta)).or_default();
+        let declared = declared(meta);
+        let is_declared_anew = entry.declared.replace(declared) != Some(declared);
+        let uid = meta.uid.as_deref().unwrap_or_default();
+        let is_ours = |status: Option<&IndexerStatus>| match entry.written_to(uid) {
+            None => true,
+            Some(written) => {
+                let version = meta.resource_version.as_deref();
+                let ours = [Some(&written.status), entry.writing.as_ref()];
+                is_older(version, written.version.as_deref()) || (status.is_some() && ours.contains(&status))
+            }
+        };
+        let is_status_foreign = watched
+            .0
+            .as_ref()
+            .is_ok_and(|indexer| !is_ours(indexer.status.as_ref()));
+        is_declared_anew || is_status_foreign
     }
 
     /// Notes a pass that did well.
@@ -83,28 +160,21 @@ impl History {
         is_news
     }
 
-    /// Notes how far a candidate is. Returns when it last came forward; for one that is new to this process, now.
+    /// Notes what is seen of a candidate, and returns what is known of it by now.
     #[must_use]
-    pub fn note_progress(&self, key: &Key, revision: &Revision, height: Option<u32>, now: Timestamp) -> Timestamp {
+    pub(super) fn note_progress(&self, key: &Key, revision: &Revision, seen: Seen, now: Timestamp) -> Progress {
         let mut entries = self.entries();
         let candidate = &mut entries.entry(key.clone()).or_default().candidate;
-        match candidate {
-            Some(known) if known.revision == *revision => {
-                if height > known.height {
-                    (known.height, known.progressed_at) = (height, now);
-                }
-                known.progressed_at
-            }
-            _ => {
-                *candidate = Some(Candidate {
-                    revision: revision.clone(),
-                    height,
-                    progressed_at: now,
-                    comparison: None,
-                });
-                now
-            }
-        }
+        let known = match candidate {
+            Some(known) if known.revision == *revision => known,
+            _ => candidate.insert(Candidate {
+                revision: revision.clone(),
+                progress: Progress::begun(now),
+                comparison: None,
+            }),
+        };
+        known.progress.note(seen, now);
+        known.progress
     }
 
     /// The comparison made for a candidate, unless other views are to be compared by now.
@@ -169,8 +239,17 @@ impl History {
     }
 }
 
+/// What a pass acts on of a resource, as a hash: its spec, by the generation, and its annotations.
+fn declared(meta: &ObjectMeta) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (&meta.uid, &meta.generation, &meta.annotations).hash(&mut hasher);
+    hasher.finish()
+}
+
 #[cfg(test)]
 mod tests {
+    use kube::core::DeserializeGuard;
+
     use super::*;
     use crate::fixtures::{self, key};
 
@@ -209,36 +288,81 @@ mod tests {
     }
 
     #[test]
-    fn a_candidate_comes_forward_only_with_a_new_height() {
+    fn another_candidate_and_one_that_comes_back_begin_anew() {
         let history = History::default();
         let at = |second| Timestamp::from_second(second).unwrap();
         let (one, two) = (fixtures::valid().revision, Revision::parse("0123456789").unwrap());
-        let noted = [
-            (&one, None, 1, 1),
-            (&one, None, 2, 1),
-            (&one, Some(0), 3, 3),
-            (&one, Some(0), 4, 3),
-            (&one, Some(5), 5, 5),
-            (&one, Some(2), 6, 5),
-            (&two, Some(2), 7, 7),
-            (&one, Some(5), 8, 8),
-        ];
-        for (revision, height, now, expected) in noted {
-            assert_eq!(
-                history.note_progress(&key(), revision, height, at(now)),
-                at(expected),
-                "{now}"
-            );
-        }
+        let healthy = Seen {
+            is_healthy: true,
+            ..Seen::default()
+        };
+        let since = |revision: &Revision, second| {
+            let progress = history.note_progress(&key(), revision, healthy, at(second));
+            progress.healthy_since()
+        };
+        assert_eq!(since(&one, 1), Some(at(1)));
+        assert_eq!(since(&one, 2), Some(at(1)));
+        assert_eq!(since(&two, 3), Some(at(3)));
+        assert_eq!(since(&one, 4), Some(at(4)));
         history.forget_candidate(&key());
-        assert_eq!(history.note_progress(&key(), &one, Some(5), at(9)), at(9));
+        assert_eq!(since(&one, 5), Some(at(5)));
+    }
+
+    fn status_at(height: u32) -> IndexerStatus {
+        IndexerStatus {
+            observed_generation: i64::from(height),
+            ..IndexerStatus::default()
+        }
     }
 
     #[test]
-    fn a_status_of_a_namesake_does_not_count() {
+    fn the_cache_is_believed_unless_it_lags_behind_a_write() {
         let history = History::default();
-        history.note_written(&key(), "uid-1", IndexerStatus::default());
-        assert!(history.written(&key(), "uid-1").is_some());
-        assert!(history.written(&key(), "uid-2").is_none());
+        let (ours, theirs) = (status_at(1), status_at(2));
+        let status = |uid: &str, version: &str, cached: Option<&IndexerStatus>| {
+            history.status(&key(), uid, Some(version), cached.cloned())
+        };
+        assert_eq!(
+            status("uid-1", "9", Some(&theirs)),
+            Some(theirs.clone()),
+            "nothing written"
+        );
+        history.note_written(&key(), "uid-1", Some("10".into()), ours.clone());
+        assert_eq!(status("uid-1", "9", None), Some(ours.clone()), "the cache lags behind");
+        assert_eq!(status("uid-1", "10", Some(&ours)), Some(ours.clone()));
+        assert_eq!(status("uid-1", "11", None), None, "erased");
+        assert_eq!(status("uid-1", "11", Some(&theirs)), Some(theirs.clone()), "restored");
+        assert_eq!(status("uid-2", "9", None), None, "a namesake");
+        assert_eq!(history.written(&key(), "uid-2"), None);
+    }
+
+    #[test]
+    fn another_declaration_and_a_foreign_status_are_news_and_writes_of_our_own_are_not() {
+        let history = History::default();
+        let watched = |version: &str, generation: i64, status: Option<IndexerStatus>| {
+            let mut indexer = fixtures::indexer();
+            indexer.metadata.resource_version = Some(version.into());
+            indexer.metadata.generation = Some(generation);
+            indexer.status = status;
+            DeserializeGuard(Ok(indexer))
+        };
+        let is_news = |version: &str, generation, status| history.is_news(&watched(version, generation, status));
+        assert!(is_news("8", 1, None), "new");
+        assert!(!is_news("9", 1, Some(status_at(7))), "nothing written yet");
+        history.note_writing(&key(), status_at(1));
+        assert!(!is_news("10", 1, Some(status_at(1))), "ours, before the call returns");
+        history.note_written(&key(), "uid-1", Some("10".into()), status_at(1));
+        assert!(!is_news("9", 1, None), "the watch lags behind");
+        assert!(!is_news("10", 1, Some(status_at(1))), "ours");
+        assert!(!is_news("11", 1, Some(status_at(1))), "a label was added");
+        history.note_writing(&key(), status_at(2));
+        assert!(
+            !is_news("12", 1, Some(status_at(2))),
+            "ours again, before the call returns"
+        );
+        assert!(is_news("13", 1, None), "erased");
+        assert!(is_news("13", 1, Some(status_at(9))), "restored");
+        assert!(is_news("14", 2, Some(status_at(1))), "declared anew");
+        assert!(!is_news("15", 2, Some(status_at(1))));
     }
 }

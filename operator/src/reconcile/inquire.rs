@@ -4,13 +4,13 @@
 use crds::{Comparison, IndexerStatus, Revision, pod::seed_reasons};
 use k8s_openapi::jiff::Timestamp;
 
-use super::context::Context;
+use super::{context::Context, progress::Seen};
 use crate::{
     compare::compare,
     facts::Observed,
     objects::{Key, Served},
     observe::obstacle,
-    rollout::{self, Compared, Decision, World},
+    rollout::{self, Compared, Decision, Health, World},
     validate::ValidIndexer,
 };
 
@@ -38,7 +38,9 @@ pub(super) async fn decide(
     match rollout::transition(valid, &world) {
         None => context.history.forget_candidate(key),
         Some((serving, candidate)) => {
-            world.inquiry.progressed_at = Some(progress(&candidate, observed, key, now, context));
+            let seen = seen(&candidate, observed, &world);
+            let progress = context.history.note_progress(key, &candidate, seen, now);
+            (world.inquiry.idle, world.inquiry.healthy_since) = (progress.idle(), progress.healthy_since());
             if is_short_of_pods(valid, &candidate, observed) {
                 world.inquiry.obstacle = obstacle(&context.client, key, &candidate).await; // [I/O]
             }
@@ -65,15 +67,17 @@ pub(super) async fn decide(
     }
 }
 
-/// When the candidate last progressed.
-fn progress(candidate: &Revision, observed: &Observed, key: &Key, now: Timestamp, context: &Context) -> Timestamp {
-    let height = observed.answers_of(candidate).filter_map(|status| status.height).max();
-    let noted = context.history.note_progress(key, candidate, height, now);
-    // Copying a large index takes its time, and there is no height meanwhile.
-    let copies = observed
-        .answers_of(candidate)
-        .any(|status| status.seed.reason == seed_reasons::COPYING);
-    if copies { now } else { noted }
+/// What this pass sees of a candidate.
+fn seen(candidate: &Revision, observed: &Observed, world: &World) -> Seen {
+    let answers = || observed.answers_of(candidate);
+    let all_answers = observed.pods.iter().filter_map(|pod| pod.sample.answer());
+    let health = world.sets.get(candidate).map(|set| &set.health);
+    Seen {
+        height: answers().filter_map(|status| status.height).max(),
+        tip: all_answers.filter_map(|status| status.tip).max(),
+        is_copying: answers().any(|status| status.seed.reason == seed_reasons::COPYING),
+        is_healthy: matches!(health, Some(Health::Healthy { .. })),
+    }
 }
 
 fn done(comparison: &Comparison) -> Compared {

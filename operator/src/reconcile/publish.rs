@@ -4,11 +4,7 @@ use crds::IndexerStatus;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{Resource, ResourceExt, runtime::events::Event};
 
-use super::{
-    context::{Context, Watched},
-    error::Error,
-    notices::Notice,
-};
+use super::{context::Context, error::Error, notices::Notice, watched::Watched};
 use crate::{
     apply,
     objects::{CALL_TIMEOUT, Key},
@@ -28,11 +24,14 @@ pub(super) async fn write_status(
         return Ok(());
     }
     let uid = watched.uid().unwrap_or_default();
+    // What this process wrote, not what somebody made of it: a turn that was reported is not reported again.
+    let reported = context.history.written(key, &uid).or_else(|| last.cloned());
+    context.history.note_writing(key, next.clone());
     let written = apply::status(&context.client, key, &uid, next).await;
-    written.map_err(Error::Status)?;
+    let version = written.map_err(Error::Status)?;
     context.metrics.status_written();
-    context.history.note_written(key, &uid, next.clone());
-    publish(watched, transitions(last, next), key, context).await;
+    context.history.note_written(key, &uid, version, next.clone());
+    publish(watched, transitions(reported.as_ref(), next), key, context).await;
     Ok(())
 }
 
@@ -70,11 +69,9 @@ pub(super) async fn last_status(
     uid: &str,
     context: &Context,
 ) -> Result<Option<IndexerStatus>, Error> {
-    if let Some(written) = context.history.written(key, uid) {
-        return Ok(Some(written));
-    }
+    let version = watched.meta().resource_version.as_deref();
     match &watched.0 {
-        Ok(indexer) => Ok(indexer.status.clone()),
+        Ok(indexer) => Ok(context.history.status(key, uid, version, indexer.status.clone())),
         Err(_) => apply::read_status(&context.client, key).await.map_err(Error::Status),
     }
 }

@@ -89,7 +89,7 @@ fn context(client: Client, caches: &Caches) -> Arc<Context> {
         pods,
         metrics,
         defaults: fixtures::defaults(),
-        history: History::default(),
+        history: Arc::new(History::default()),
         ledger: Ledger::default(),
     })
 }
@@ -105,7 +105,26 @@ fn planned() -> Plan {
 
 /// The name of a pod of the one set there is.
 fn pod_name(ordinal: u32) -> String {
-    format!("{}-{ordinal}", names::of_revision("one", &fixtures::valid().revision))
+    format!("{}-{ordinal}", set_name())
+}
+
+/// What the API server has of what a pass was decided on: one set, one pod, two Services, all in their first version.
+fn as_decided_on(call: &str) -> Option<Value> {
+    let object = |name: &str| json!({"metadata": {"uid": format!("uid-of-{name}"), "resourceVersion": "1"}});
+    let list = |items: Vec<Value>| Some(json!({"code": 200, "metadata": {}, "items": items}));
+    match call {
+        "GET /api/v1/namespaces/ns/pods" => list(vec![object(&pod_name(0))]),
+        "GET /apis/apps/v1/namespaces/ns/statefulsets" => list(vec![object(&set_name())]),
+        "GET /api/v1/namespaces/ns/services" => list(vec![object("one"), object("one-pods")]),
+        "GET /apis/shrewd.dev/v1alpha1/namespaces/ns/indexers/one" => {
+            Some(json!({"code": 200, "metadata": {"uid": "uid-1", "generation": 1}}))
+        }
+        _ => None,
+    }
+}
+
+fn set_name() -> String {
+    names::of_revision("one", &fixtures::valid().revision)
 }
 
 /// The body of a call, which must have been made once.
@@ -256,6 +275,32 @@ async fn nothing_is_written_when_nothing_changed() {
 }
 
 #[tokio::test]
+async fn an_erased_status_is_written_again_and_its_turns_are_not_reported_twice() {
+    let (client, calls) = api_server(as_decided_on);
+    let caches = caches(Some(&planned()), vec![]);
+    let context = context(client, &caches);
+    let mut indexer = fixtures::indexer();
+    indexer.spec.suspend = true;
+    let watched = |version: &str| {
+        let mut indexer = indexer.clone();
+        indexer.metadata.resource_version = Some(version.into());
+        Arc::new(DeserializeGuard(Ok(indexer)))
+    };
+    reconcile(watched("1"), Arc::clone(&context)).await.unwrap();
+    let first = names_of(&calls);
+    assert!(first.iter().any(|call| call.ends_with("/events")), "{first:?}");
+    // Version 2 is that of our own write; the one after it has no status any more.
+    reconcile(watched("3"), context).await.unwrap();
+    let again = names_of(&calls).split_off(first.len());
+    assert_eq!(
+        again.iter().filter(|call| call.ends_with("/status")).count(),
+        1,
+        "{again:?}"
+    );
+    assert!(!again.iter().any(|call| call.ends_with("/events")), "{again:?}");
+}
+
+#[tokio::test]
 async fn a_refused_call_is_told_in_the_servers_words_and_tried_again() {
     let (client, calls) = api_server(|call| {
         let message = "services \"one\" is forbidden: exceeded quota";
@@ -342,6 +387,38 @@ async fn what_an_earlier_indexer_of_the_name_owns_is_waited_for() {
     );
     assert_eq!(last_condition(&calls, "Reconciling")["status"], "True");
     assert_eq!(last_condition(&calls, "Stalled")["status"], "False");
+    let ready = last_condition(&calls, "Ready");
+    assert!(
+        ready["message"].as_str().unwrap().contains("ServiceAccount one"),
+        "{ready}"
+    );
+}
+
+#[tokio::test]
+async fn an_object_of_a_living_stranger_that_bears_our_labels_is_not_waited_for() {
+    let (client, calls) = api_server(|_| None);
+    let mut filled = caches(Some(&planned()), vec![]);
+    let stranger = json!({"metadata": {"name": "theirs", "namespace": "ns", "labels": {names::LABEL_INDEXER: "one"},
+        "ownerReferences": [{"apiVersion": "apps/v1", "kind": "Deployment", "name": "web", "uid": "uid-of-web"}]}});
+    let (config_maps, writer) = cache(
+        filled
+            .stores
+            .config_maps
+            .state()
+            .iter()
+            .map(|map| (**map).clone())
+            .chain([serde_json::from_value(stranger).unwrap()])
+            .collect(),
+    );
+    filled.stores.config_maps = config_maps;
+    filled._writers.push(writer);
+    reconcile(watched(), context(client, &filled)).await.unwrap();
+    assert_eq!(
+        last_condition(&calls, "Ready")["message"],
+        "pods are being created or replaced"
+    );
+    let writes = names_of(&calls);
+    assert!(!writes.iter().any(|call| call.contains("theirs")), "{writes:?}");
 }
 
 #[tokio::test]

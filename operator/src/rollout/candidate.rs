@@ -45,16 +45,13 @@ pub(super) fn assess(valid: &ValidIndexer, revision: &Revision, is_way_back: boo
             ..Assessment::of(Step::Blocked(why.clone()))
         },
         (Health::Waits(why), None) => waits(valid, why, world),
-        (Health::Healthy { tip }, None) => healthy(valid, revision, *tip, is_way_back, world),
+        (Health::Healthy { tip }, None) => healthy(valid, *tip, is_way_back, world),
     }
 }
 
 fn waits(valid: &ValidIndexer, why: &str, world: &World) -> Assessment {
     let deadline = valid.timing.progress_deadline;
-    let idle = world
-        .inquiry
-        .progressed_at
-        .map_or(Duration::ZERO, |at| since(at, world.now));
+    let idle = world.inquiry.idle;
     if idle >= deadline {
         let spelled = &valid.rollout.progress_deadline.0;
         return Assessment::of(Step::Failed(format!("no block indexed for {spelled}: {why}")));
@@ -66,8 +63,8 @@ fn waits(valid: &ValidIndexer, why: &str, world: &World) -> Assessment {
 }
 
 /// The gates between a healthy candidate and the clients, in order. The way back has passed them all before.
-fn healthy(valid: &ValidIndexer, revision: &Revision, tip: u32, is_way_back: bool, world: &World) -> Assessment {
-    let healthy_since = world.healthy_since(revision).unwrap_or(world.now);
+fn healthy(valid: &ValidIndexer, tip: u32, is_way_back: bool, world: &World) -> Assessment {
+    let healthy_since = world.inquiry.healthy_since.unwrap_or(world.now);
     let assessment = |step| Assessment {
         healthy_since: Some(healthy_since),
         ..Assessment::of(step)

@@ -207,12 +207,14 @@ fn world(
         }),
         last_active: Some(before.revision.clone()),
         sets,
-        healthy: candidate
-            .filter(|(kind, _)| *kind == Kind::Healthy)
-            .map(|_| (after.revision.clone(), started(after.timing.soak))),
         inquiry: Inquiry {
             obstacle: None,
-            progressed_at: candidate.map(|_| started(after.timing.progress_deadline)),
+            idle: candidate.map_or(Duration::ZERO, |_| {
+                after.timing.progress_deadline - Duration::from_secs(u64::from(!late))
+            }),
+            healthy_since: candidate
+                .filter(|(kind, _)| *kind == Kind::Healthy)
+                .map(|_| started(after.timing.soak)),
             compared: match gate {
                 Gate::Open | Gate::HeightAhead | Gate::HeightReached | Gate::NotCompared => None,
                 Gate::Incomparable => Some(Compared::Impossible("silent".into())),
@@ -258,9 +260,9 @@ fn clients_are_moved_only_to_a_healthy_candidate_that_passed_every_gate() {
             .previous(after.timing.keep_previous)
             .is_some_and(|(kept, _)| kept == after.revision);
         let soaked = world
-            .healthy
-            .as_ref()
-            .is_some_and(|(_, since)| at(NOW).duration_since(*since).as_secs() >= 60);
+            .inquiry
+            .healthy_since
+            .is_some_and(|since| at(NOW).duration_since(since).as_secs() >= 60);
         let reached = after.rollout.activate_at.is_none_or(|height| height <= TIP);
         let compared = after.rollout.compare_views.is_empty()
             || match &world.inquiry.compared {
@@ -308,10 +310,7 @@ fn a_failure_is_told_and_moves_nothing() {
             .sets
             .get(&after.revision)
             .filter(|_| after.revision != before.revision);
-        let late = world
-            .inquiry
-            .progressed_at
-            .is_some_and(|since| at(NOW).duration_since(since).as_secs() >= 600);
+        let late = world.inquiry.idle.as_secs() >= 600;
         let fails = match set.map(|set| &set.health) {
             Some(Health::Failed(_)) => true,
             Some(Health::Waits(_)) => late,
@@ -452,7 +451,7 @@ impl Cluster {
     }
 
     /// The world of an operator that just started; every pod is well for long.
-    fn world(&self, declared: &Revision, now: i64) -> World {
+    fn world(&self, now: i64) -> World {
         let state = |(revision, record): (&Revision, &Record)| {
             let state = SetState {
                 record: Some(record.clone()),
@@ -465,9 +464,8 @@ impl Cluster {
             served: self.served.clone(),
             last_active: None,
             sets: self.sets.iter().map(state).collect(),
-            healthy: Some((declared.clone(), at(0))),
             inquiry: Inquiry {
-                progressed_at: Some(at(now)),
+                healthy_since: Some(at(0)),
                 ..Inquiry::default()
             },
             now: at(now),
@@ -498,7 +496,7 @@ fn an_operator_that_ends_after_any_write_leaves_what_the_next_one_completes() {
             let indexed_before = cluster.served.as_ref().map(|served| served.revision.clone());
             for pass in 0..8 {
                 now += 1;
-                let decided = decide(valid, &cluster.world(&valid.revision, now));
+                let decided = decide(valid, &cluster.world(now));
                 // Only in the first pass of each declaration: an operator that always ends gets nowhere.
                 let writes_max = if pass == 0 { ends_after } else { usize::MAX };
                 cluster.apply(&decided, writes_max);
@@ -512,7 +510,7 @@ fn an_operator_that_ends_after_any_write_leaves_what_the_next_one_completes() {
         }
         now += 3_600;
         let last = course[course.len() - 1];
-        cluster.apply(&decide(last, &cluster.world(&last.revision, now)), usize::MAX);
+        cluster.apply(&decide(last, &cluster.world(now)), usize::MAX);
         assert_eq!(cluster.sets.len(), 1, "what was kept for a way back goes in the end");
     }
 }

@@ -17,8 +17,6 @@ pub struct World {
     pub last_active: Option<Revision>,
     /// Every revision that has a `StatefulSet`.
     pub sets: BTreeMap<Revision, SetState>,
-    /// Which revision was healthy in the last pass, and since when.
-    pub healthy: Option<(Revision, Timestamp)>,
     /// What was found out about the candidate.
     pub inquiry: Inquiry,
     /// Now.
@@ -30,8 +28,10 @@ pub struct World {
 pub struct Inquiry {
     /// What keeps its pods from being created, in Kubernetes' words.
     pub obstacle: Option<String>,
-    /// When it last progressed.
-    pub progressed_at: Option<Timestamp>,
+    /// For how long there were blocks to index and it indexed none.
+    pub idle: Duration,
+    /// Since when it is healthy, as seen by this process.
+    pub healthy_since: Option<Timestamp>,
     /// The outcome of comparing its answers with those of the serving revision.
     pub compared: Option<Compared>,
 }
@@ -78,12 +78,10 @@ impl World {
             };
             (revision.clone(), state)
         };
-        let candidate = last_status.and_then(|status| status.candidate.as_ref());
         Self {
             served,
             last_active: last_status.and_then(|status| Some(status.active.as_ref()?.revision.clone())),
             sets: observed.records.iter().map(state).collect(),
-            healthy: candidate.and_then(|c| Some((c.revision.clone(), c.healthy_since.as_ref()?.0))),
             inquiry: Inquiry::default(),
             now,
         }
@@ -120,11 +118,6 @@ impl World {
                 .as_ref()
                 .map_or_else(|| revision.clone(), |record| record.identity.revision()),
         )
-    }
-
-    pub(super) fn healthy_since(&self, revision: &Revision) -> Option<Timestamp> {
-        let (healthy, since) = self.healthy.as_ref()?;
-        (healthy == revision).then_some(*since)
     }
 }
 

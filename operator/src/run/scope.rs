@@ -54,11 +54,13 @@ pub(super) async fn run_scope(scope: Option<String>, shared: Shared) {
     }
     let (wake, woken) = mpsc::channel(WAKE_QUEUE);
     let sampler = Arc::new(Sampler::new(shared.pods.clone(), wake, shared.metrics.clone()));
+    let history = Arc::new(History::default());
     let (controller, stores) = controller(
         scope.as_deref(),
         &shared.client,
         shared.concurrency,
         woken,
+        Arc::clone(&history),
         shared.stop.clone(),
     );
     let context = Arc::new(Context {
@@ -69,7 +71,7 @@ pub(super) async fn run_scope(scope: Option<String>, shared: Shared) {
         recorder: shared.recorder.clone(),
         metrics: shared.metrics.clone(),
         defaults: shared.defaults.clone(),
-        history: History::default(),
+        history,
         ledger: Ledger::default(),
     });
     let first_lists = announce_ready(Arc::clone(&context), shared.readiness.clone());

@@ -1,5 +1,7 @@
 //! (I/O) What one scope watches: the Indexers, the objects made for them, and their pods.
 
+use std::{future::ready, sync::Arc};
+
 use futures::{Stream, StreamExt, stream};
 use k8s_openapi::{
     NamespaceResourceScope,
@@ -12,7 +14,7 @@ use k8s_openapi::{
 use kube::{
     Api, Client, Resource, ResourceExt,
     runtime::{
-        Controller, Predicate, PredicateConfig, WatchStreamExt, controller, predicates,
+        Controller, WatchStreamExt, controller,
         reflector::{self, ObjectRef, Store},
         watcher,
     },
@@ -25,7 +27,7 @@ use crate::{
     names,
     objects::{Key, WATCH_SECONDS},
     observe::Stores,
-    reconcile::Watched,
+    reconcile::{History, Watched},
 };
 
 /// The controller of one scope and the caches it fills.
@@ -34,16 +36,16 @@ pub(super) fn controller(
     client: &Client,
     concurrency: u16,
     woken: mpsc::Receiver<Key>,
+    history: Arc<History>,
     stop: CancellationToken,
 ) -> (Controller<Watched>, Stores) {
-    // Writing a status changes neither generation nor annotations, so it wakes nobody.
-    let changes = predicates::generation.combine(predicates::annotations);
     let (indexers, writer) = reflector::store();
     let main = watcher(api::<Watched>(client, scope), lively())
         .default_backoff()
         .reflect(writer)
         .applied_objects()
-        .predicate_filter(changes, PredicateConfig::default());
+        // A failed watch passes: it is logged.
+        .filter(move |brought| ready(brought.as_ref().map_or(true, |watched| history.is_news(watched))));
     let (stateful_sets, on_sets) = owned::<StatefulSet>(client, scope);
     let (config_maps, on_maps) = owned::<ConfigMap>(client, scope);
     let (services, on_services) = owned::<Service>(client, scope);

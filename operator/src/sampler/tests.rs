@@ -1,3 +1,5 @@
+use crds::MAX_BEHIND;
+
 use super::*;
 use crate::fixtures::{following, target};
 
@@ -15,7 +17,14 @@ async fn numbers_wake_once_per_interval_and_rest_never() {
     };
     let start = Instant::now();
     let pods = HashMap::from([(target("one-0"), Polled::new(answer(100), start))]);
-    sampler.groups().insert(key.clone(), Group { pods, shown_at: start });
+    sampler.groups().insert(
+        key.clone(),
+        Group {
+            pods,
+            shown_at: start,
+            max_behind: MAX_BEHIND,
+        },
+    );
     let at = |seconds| start + Duration::from_secs(seconds);
     assert!(!sampler.note(&key, &target("one-0"), Ok(answer(100)), at(600)));
     assert!(!sampler.note(&key, &target("one-0"), Ok(answer(101)), at(29)));
@@ -34,9 +43,9 @@ async fn a_pod_that_does_not_answer_is_silent_from_the_start() {
         namespace: "ns".into(),
         name: "one".into(),
     };
-    let found = sampler.observe(&key, &[target("one-0")]).await;
+    let found = sampler.observe(&key, &[target("one-0")], MAX_BEHIND).await;
     assert_eq!(found[&target("one-0")], Sample::Silent("no connection".into()));
-    assert!(sampler.observe(&key, &[]).await.is_empty());
+    assert!(sampler.observe(&key, &[], MAX_BEHIND).await.is_empty());
     assert!(sampler.groups().is_empty(), "an Indexer without pods is not remembered");
 }
 
@@ -52,6 +61,7 @@ async fn the_dead_wait_for_each_other_and_nobody_waits_for_them() {
     let group = |pods: Vec<(Target, Polled)>| Group {
         pods: pods.into_iter().collect(),
         shown_at: start,
+        max_behind: MAX_BEHIND,
     };
     let dead = (0..100).map(|i| {
         let silent = Sample::Silent("no answer in time".into());
@@ -76,4 +86,27 @@ async fn the_dead_wait_for_each_other_and_nobody_waits_for_them() {
         "with every place of the dead taken, the living is asked"
     );
     assert_eq!(taken(64, 64, at(16)), (64, 0), "a request that was lost is sent again");
+}
+
+#[tokio::test]
+async fn pods_of_all_scopes_are_counted_together() {
+    let metrics = Metrics::new().unwrap();
+    let (wake, _woken) = mpsc::channel(1);
+    let sampler = || Sampler::new(PodClient::new().unwrap(), wake.clone(), metrics.clone());
+    let (one, two) = (sampler(), sampler());
+    let key = crate::fixtures::key();
+    let gauge = || {
+        let text = String::from_utf8(metrics.text().unwrap()).unwrap();
+        let line = text
+            .lines()
+            .find_map(|l| l.strip_prefix("shrewd_operator_sampled_pods "));
+        line.unwrap().to_owned()
+    };
+    one.observe(&key, &[target("one-0"), target("one-1")], MAX_BEHIND).await;
+    two.observe(&key, &[target("two-0")], MAX_BEHIND).await;
+    assert_eq!(gauge(), "3");
+    one.observe(&key, &[target("one-0")], MAX_BEHIND).await;
+    assert_eq!(gauge(), "2");
+    two.forget(&key);
+    assert_eq!(gauge(), "1");
 }

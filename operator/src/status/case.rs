@@ -1,8 +1,9 @@
 //! What the judgements of all conditions have in common.
 
 use crds::{
+    MAX_BEHIND,
     conditions::reasons,
-    pod::{FaultClass, Halt, Status},
+    pod::{Check, FaultClass, Halt, Status},
 };
 
 use super::{
@@ -12,6 +13,8 @@ use super::{
 use crate::facts::{ObservedPod, Sample, is_outdated};
 
 const ROLLING: &str = "pods are being created or replaced";
+pub(super) const KEPT_OUT: &str = "every ready pod is kept out of the Service, because its digest was not that of the \
+    others; delete the pod and its volume claim to build it anew";
 
 /// What the judgements have in common.
 pub(super) struct Case<'a> {
@@ -23,6 +26,8 @@ pub(super) struct Case<'a> {
     pub(super) current: Vec<&'a ObservedPod>,
     pub(super) wanted: usize,
     pub(super) suspended: bool,
+    /// How many blocks behind the tip still count as caught up.
+    pub(super) max_behind: u32,
 }
 
 impl<'a> Case<'a> {
@@ -38,6 +43,8 @@ impl<'a> Case<'a> {
                 .and_then(|v| usize::try_from(v.replicas).ok())
                 .unwrap_or(pods.len()),
             suspended: valid.is_some_and(|v| v.suspended),
+            // Of a spec that is not valid nothing is taken.
+            max_behind: valid.map_or(MAX_BEHIND, |v| v.rollout.max_behind),
         }
     }
 
@@ -55,6 +62,27 @@ impl<'a> Case<'a> {
     /// Whether the pods behind the Service are not yet those the spec asks for.
     pub(super) fn is_rolling(&self) -> bool {
         self.pods.len() < self.wanted || self.current.len() < self.pods.len()
+    }
+
+    /// What is waited for while objects of an earlier Indexer of this name still exist: nothing is applied before they are
+    /// gone.
+    pub(super) fn leftovers(&self) -> Option<Verdict> {
+        let leftovers = &self.inputs.observed.leftovers;
+        let first = leftovers.first()?;
+        let others = match leftovers.len() {
+            1 => String::new(),
+            count => format!(" and {} more", count - 1),
+        };
+        let message = format!(
+            "waiting for Kubernetes to delete {first}{others}, owned by an earlier Indexer of this name that was deleted"
+        );
+        Some(Verdict::no(reasons::ROLLING, message))
+    }
+
+    /// Whether ready pods exist and the Service selects none of them.
+    pub(super) fn is_kept_out(&self) -> bool {
+        let mut ready = self.pods.iter().filter(|pod| pod.ready && !pod.terminating).peekable();
+        ready.peek().is_some() && ready.all(|pod| pod.kept_out)
     }
 
     /// The pods that run an outdated template.
@@ -81,7 +109,7 @@ impl<'a> Case<'a> {
 /// The pods whose answers speak of the newest spec. None while it is being applied.
 fn current<'a>(inputs: &Inputs<'_>, pods: &[&'a ObservedPod]) -> Vec<&'a ObservedPod> {
     let is_written = |pod: &&ObservedPod| inputs.applied.sets_changed.contains(&pod.revision);
-    if inputs.applied.has_leftovers || pods.iter().any(is_written) || failure(inputs).is_some() {
+    if !inputs.observed.leftovers.is_empty() || pods.iter().any(is_written) || failure(inputs).is_some() {
         return Vec::new();
     }
     let is_current = |pod: &&&ObservedPod| !pod.terminating && !is_outdated(inputs.name, pod, inputs.observed);
@@ -92,6 +120,16 @@ fn failure<'a>(inputs: &Inputs<'a>) -> Option<&'a Failure> {
     let failure = inputs.applied.failure.as_ref()?;
     let candidate = inputs.decision.and_then(|decision| decision.candidate.as_ref());
     (failure.revision.is_none() || failure.revision.as_ref() != candidate).then_some(failure)
+}
+
+/// The reason a pod gives, if it is one of those it may give: what stands in a condition is public API, and a pod must not
+/// say what only the operator may.
+pub(super) fn reason(check: &Check, known: &[&'static str]) -> &'static str {
+    if check.reason.is_empty() {
+        return reasons::NO_REPORT;
+    }
+    let found = known.iter().find(|known| **known == check.reason);
+    found.copied().unwrap_or(reasons::UNRECOGNIZED)
 }
 
 pub(super) fn halt_reason(halt: &Halt) -> &'static str {

@@ -6,7 +6,10 @@
 
 use std::collections::BTreeMap;
 
-use crds::conditions::types;
+use crds::{
+    conditions::types,
+    pod::{module_reasons, source_reasons},
+};
 
 use super::{case::Case, inputs::Inputs, rollout_conditions, verdict::Verdict};
 use crate::facts::ObservedPod;
@@ -26,9 +29,14 @@ pub(super) fn judge(inputs: &Inputs<'_>, pods: &[&ObservedPod]) -> Verdicts {
     let case = Case::new(inputs, pods);
     let module = case.check(
         |s| &s.module,
+        module_reasons::ALL,
         "the module has the declared digest and the needed exports",
     );
-    let source = case.check(|s| &s.source, "the chain source answers for the right network");
+    let source = case.check(
+        |s| &s.source,
+        source_reasons::ALL,
+        "the chain source answers for the right network",
+    );
     let synced = case.synced();
     let consistent = case.consistent();
     let rollout = rollout_conditions::in_progress(inputs, &case.outdated());

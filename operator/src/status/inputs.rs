@@ -14,8 +14,6 @@ use crate::{
 pub struct Applied {
     /// The refused call, if there was one.
     pub failure: Option<Failure>,
-    /// Whether nothing was applied because objects of an earlier Indexer of this name still exist.
-    pub has_leftovers: bool,
     /// Whether anything was applied, pruned or replaced, so that more is to come.
     pub changed: bool,
     /// The revisions whose `StatefulSet` is among it: none of their pods is known to run the newest template then.

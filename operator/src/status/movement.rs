@@ -6,7 +6,7 @@ use crds::{
 };
 
 use super::{
-    case::{Case, halt_reason},
+    case::{Case, KEPT_OUT, halt_reason, reason},
     verdict::Verdict,
 };
 use crate::facts::{ObservedPod, is_template_unknown};
@@ -26,13 +26,20 @@ impl Case<'_> {
         let is_missing = |reason: &str| matches!(reason, module_reasons::NOT_FOUND | module_reasons::FETCH_FAILED);
         let refused = |module: &&Check| module.ok == Some(false) && !is_missing(&module.reason);
         if let Some(module) = answers().map(|s| &s.module).find(refused) {
-            return Verdict::yes(&module.reason, module.message.clone());
+            return Verdict::yes(reason(module, module_reasons::ALL), module.message.clone());
         }
         if let Some(halt) = answers().find_map(|s| s.halt.as_ref()) {
             return Verdict::yes(
                 halt_reason(halt),
                 format!("stopped below height {}: {}", halt.height, halt.message),
             );
+        }
+        // Where digests are compared, the outcome decides who serves. A pod that was kept out and is alone has nobody to be
+        // compared with, so it stays out.
+        let serving = self.inputs.decision.map(|decision| &decision.serving);
+        let is_compared = serving.is_some_and(|serving| self.inputs.observed.consistency.contains_key(serving));
+        if self.is_kept_out() && !self.is_rolling() && !is_compared {
+            return Verdict::yes(reasons::NO_READY_PODS, KEPT_OUT);
         }
         Verdict::no(reasons::AS_EXPECTED, "")
     }
@@ -55,8 +62,7 @@ impl Case<'_> {
         // Those of a revision that is kept for a way back are as they shall be.
         let goes = |pod: &&ObservedPod| decision.is_some_and(|decision| !decision.keeps(&pod.revision));
         let is_count_wrong = self.pods.len() != self.wanted || observed.pods.iter().any(|pod| goes(&pod));
-        let applied = self.inputs.applied;
-        if applied.changed || applied.has_leftovers || is_set_unseen || is_count_wrong {
+        if self.inputs.applied.changed || is_set_unseen || is_count_wrong {
             return Verdict::yes(reasons::ROLLING, self.rolling());
         }
         Verdict::no(reasons::AS_EXPECTED, "")

@@ -3,7 +3,7 @@
 use crds::{
     ActiveRevision, CandidateRevision, Identity, IndexerStatus, MemoryStatus, Phase, PodRow, Revision, pod::Status,
 };
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 
 use super::inputs::Inputs;
 use crate::{
@@ -49,7 +49,7 @@ pub(super) fn candidate(decision: &Decision, observed: &Observed) -> Option<Cand
         module_sha256: decision.record(revision)?.identity.module_sha256.clone(),
         height: best.and_then(|s| s.height),
         behind: best.and_then(|s| s.behind),
-        healthy_since: decision.healthy_since.map(Time),
+        healthy_since: decision.healthy_since.map(whole_second),
     })
 }
 
@@ -57,6 +57,11 @@ pub(super) fn candidate(decision: &Decision, observed: &Observed) -> Option<Cand
 pub(super) fn identity<'a>(inputs: &Inputs<'a>, valid: &'a ValidIndexer) -> &'a Identity {
     let serving = inputs.decision.and_then(|decision| decision.record(&decision.serving));
     serving.map_or(&valid.identity, |record| &record.identity)
+}
+
+/// A time as the API server keeps it. With a fraction a status would differ from itself once it was written.
+pub(super) fn whole_second(at: Timestamp) -> Time {
+    Time(Timestamp::from_second(at.as_second()).unwrap_or(at))
 }
 
 fn furthest<'a>(pods: impl Iterator<Item = &'a ObservedPod>) -> Option<&'a Status> {

@@ -2,7 +2,10 @@
 
 use crds::conditions::reasons;
 
-use super::{case::Case, verdict::Verdict};
+use super::{
+    case::{Case, KEPT_OUT},
+    verdict::Verdict,
+};
 use crate::facts::{Sample, Stranger};
 
 /// So many foreign pods are named in a condition; each has an event of its own.
@@ -22,6 +25,9 @@ impl Case<'_> {
         }
         if let Some(failure) = self.failure() {
             return Verdict::no(reasons::APPLY_FAILED, failure.message.clone());
+        }
+        if let Some(verdict) = self.leftovers() {
+            return verdict;
         }
         if self.wanted == 0 {
             return self.ready_without_pods();
@@ -54,9 +60,7 @@ impl Case<'_> {
 
     /// Nothing is missing where no pods are wanted and none are left.
     fn ready_without_pods(&self) -> Verdict {
-        let applied = self.inputs.applied;
-        let is_stopping = applied.has_leftovers || !applied.sets_changed.is_empty();
-        if is_stopping || !self.inputs.observed.pods.is_empty() {
+        if !self.inputs.applied.sets_changed.is_empty() || !self.inputs.observed.pods.is_empty() {
             Verdict::no(reasons::ROLLING, "pods are on their way out")
         } else if self.suspended {
             Verdict::yes(reasons::SUSPENDED, "spec.suspend is true: no pods, their data is kept")
@@ -88,7 +92,9 @@ impl Case<'_> {
     }
 
     fn answers_clients(&self) -> Verdict {
-        if self.pods.iter().any(|pod| pod.ready && !pod.terminating) {
+        if self.is_kept_out() {
+            Verdict::no(reasons::NO_READY_PODS, KEPT_OUT)
+        } else if self.pods.iter().any(|pod| pod.ready && !pod.terminating) {
             Verdict::yes(reasons::AS_EXPECTED, "the Service has a ready pod")
         } else if self.suspended {
             Verdict::no(reasons::SUSPENDED, "spec.suspend is true")

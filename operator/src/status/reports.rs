@@ -1,13 +1,12 @@
 //! What the reports of the serving pods say together.
 
 use crds::{
-    MAX_BEHIND,
     conditions::reasons,
-    pod::{Check, Status},
+    pod::{Check, Status, source_reasons},
 };
 
 use super::{
-    case::{Case, halt_reason},
+    case::{Case, halt_reason, reason},
     verdict::Verdict,
 };
 use crate::facts::{Consistency, change::is_under_pressure};
@@ -22,11 +21,14 @@ impl Case<'_> {
             return self.no_answer();
         };
         if best.source.ok == Some(false) {
-            return Verdict::unknown(&best.source.reason, "the chain's tip cannot be asked for");
+            return Verdict::unknown(
+                reason(&best.source, source_reasons::ALL),
+                "the chain's tip cannot be asked for",
+            );
         }
         match best.behind {
             None => Verdict::unknown(reasons::NO_REPORT, "height or tip is not known yet"),
-            Some(behind) if behind <= MAX_BEHIND => {
+            Some(behind) if behind <= self.max_behind => {
                 Verdict::yes(reasons::AS_EXPECTED, "the index is at the chain's tip")
             }
             Some(_) => Verdict::no(reasons::CATCHING_UP, "blocks are missing up to the chain's tip"),
@@ -34,17 +36,18 @@ impl Case<'_> {
     }
 
     /// The worst answer decides. What is well has a message of ours: a pod's own may hold figures that move.
-    pub(super) fn check(&self, of: impl Fn(&Status) -> &Check, well: &str) -> Verdict {
+    /// `known` are the reasons that a pod may give.
+    pub(super) fn check(&self, of: impl Fn(&Status) -> &Check, known: &[&'static str], well: &str) -> Verdict {
         let checks: Vec<&Check> = self.answers.iter().map(|s| of(s)).collect();
         if let Some(bad) = checks.iter().find(|check| check.ok == Some(false)) {
-            return Verdict::no(&bad.reason, bad.message.clone());
+            return Verdict::no(reason(bad, known), bad.message.clone());
         }
         if let Some(open) = checks.iter().find(|check| check.ok.is_none()) {
-            return Verdict::unknown(&open.reason, open.message.clone());
+            return Verdict::unknown(reason(open, known), open.message.clone());
         }
         checks
             .first()
-            .map_or_else(|| self.no_answer(), |good| Verdict::yes(&good.reason, well))
+            .map_or_else(|| self.no_answer(), |good| Verdict::yes(reason(good, known), well))
     }
 
     pub(super) fn memory_pressure(&self) -> Verdict {

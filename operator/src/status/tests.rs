@@ -51,6 +51,8 @@ struct Situation {
     comparison: Option<Comparison>,
     last_status: Option<IndexerStatus>,
     now: i64,
+    /// Nanoseconds beside `now`.
+    fraction: i32,
 }
 
 impl Default for Situation {
@@ -69,6 +71,7 @@ impl Default for Situation {
             comparison: None,
             last_status: None,
             now: 1_000,
+            fraction: 0,
         }
     }
 }
@@ -85,8 +88,12 @@ impl Situation {
             decision: self.invalid.is_none().then_some(&self.decision),
             comparison: self.comparison.as_ref(),
             last_status: self.last_status.as_ref(),
-            now: Timestamp::from_second(self.now).unwrap(),
+            now: self.now(),
         })
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp::new(self.now, self.fraction).unwrap()
     }
 
     fn pod(&mut self) -> &mut ObservedPod {
@@ -103,13 +110,13 @@ impl Situation {
 
     fn keeps_another(&mut self) {
         self.decision.sets.push((other(), self.valid.declared()));
-        self.decision.previous = Some((other(), Timestamp::UNIX_EPOCH));
+        self.decision.previous = Some((other(), Timestamp::new(0, 5).unwrap()));
         self.observed.pods.push(other_pod());
     }
 
     fn differ(&mut self) {
         let difference = Difference {
-            height: 90,
+            first_height: Some(90),
             majority: vec!["one-1".into(), "one-2".into()],
             minority: vec!["one-0".into()],
         };
@@ -260,6 +267,26 @@ const SITUATIONS: &[Row] = &[
         &[("RolloutInProgress", "False"), ("Reconciling", "False")]),
     ("a pod of a revision nobody keeps", |s| s.observed.pods.push(other_pod()), MOVING, "True", reasons::AS_EXPECTED,
         &[("Reconciling", "True")]),
+    ("the only pod is kept out", |s| s.pod().kept_out = true, FAILED, "False", reasons::NO_READY_PODS,
+        &[("Available", "False"), ("Stalled", "True")]),
+    ("both pods are let back",
+        |s| {
+            s.valid.replicas = 2;
+            s.observed.pods.push(answering_pod("one-1"));
+            s.observed.pods.iter_mut().for_each(|pod| pod.kept_out = true);
+            s.observed.consistency.insert(s.valid.revision.clone(), Consistency::Equal);
+            s.applied.changed = true;
+        },
+        MOVING, "True", reasons::AS_EXPECTED, &[("Available", "False"), ("Stalled", "False"), ("Reconciling", "True")]),
+    ("it is as far behind as the spec allows",
+        |s| { s.valid.rollout.max_behind = 10; s.says(|p| p.behind = Some(10)); }, Kstatus::Current, "True",
+        reasons::AS_EXPECTED, &[("Synced", "True")]),
+    ("an earlier indexer of the name left objects",
+        |s| s.observed.leftovers = vec!["StatefulSet one-0123456789".into(), "Service one".into()], MOVING, "False",
+        reasons::ROLLING, &[("Reconciling", "True"), ("Stalled", "False")]),
+    ("a pod gives a reason nobody knows",
+        |s| s.says(|p| { p.module.ok = Some(false); p.module.reason = "Ready".into(); p.ready = false; }),
+        FAILED, "False", reasons::UNRECOGNIZED, &[("ModuleVerified", "False"), ("Stalled", "True")]),
     ("pods differ", |s| s.differ(), FAILED, "False", reasons::DIGESTS_DIFFER,
         &[("Consistent", "False"), ("Stalled", "True")]),
 ];
@@ -471,5 +498,45 @@ fn a_difference_names_the_height_and_the_pods() {
     let message = &find(&status, "Consistent").message;
     for part in ["height 90", "one-0", "one-1, one-2"] {
         assert!(message.contains(part), "{part} in {message}");
+    }
+}
+
+#[test]
+fn what_is_left_of_an_earlier_indexer_is_named() {
+    let mut situation = Situation::default();
+    situation.observed.leftovers = vec!["StatefulSet one-0123456789".into(), "Service one".into()];
+    let message = find(&situation.status(), "Ready").message.clone();
+    assert!(message.contains("StatefulSet one-0123456789 and 1 more"), "{message:?}");
+}
+
+#[test]
+fn a_reason_of_a_pod_becomes_one_of_a_condition_only_if_it_is_known() {
+    for (given, expected) in [
+        ("CredentialsMissing", "CredentialsMissing"),
+        ("", reasons::NO_REPORT),
+        (reasons::HALTED, reasons::UNRECOGNIZED),
+        ("no word at all\n", reasons::UNRECOGNIZED),
+    ] {
+        let mut situation = Situation::default();
+        situation.says(|s| (s.source.ok, s.source.reason) = (Some(false), given.into()));
+        let status = situation.status();
+        for type_ in ["ChainSourceReady", "Synced"] {
+            assert_eq!(find(&status, type_).reason, expected, "{type_}: {given:?}");
+        }
+    }
+}
+
+#[test]
+fn a_status_is_the_same_once_it_was_written_and_read() {
+    for (name, edit, ..) in SITUATIONS {
+        let mut situation = Situation::default();
+        edit(&mut situation);
+        situation.fraction = 123_456_789;
+        if situation.decision.candidate.is_some() {
+            situation.decision.healthy_since = Some(situation.now());
+        }
+        let status = situation.status();
+        let read: IndexerStatus = serde_json::from_value(serde_json::to_value(&status).unwrap()).unwrap();
+        assert_eq!(read, status, "{name}");
     }
 }

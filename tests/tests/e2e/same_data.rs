@@ -4,6 +4,7 @@ use anyhow::{Context, Result, ensure};
 use crds::{
     Indexer, LineageStep,
     conditions::{reasons, types},
+    pod::Status,
 };
 use e2e::{
     edition::{edition, stored},
@@ -117,6 +118,85 @@ async fn in_place_a_module_goes_on_at_the_next_height_and_a_revert_goes_back_the
         Ok(())
     })
     .await
+}
+
+#[tokio::test]
+async fn two_replicas_take_a_module_over_one_by_one_and_are_never_called_different() -> Result<()> {
+    replicas_take_over_one_by_one("inplace-two", 2).await
+}
+
+#[tokio::test]
+async fn three_replicas_take_a_module_over_one_by_one_and_none_leaves_the_service() -> Result<()> {
+    replicas_take_over_one_by_one("inplace-three", 3).await
+}
+
+/// While pods change one by one, blocks come that each indexes with the module it has: the digests of those that have
+/// changed differ rightly from those of the others, from the take-over on.
+async fn replicas_take_over_one_by_one(about: &str, replicas: usize) -> Result<()> {
+    in_namespace(about, async |namespace| {
+        let node = Node::start(namespace, HEIGHT).await?;
+        let manifest = Manifest::of("plain")
+            .named("one")
+            .set("replicas", json!(replicas))
+            .with("rollout", "strategy", json!("InPlace"));
+        let index = manifest.apply_with(namespace, &edition(1)?).await?;
+        let equal = index.follows_to(HEIGHT).await?;
+        ensure!(equal.is_true(types::CONSISTENT), "{:?}", equal.status);
+        let before = uids(&index).await?;
+        ensure!(before.len() == replicas, "{before:?}");
+
+        manifest.apply_with(namespace, &edition(2)?).await?;
+        wait::until("the first pod goes", wait::PATIENCE, async || {
+            let now = uids(&index).await?;
+            ensure!(before.iter().any(|uid| !now.contains(uid)), "not yet");
+            Ok(())
+        })
+        .await?;
+        // The take-over is agreed on by now. The pods that wait for their turn index these with the first module.
+        node.mine_to(HEIGHT + 2).await?;
+
+        let first = digest_of(1)?;
+        let reports = wait::until("every pod has changed", wait::PATIENCE, async || {
+            let mut reports = Vec::new();
+            for pod in index.pods().await? {
+                reports.push(index.report_of(&pod).await?);
+            }
+            let has_changed = |report: &Status| {
+                let taken = report.lineage.get(1).map(|step| step.from_height);
+                taken == Some(HEIGHT + 1)
+                    && report.height == Some(HEIGHT + 2)
+                    && report.lineage[0].module_sha256 == first
+            };
+            ensure!(
+                reports.len() == replicas && reports.iter().all(has_changed),
+                "{reports:?}"
+            );
+            Ok(reports)
+        })
+        .await?;
+        ensure!(
+            reports.iter().all(|report| report.digest == reports[0].digest),
+            "the digests differ: {reports:?}"
+        );
+        let done = index.follows_to(HEIGHT + 2).await?;
+        ensure!(
+            done.is_true(types::CONSISTENT) && !done.is_true(types::STALLED),
+            "{:?}",
+            done.status
+        );
+        // Each turn of Consistent or Stalled is an event, and nothing leaves the Service without the former.
+        let called_different = index.events(reasons::DIGESTS_DIFFER).await?;
+        ensure!(called_different.is_empty(), "{called_different:?}");
+        Ok(())
+    })
+    .await
+}
+
+/// The unique ids of its pods that are not on their way out.
+async fn uids(index: &Index) -> Result<Vec<String>> {
+    let pods = index.pods().await?.into_iter();
+    let staying = pods.filter(|pod| pod.metadata.deletion_timestamp.is_none());
+    Ok(staying.filter_map(|pod| pod.metadata.uid).collect())
 }
 
 #[tokio::test]

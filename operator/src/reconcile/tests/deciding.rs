@@ -4,25 +4,6 @@ use k8s_openapi::api::apps::v1::StatefulSet;
 
 use super::*;
 
-/// What the API server has of what a pass was decided on: one set, one pod, two Services, all in their first version.
-fn as_decided_on(call: &str) -> Option<Value> {
-    let object = |name: &str| json!({"metadata": {"uid": format!("uid-of-{name}"), "resourceVersion": "1"}});
-    let list = |items: Vec<Value>| Some(json!({"code": 200, "metadata": {}, "items": items}));
-    match call {
-        "GET /api/v1/namespaces/ns/pods" => list(vec![object(&pod_name(0))]),
-        "GET /apis/apps/v1/namespaces/ns/statefulsets" => list(vec![object(&set_name())]),
-        "GET /api/v1/namespaces/ns/services" => list(vec![object("one"), object("one-pods")]),
-        "GET /apis/shrewd.dev/v1alpha1/namespaces/ns/indexers/one" => {
-            Some(json!({"code": 200, "metadata": {"uid": "uid-1", "generation": 1}}))
-        }
-        _ => None,
-    }
-}
-
-fn set_name() -> String {
-    names::of_revision("one", &fixtures::valid().revision)
-}
-
 /// Caches with one pod that was made from a template before the newest one.
 fn with_outdated_pod(status: &Value) -> Caches {
     let mut pod = fixtures::pod(&pod_name(0), status);
