@@ -202,3 +202,25 @@ async fn an_object_is_applied_over_the_version_that_was_decided_on() {
     assert_eq!(body["metadata"]["resourceVersion"], "1");
     assert_eq!(body["spec"]["selector"]["shrewd.dev/serves"], "clients");
 }
+
+#[tokio::test]
+async fn a_status_that_keeps_changing_is_written_at_a_pace() {
+    let (client, calls) = api_server(as_decided_on);
+    let caches = caches(Some(&planned()), vec![]);
+    let context = context(client, &caches);
+    let mut last = None;
+    for pass in 0..13 {
+        let mut indexer = fixtures::indexer();
+        indexer.spec.suspend = pass % 2 == 0;
+        // What this process wrote last is what there is.
+        indexer.metadata.resource_version = Some("1".into());
+        let watched = Arc::new(DeserializeGuard(Ok(indexer)));
+        last = reconcile(watched, Arc::clone(&context)).await.ok();
+    }
+    let written = names_of(&calls).iter().filter(|call| call.ends_with("/status")).count();
+    assert_eq!(written, 10);
+    assert!(
+        last.is_some_and(|action| action != Action::await_change()),
+        "the rest is written later"
+    );
+}
