@@ -49,6 +49,8 @@ pub mod events {
     pub const EVICTION_REFUSED: &str = "EvictionRefused";
     /// More than one `PodDisruptionBudget` selects a pod that is to be replaced, so that it cannot be evicted.
     pub const BUDGETS_OVERLAP: &str = "BudgetsOverlap";
+    /// A pod was asked for a fresh guest instance several times and did not make one.
+    pub const REFRESH_OVERDUE: &str = "RefreshOverdue";
     /// The operator failed by a defect of its own; the note has its words.
     pub const INTERNAL_ERROR: &str = "InternalError";
 }

@@ -3,6 +3,7 @@
 use std::{fmt::Write as _, time::Duration};
 
 use crds::{CompareView, Comparison, Revision, ViewDifference};
+use futures::{StreamExt, TryStreamExt, future::join, stream};
 
 use crate::{
     facts::{Observed, ObservedPod, Target},
@@ -16,51 +17,96 @@ const DIFFERENCES_MAX: usize = 16;
 const INPUT_MAX: usize = 66;
 /// Time for the round trip, in addition to `views.timeout`.
 const ON_THE_WAY: Duration = Duration::from_secs(2);
+/// Questions in flight: a small part of what a pod answers at the same time by default, so that clients are served beside
+/// them.
+const AT_ONCE: u32 = 4;
+/// The longest time all answers may take. With the default `views.timeout`, 128 questions of which each runs into it take
+/// 7 minutes.
+const ALL_MAX: Duration = Duration::from_secs(600);
 
-/// One call to be made to both.
-struct Question<'a> {
-    view: &'a CompareView,
+/// One question to both.
+#[derive(Clone, Debug, PartialEq)]
+struct Question {
+    view: CompareView,
     height: u32,
 }
 
-/// Calls every view of `rollout.compareViews` on both revisions.
+/// What is asked of whom.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Questionnaire {
+    active: (Revision, Target),
+    candidate: (Revision, Target),
+    questions: Vec<Question>,
+    /// The longest time one answer may take.
+    timeout: Duration,
+    /// So many are asked at the same time.
+    at_once: usize,
+}
+
+/// Prepares the questions of `rollout.compareViews` to both revisions.
 ///
 /// # Errors
-/// Why they cannot be compared now, for people.
-pub async fn compare(
+/// Why they cannot be asked now, for people.
+pub fn questionnaire(
     valid: &ValidIndexer,
     observed: &Observed,
     active: &Revision,
     candidate: &Revision,
-    client: &PodClient,
-) -> Result<Comparison, String> {
+) -> Result<Questionnaire, String> {
     let (ours, our_height) = furthest(observed, active)?;
     let (theirs, their_height) = furthest(observed, candidate)?;
-    let questions = questions(&valid.rollout.compare_views, our_height.min(their_height))?;
-    let timeout = Duration::from_millis(valid.views.timeout_ms) + ON_THE_WAY;
-    let mut differences = Vec::new();
-    let mut different = 0;
-    for question in &questions {
-        let ask = |target| {
-            let CompareView { function, input, .. } = question.view;
-            client.view(target, function, input, question.height, timeout)
-        };
-        let (from_active, from_candidate) = futures::future::join(ask(ours), ask(theirs)).await;
-        let (from_active, from_candidate) = (from_active?, from_candidate?);
-        if from_active.hash != from_candidate.hash {
-            different += 1;
-            if differences.len() < DIFFERENCES_MAX {
-                differences.push(difference(question, from_active, from_candidate));
-            }
-        }
-    }
-    Ok(Comparison {
-        active: active.clone(),
-        candidate: candidate.clone(),
-        asked: u32::try_from(questions.len()).unwrap_or(u32::MAX),
-        different,
-        differences,
+    Ok(Questionnaire {
+        active: (active.clone(), ours.clone()),
+        candidate: (candidate.clone(), theirs.clone()),
+        questions: questions(&valid.rollout.compare_views, our_height.min(their_height))?,
+        timeout: Duration::from_millis(valid.views.timeout_ms).saturating_add(ON_THE_WAY),
+        at_once: usize::try_from(valid.views.max_concurrent.clamp(1, AT_ONCE)).unwrap_or(1),
     })
+}
+
+impl Questionnaire {
+    /// Asks everything, a few questions at a time.
+    ///
+    /// # Errors
+    /// If an answer is missing, or all of them take too long; for people.
+    pub async fn ask(self, client: &PodClient) -> Result<Comparison, String> {
+        let answers = tokio::time::timeout(ALL_MAX, self.answers(client)).await;
+        let answers = answers.map_err(|_| {
+            format!(
+                "the answers to rollout.compareViews took longer than {} minutes; list fewer views and heights",
+                ALL_MAX.as_secs() / 60
+            )
+        })??;
+        let differences = self
+            .questions
+            .iter()
+            .zip(answers)
+            .filter(|(_, (a, b))| a.hash != b.hash);
+        let differences: Vec<ViewDifference> = differences
+            .map(|(question, (a, b))| difference(question, a, b))
+            .collect();
+        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        Ok(Comparison {
+            asked: count(self.questions.len()),
+            different: count(differences.len()),
+            differences: differences.into_iter().take(DIFFERENCES_MAX).collect(),
+            active: self.active.0,
+            candidate: self.candidate.0,
+        })
+    }
+
+    /// The answers of both, in the order of the questions.
+    async fn answers(&self, client: &PodClient) -> Result<Vec<(Answer, Answer)>, String> {
+        let answers = (0..self.questions.len()).map(|i| self.answer(&self.questions[i], client));
+        stream::iter(answers).buffered(self.at_once).try_collect().await
+    }
+
+    async fn answer(&self, question: &Question, client: &PodClient) -> Result<(Answer, Answer), String> {
+        let CompareView { function, input, .. } = &question.view;
+        let ask = |target| client.view(target, function, input, question.height, self.timeout);
+        let (active, candidate) = join(ask(&self.active.1), ask(&self.candidate.1)).await;
+        Ok((active?, candidate?))
+    }
 }
 
 /// The pod of a revision that is furthest ahead, and its height.
@@ -74,8 +120,8 @@ fn furthest<'a>(observed: &'a Observed, revision: &Revision) -> Result<(&'a Targ
     found.ok_or_else(|| format!("no pod of revision {revision} is available to answer rollout.compareViews"))
 }
 
-/// Every view at each of its heights. `common` is the newest height that both revisions have.
-fn questions(views: &[CompareView], common: u32) -> Result<Vec<Question<'_>>, String> {
+/// Every view at each of its heights. `common` is the newest height both revisions have.
+fn questions(views: &[CompareView], common: u32) -> Result<Vec<Question>, String> {
     let mut questions = Vec::new();
     for view in views {
         if let Some(height) = view.heights.iter().find(|height| **height > common) {
@@ -89,12 +135,15 @@ fn questions(views: &[CompareView], common: u32) -> Result<Vec<Question<'_>>, St
         } else {
             &view.heights
         };
-        questions.extend(heights.iter().map(|height| Question { view, height: *height }));
+        questions.extend(heights.iter().map(|height| Question {
+            view: view.clone(),
+            height: *height,
+        }));
     }
     Ok(questions)
 }
 
-fn difference(question: &Question<'_>, active: Answer, candidate: Answer) -> ViewDifference {
+fn difference(question: &Question, active: Answer, candidate: Answer) -> ViewDifference {
     let mut input: String = question.view.input.chars().take(INPUT_MAX).collect();
     if input.len() < question.view.input.len() {
         // Writing to a String does not fail.
@@ -112,6 +161,7 @@ fn difference(question: &Question<'_>, active: Answer, candidate: Answer) -> Vie
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fixtures::{answering_pod, valid};
 
     fn view(heights: &[u32]) -> CompareView {
         CompareView {
@@ -129,5 +179,25 @@ mod tests {
         assert_eq!(heights(&[view(&[])]), Ok(vec![100]));
         assert_eq!(heights(&[view(&[7, 100]), view(&[])]), Ok(vec![7, 100, 100]));
         assert!(heights(&[view(&[7, 101])]).unwrap_err().contains("101"));
+    }
+
+    #[test]
+    fn a_few_questions_are_asked_at_once_and_no_more_than_a_pod_answers_at_once() {
+        let (active, candidate) = (valid().revision, Revision::parse("0123456789").unwrap());
+        let mut other = answering_pod("other-0");
+        other.revision = candidate.clone();
+        let observed = Observed {
+            pods: vec![answering_pod("one-0"), other],
+            ..Observed::default()
+        };
+        for (max_concurrent, at_once) in [(1, 1), (3, 3), (4, 4), (256, 4)] {
+            let mut valid = valid();
+            valid.views.max_concurrent = max_concurrent;
+            let prepared = questionnaire(&valid, &observed, &active, &candidate).unwrap();
+            assert_eq!(prepared.at_once, at_once, "{max_concurrent}");
+            assert_eq!(prepared.timeout, Duration::from_secs(12));
+        }
+        let nobody = questionnaire(&valid(), &Observed::default(), &active, &candidate);
+        assert!(nobody.unwrap_err().contains("can be asked"));
     }
 }

@@ -9,7 +9,9 @@ use crds::{MAX_BEHIND, conditions::reasons};
 use k8s_openapi::jiff::Timestamp;
 use kube::{Resource, runtime::controller::Action};
 
+mod carried;
 mod carry_out;
+mod comparisons;
 mod contained;
 mod context;
 mod error;
@@ -18,8 +20,10 @@ mod history;
 mod inquire;
 mod ledger;
 mod notices;
+mod pace;
 mod progress;
 mod publish;
+mod requests;
 mod staleness;
 mod watched;
 
@@ -33,19 +37,17 @@ use crate::{
     apply::{self, Class},
     objects::Key,
     observe::observe,
-    refresh,
     status::{self, Applied, Failure, Inputs},
     validate::{Invalid, refresh_request, validate},
 };
-use carry_out::{Carried, carry_out};
+use carried::Carried;
+use carry_out::carry_out;
 use contained::contained;
 use inquire::decide;
 use notices::{defect, notices};
 use publish::{last_status, tell, write_status};
 use staleness::LOOK_AGAIN;
 
-/// A refresh request is repeated at this interval until every pod has echoed it.
-const REFRESH_AGAIN: Duration = Duration::from_secs(5);
 /// The minimum delay of a pass that is only due by time. A pass that is exactly on time may find the deadline a moment
 /// away.
 const AGAIN_MIN: Duration = Duration::from_millis(200);
@@ -152,25 +154,18 @@ async fn pass(watched: &Watched, context: &Context) -> Result<Action, Error> {
         now: Timestamp::now(),
     };
     let next = status::status(&inputs); // [pure]
-    write_status(watched, last.as_ref(), &next, &key, context).await?; // [I/O]
-    let held_back = carried.as_ref().ok().and_then(|carried| carried.held_back.as_ref());
-    tell(watched, &notices(&observed, held_back), context).await; // [I/O]
-    let eviction_again = carried.map_err(Error::Apply)?.held_back.map(|held| held.again_after);
-    let is_pending = outcome.is_ok_and(|valid| refresh::pending(&valid, Some(&next)).is_some() && valid.replicas > 0);
-    let refresh_again = is_pending.then_some(REFRESH_AGAIN);
+    let write_again = write_status(watched, last.as_ref(), &next, &key, context).await?; // [I/O]
+    tell(watched, &notices(&observed, carried.as_ref().ok()), context).await; // [I/O]
+    let carried_again = carried.map_err(Error::Apply)?.again_after;
     let rollout_again = decided.and_then(|decided| decided.decision.again_after);
-    let again = refresh_again
-        .into_iter()
-        .chain(rollout_again)
-        .chain(eviction_again)
-        .min();
+    let again = [write_again, carried_again, rollout_again].into_iter().flatten().min();
     Ok(again.map_or_else(Action::await_change, |after| Action::requeue(after.max(AGAIN_MIN))))
 }
 
 /// How applying went, as the status shows it.
 fn applied_as(carried: &Result<Carried, apply::Error>) -> Applied {
     match carried {
-        Ok(Carried { done, held_back }) => Applied {
+        Ok(Carried { done, held_back, .. }) => Applied {
             failure: None,
             changed: done.changed,
             sets_changed: done.sets_changed.clone(),

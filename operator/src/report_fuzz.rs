@@ -10,7 +10,7 @@ use proptest::{prelude::*, sample::select};
 use serde_json::{Value, json};
 
 use crate::{
-    facts::{Observed, ObservedPod, Sample, Target, change::change, compare},
+    facts::{Built, Observed, ObservedPod, Sample, Target, change::change, comparable, compare},
     fixtures,
     plan::plan,
     rollout::{Decision, World, decide, next_replacement},
@@ -199,6 +199,23 @@ fn pods(valid: &ValidIndexer, bodies: &[Vec<Edit>]) -> Vec<ObservedPod> {
     pods.collect()
 }
 
+/// Which comparisons of digests the reports lead to.
+fn compared(pods: &[ObservedPod]) {
+    let answers = pods.iter().filter_map(|pod| pod.sample.answer());
+    let built: Vec<Built<'_>> = answers
+        .filter_map(|status| {
+            Some(Built {
+                height: status.height?,
+                module: &status.module_sha256,
+                lineage: &status.lineage,
+            })
+        })
+        .collect();
+    for comparison in comparable(&built) {
+        assert!(comparison.height <= HEIGHT_MAX && comparison.pods.len() > 1);
+    }
+}
+
 fn observed(valid: &ValidIndexer, pods: Vec<ObservedPod>) -> Observed {
     let serving = fixtures::valid();
     let answers = pods
@@ -276,6 +293,7 @@ proptest! {
     ) {
         let valid = declared(what);
         let (before, after) = (pods(&valid, &before), pods(&valid, &after));
+        compared(&before);
         for (shown, latest) in before.iter().zip(&after) {
             let _ = change(&shown.sample, &latest.sample, valid.rollout.max_behind);
         }

@@ -98,10 +98,12 @@ fn leaves(schema: &Value, path: &str, fields: &mut BTreeSet<String>) {
 
 /// What the first column of the table below this heading names, `a.{b,c}` being two fields.
 fn listed(heading: &str) -> BTreeSet<String> {
-    let (_, section) = REFERENCE.split_once(&format!("\n### {heading}\n")).unwrap();
+    let Some((_, section)) = REFERENCE.split_once(&format!("\n### {heading}\n")) else {
+        panic!("the reference has no section {heading}");
+    };
     let table = section.lines().skip_while(|line| !line.starts_with("|---")).skip(1);
     let cells = table.take_while(|line| line.starts_with('|'));
-    let spans = cells.flat_map(|line| line.split('|').nth(1).unwrap().split('`').skip(1).step_by(2));
+    let spans = cells.flat_map(|line| line.split('|').nth(1).unwrap_or_default().split('`').skip(1).step_by(2));
     spans
         .flat_map(|span| match span.split_once('{') {
             Some((before, names)) => names

@@ -9,7 +9,7 @@ use super::{
     refresh::REFRESH_ID_BYTES_MAX,
     report::{Check, Halt, Memory, Status, Trouble},
 };
-use crate::status::LineageStep;
+use crate::status::{LINEAGE_STEPS_MAX, LineageStep};
 
 /// The highest height, that of the schema's own heights. Bitcoin gets there in 38,000 years, and one more still fits 32
 /// bits.
@@ -24,8 +24,6 @@ pub const MESSAGE_CHARS_MAX: usize = 1_000;
 pub const REASON_CHARS_MAX: usize = 64;
 /// The longest version, in characters: room for a number and a commit.
 pub const VERSION_CHARS_MAX: usize = 64;
-/// The most steps of a lineage, as in the schema of `status.active.lineage`.
-pub const LINEAGE_MAX: usize = 16;
 
 /// Why a report cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -59,7 +57,7 @@ pub enum BadStatus {
 
 impl Status {
     /// Reads the body of an answer of [`STATUS_PATH`](super::STATUS_PATH). Messages, reasons and the version have at most
-    /// the lengths of this module's constants, and the lineage its newest steps.
+    /// the lengths of this module's constants, and the lineage its newest [`LINEAGE_STEPS_MAX`] steps.
     ///
     /// # Errors
     /// If it is no status, or one that no indexer reports.
@@ -112,7 +110,7 @@ impl Status {
         if let Some(Halt { message, .. }) = &mut self.halt {
             *message = cut(message, MESSAGE_CHARS_MAX);
         }
-        let surplus = self.lineage.len().saturating_sub(LINEAGE_MAX);
+        let surplus = self.lineage.len().saturating_sub(LINEAGE_STEPS_MAX);
         self.lineage.drain(..surplus);
     }
 }
@@ -278,7 +276,7 @@ mod tests {
         let lineage = report("/lineage", json!(steps)).unwrap().lineage;
         assert_eq!(
             (lineage.len(), lineage[15].from_height),
-            (LINEAGE_MAX, 39),
+            (LINEAGE_STEPS_MAX, 39),
             "the newest stay"
         );
         let error = report("/phase", long.clone()).unwrap_err().to_string();

@@ -33,14 +33,14 @@ pub enum Claim {
 pub struct Ownership {
     /// Names of the Indexer's sets, by unique id.
     own: BTreeMap<String, String>,
-    /// Unique ids of sets that carry its labels and are not its: left by an earlier Indexer of its name.
+    /// Unique ids of sets that an earlier Indexer of its name left: they go, or are taken over by the next pass.
     others: BTreeSet<String>,
     /// Unique ids of pods that were the Indexer's when its last status was written.
     recorded: BTreeSet<String>,
 }
 
 impl Ownership {
-    /// `sets` are those with the labels of the Indexer with this unique id. The pods that were its own are in its status,
+    /// `sets` are those with the labels of the Indexer of this name and unique id. The pods that were its own are in its status,
     /// because that is written whenever a pod comes or goes anyway and outlives the operator.
     pub fn new<'a>(
         sets: impl Iterator<Item = &'a StatefulSet>,
@@ -57,8 +57,9 @@ impl Ownership {
             let id = set.uid().unwrap_or_default();
             match owner(&set.metadata, key, uid) {
                 Owner::This => drop(found.own.insert(id, set.name_any())),
-                Owner::Predecessor | Owner::Unowned => drop(found.others.insert(id)),
-                Owner::Another => {}
+                Owner::Predecessor => drop(found.others.insert(id)),
+                Owner::Unowned if has_our_name(set, key) => drop(found.others.insert(id)),
+                Owner::Unowned | Owner::Another => {}
             }
         }
         found
@@ -92,6 +93,14 @@ impl Ownership {
     fn is_unknown(&self, by: &OwnerReference, set: &str) -> bool {
         by.kind == "StatefulSet" && by.name == set && !self.own.contains_key(&by.uid)
     }
+}
+
+fn has_our_name(set: &StatefulSet, key: &Key) -> bool {
+    let revision = set
+        .labels()
+        .get(names::LABEL_REVISION)
+        .and_then(|text| Revision::parse(text));
+    revision.is_some_and(|revision| names::of_revision(&key.name, &revision) == set.name_any())
 }
 
 #[cfg(test)]
@@ -161,7 +170,7 @@ mod tests {
                 "owned by the set in words only",
                 "forged",
                 "new",
-                ours.clone(),
+                ours,
                 false,
                 Claim::Stranger,
             ),
@@ -246,9 +255,9 @@ mod tests {
             let mut pod = fixtures::pod(name, &fixtures::running_status());
             pod.metadata.uid = Some(uid.into());
             pod.metadata.owner_references = serde_json::from_value(owners).unwrap();
-            pod.metadata.deletion_timestamp = is_going.then(|| {
-                k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(k8s_openapi::jiff::Timestamp::UNIX_EPOCH)
-            });
+            pod.metadata.deletion_timestamp = is_going.then_some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(
+                k8s_openapi::jiff::Timestamp::UNIX_EPOCH,
+            ));
             assert_eq!(ownership.claim(&pod, "one"), expected, "{what}");
         }
     }

@@ -3,26 +3,19 @@
 use std::time::Instant;
 
 use crds::IndexerStatus;
+use futures::future::join_all;
 use kube::core::ObjectMeta;
 
-use super::{context::Context, evictions::HeldBack, inquire::Decided};
+use super::{carried::Carried, context::Context, inquire::Decided};
 use crate::{
-    apply::{self, Done},
+    apply,
     facts::{Consistency, Observed, ObservedPod},
     objects::Key,
     plan::plan,
     refresh,
-    rollout::{Step, next_replacement},
+    rollout::{Decision, Step, next_replacement},
     validate::ValidIndexer,
 };
-
-/// What carrying out a decision came to.
-#[derive(Debug, Default)]
-pub(super) struct Carried {
-    pub(super) done: Done,
-    /// The pod that is to go next and is held back.
-    pub(super) held_back: Option<HeldBack>,
-}
 
 /// Plans and applies. Whatever changes something that exists is decided on what the API server has at this moment.
 ///
@@ -64,14 +57,29 @@ pub(super) async fn carry_out(
         Some(pod) => replace(pod, key, context, &mut carried).await?,
         None => context.ledger.evictions.forget(key),
     }
-    if let Some(request) = refresh::pending(valid, last_status) {
-        for target in refresh::targets(&decision.serving, observed, request) {
-            if let Err(why) = context.pods.request_refresh(target, request).await {
-                tracing::warn!(indexer = %key, pod = target.pod, why, "could not request a refresh; retrying");
-            }
-        }
+    let requests = &context.ledger.requests;
+    match refresh::pending(valid, last_status) {
+        Some(request) => request_refresh(request, decision, observed, key, context).await, // [I/O]
+        None => requests.forget(key),
     }
+    carried.overdue = requests.overdue(key);
+    let refresh_again = requests.again_after(key, Instant::now());
+    let eviction_again = carried.held_back.as_ref().map(|held| held.again_after);
+    carried.again_after = refresh_again.into_iter().chain(eviction_again).min();
     Ok(carried)
+}
+
+/// Asks the pods that have not carried out a request and are due. At most 16 at the same time, as the schema bounds
+/// replicas.
+async fn request_refresh(request: &str, decision: &Decision, observed: &Observed, key: &Key, context: &Context) {
+    let waiting = refresh::targets(&decision.serving, observed, request);
+    let due = context.ledger.requests.take_due(key, request, &waiting, Instant::now());
+    let asked = due.into_iter().map(|target| async move {
+        if let Err(why) = context.pods.request_refresh(target, request).await {
+            tracing::warn!(indexer = %key, pod = target.pod, why, "could not request a refresh; it is requested again");
+        }
+    });
+    join_all(asked).await;
 }
 
 /// Takes a pod with an outdated template away, if it may go now.

@@ -13,7 +13,10 @@ use super::error::Error;
 /// That of the pass, or the words of its panic.
 pub(super) async fn contained<T>(pass: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     let done = AssertUnwindSafe(pass).catch_unwind().await;
-    done.unwrap_or_else(|panic| Err(Error::Panicked(words(&*panic))))
+    match done {
+        Ok(done) => done,
+        Err(panic) => Err(Error::Panicked(words(&*panic))),
+    }
 }
 
 fn words(panic: &(dyn Any + Send)) -> String {

@@ -1,12 +1,14 @@
 //! (I/O) The step between observation and decision: gathers what is not observed in every pass about a candidate, then
 //! [`rollout::decide`] decides once.
 
+use std::time::Instant;
+
 use crds::{Comparison, IndexerStatus, Revision, pod::seed_reasons};
 use k8s_openapi::jiff::Timestamp;
 
-use super::{context::Context, progress::Seen};
+use super::{comparisons::Subject, context::Context, progress::Seen};
 use crate::{
-    compare::compare,
+    compare::questionnaire,
     facts::Observed,
     objects::{Key, Served},
     observe::obstacle,
@@ -36,7 +38,10 @@ pub(super) async fn decide(
     let mut world = World::of(valid, observed, served.clone(), last_status, now);
     let mut comparison = None;
     match rollout::transition(valid, &world) {
-        None => context.history.forget_candidate(key),
+        None => {
+            context.history.forget_candidate(key);
+            context.ledger.comparisons.forget(key);
+        }
         Some((serving, candidate)) => {
             let seen = seen(&candidate, observed, &world);
             let progress = context.history.note_progress(key, &candidate, seen, now);
@@ -48,12 +53,20 @@ pub(super) async fn decide(
             comparison = context.history.comparison(key, &candidate, views);
             world.inquiry.compared = comparison.as_ref().map(done);
             if rollout::is_comparison_due(valid, &candidate, &world) {
-                let made = compare(valid, observed, &serving, &candidate, &context.pods).await; // [I/O]
-                world.inquiry.compared = Some(match &made {
+                let subject = Subject {
+                    serving: serving.clone(),
+                    candidate: candidate.clone(),
+                    views: views.clone(),
+                };
+                let prepare = || questionnaire(valid, observed, &serving, &candidate);
+                let (pods, sampler) = (&context.pods, &context.sampler);
+                let comparisons = &context.ledger.comparisons;
+                let outcome = comparisons.outcome(key, &subject, prepare, pods, sampler, Instant::now()); // [I/O] beside
+                world.inquiry.compared = outcome.as_ref().map(|outcome| match outcome {
                     Ok(made) => done(made),
                     Err(why) => Compared::Impossible(why.clone()),
                 });
-                if let Ok(made) = made {
+                if let Some(Ok(made)) = outcome {
                     context.history.note_comparison(key, &candidate, views, made.clone());
                     comparison = Some(made);
                 }

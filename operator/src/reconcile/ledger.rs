@@ -1,14 +1,20 @@
 //! What this process remembers of each Indexer beyond its objects and status. Losing it costs nothing but time: an event
 //! that is told twice, a request that is sent again.
 
-use super::{evictions::Evictions, notices::Notices, staleness::Staleness};
+use super::{
+    comparisons::Comparisons, evictions::Evictions, notices::Notices, pace::Pace, requests::Requests,
+    staleness::Staleness,
+};
 use crate::objects::Key;
 
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Ledger {
     pub(super) notices: Notices,
+    pub(super) comparisons: Comparisons,
     pub(super) evictions: Evictions,
+    pub(super) pace: Pace,
+    pub(super) requests: Requests,
     pub(super) staleness: Staleness,
 }
 
@@ -16,7 +22,10 @@ impl Ledger {
     /// Drops what is known of an Indexer that is gone.
     pub fn forget(&self, key: &Key) {
         self.notices.forget(key);
+        self.comparisons.forget(key);
         self.evictions.forget(key);
+        self.pace.forget(key);
+        self.requests.forget(key);
         self.staleness.forget(key);
     }
 }

@@ -9,7 +9,7 @@ use crds::conditions::events;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::runtime::events::{Event, EventType};
 
-use super::evictions::HeldBack;
+use super::carried::Carried;
 use crate::{
     facts::{Observed, Stranger},
     names,
@@ -28,8 +28,9 @@ pub(super) struct Notice {
     pub(super) about: Option<ObjectReference>,
 }
 
-/// What holds of an Indexer.
-pub(super) fn notices(observed: &Observed, held_back: Option<&HeldBack>) -> Vec<Notice> {
+/// What holds of an Indexer. `carried` is what carrying out the decision on it came to, if that went well.
+pub(super) fn notices(observed: &Observed, carried: Option<&Carried>) -> Vec<Notice> {
+    let held_back = carried.and_then(|carried| carried.held_back.as_ref());
     let held_back = held_back.and_then(|held| {
         Some(Notice {
             reason: held.event?,
@@ -37,7 +38,23 @@ pub(super) fn notices(observed: &Observed, held_back: Option<&HeldBack>) -> Vec<
             about: None,
         })
     });
-    observed.strangers.iter().map(foreign_pod).chain(held_back).collect()
+    let overdue = carried.map(|carried| carried.overdue.as_slice()).unwrap_or_default();
+    let refresh = (!overdue.is_empty()).then(|| refresh_overdue(overdue));
+    let strangers = observed.strangers.iter().map(foreign_pod);
+    strangers.chain(held_back).chain(refresh).collect()
+}
+
+fn refresh_overdue(pods: &[String]) -> Notice {
+    Notice {
+        reason: events::REFRESH_OVERDUE,
+        note: format!(
+            "{} did not carry out the refresh that the annotation {} requests, though asked several times: see the log of \
+             the pod; a block that is being run is ended first",
+            pods.join(", "),
+            names::ANNOTATION_REFRESH
+        ),
+        about: None,
+    }
 }
 
 /// A pass that ended by a defect of the operator's own.

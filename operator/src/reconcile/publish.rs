@@ -1,5 +1,7 @@
 //! (I/O) The status of a resource: read before a pass, written after it, and the events that go with it.
 
+use std::time::{Duration, Instant};
+
 use crds::IndexerStatus;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{Resource, ResourceExt, runtime::events::Event};
@@ -12,16 +14,20 @@ use crate::{
     transitions::transitions,
 };
 
-/// Writes the status if it differs in substance, and publishes events about conditions that changed.
+/// Writes the status if it differs in substance and there is room for a write, and publishes events about conditions that
+/// changed. Returns how long to wait if there is no room.
 pub(super) async fn write_status(
     watched: &Watched,
     last: Option<&IndexerStatus>,
     next: &IndexerStatus,
     key: &Key,
     context: &Context,
-) -> Result<(), Error> {
+) -> Result<Option<Duration>, Error> {
     if last.is_some_and(|last| !status::differs(last, next)) {
-        return Ok(());
+        return Ok(None);
+    }
+    if let Err(wait) = context.ledger.pace.take(key, next.observed_generation, Instant::now()) {
+        return Ok(Some(wait));
     }
     let uid = watched.uid().unwrap_or_default();
     // Compared with what this process wrote, not with what somebody changed: no event is published twice.
@@ -32,7 +38,7 @@ pub(super) async fn write_status(
     context.metrics.status_written();
     context.history.note_written(key, &uid, version, next.clone());
     publish(watched, transitions(reported.as_ref(), next), key, context).await;
-    Ok(())
+    Ok(None)
 }
 
 /// Tells of what holds now and was not told of before.

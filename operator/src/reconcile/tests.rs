@@ -105,7 +105,26 @@ fn planned() -> Plan {
 
 /// The name of a pod of the one set there is.
 fn pod_name(ordinal: u32) -> String {
-    format!("{}-{ordinal}", names::of_revision("one", &fixtures::valid().revision))
+    format!("{}-{ordinal}", set_name())
+}
+
+/// What the API server has of what a pass was decided on: one set, one pod, two Services, all in their first version.
+fn as_decided_on(call: &str) -> Option<Value> {
+    let object = |name: &str| json!({"metadata": {"uid": format!("uid-of-{name}"), "resourceVersion": "1"}});
+    let list = |items: Vec<Value>| Some(json!({"code": 200, "metadata": {}, "items": items}));
+    match call {
+        "GET /api/v1/namespaces/ns/pods" => list(vec![object(&pod_name(0))]),
+        "GET /apis/apps/v1/namespaces/ns/statefulsets" => list(vec![object(&set_name())]),
+        "GET /api/v1/namespaces/ns/services" => list(vec![object("one"), object("one-pods")]),
+        "GET /apis/shrewd.dev/v1alpha1/namespaces/ns/indexers/one" => {
+            Some(json!({"code": 200, "metadata": {"uid": "uid-1", "generation": 1}}))
+        }
+        _ => None,
+    }
+}
+
+fn set_name() -> String {
+    names::of_revision("one", &fixtures::valid().revision)
 }
 
 /// The body of a call, which must have been made once.
@@ -260,7 +279,7 @@ async fn nothing_is_written_when_nothing_changed() {
 
 #[tokio::test]
 async fn an_erased_status_is_written_again_and_its_turns_are_not_reported_twice() {
-    let (client, calls) = api_server(|_| None);
+    let (client, calls) = api_server(as_decided_on);
     let caches = caches(Some(&planned()), vec![]);
     let context = context(client, &caches);
     let mut indexer = fixtures::indexer();

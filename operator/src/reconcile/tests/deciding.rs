@@ -4,25 +4,6 @@ use k8s_openapi::api::apps::v1::StatefulSet;
 
 use super::*;
 
-/// What the API server has of what a pass was decided on: one set, one pod, two Services, all in their first version.
-fn as_decided_on(call: &str) -> Option<Value> {
-    let object = |name: &str| json!({"metadata": {"uid": format!("uid-of-{name}"), "resourceVersion": "1"}});
-    let list = |items: Vec<Value>| Some(json!({"code": 200, "metadata": {}, "items": items}));
-    match call {
-        "GET /api/v1/namespaces/ns/pods" => list(vec![object(&pod_name(0))]),
-        "GET /apis/apps/v1/namespaces/ns/statefulsets" => list(vec![object(&set_name())]),
-        "GET /api/v1/namespaces/ns/services" => list(vec![object("one"), object("one-pods")]),
-        "GET /apis/shrewd.dev/v1alpha1/namespaces/ns/indexers/one" => {
-            Some(json!({"code": 200, "metadata": {"uid": "uid-1", "generation": 1}}))
-        }
-        _ => None,
-    }
-}
-
-fn set_name() -> String {
-    names::of_revision("one", &fixtures::valid().revision)
-}
-
 /// Caches with one pod that was made from a template before the newest one.
 fn with_outdated_pod(status: &Value) -> Caches {
     let mut pod = fixtures::pod(&pod_name(0), status);
@@ -220,4 +201,26 @@ async fn an_object_is_applied_over_the_version_that_was_decided_on() {
     let body = body_of(&calls, "PATCH /api/v1/namespaces/ns/services/one");
     assert_eq!(body["metadata"]["resourceVersion"], "1");
     assert_eq!(body["spec"]["selector"]["shrewd.dev/serves"], "clients");
+}
+
+#[tokio::test]
+async fn a_status_that_keeps_changing_is_written_at_a_pace() {
+    let (client, calls) = api_server(as_decided_on);
+    let caches = caches(Some(&planned()), vec![]);
+    let context = context(client, &caches);
+    let mut last = None;
+    for pass in 0..13 {
+        let mut indexer = fixtures::indexer();
+        indexer.spec.suspend = pass % 2 == 0;
+        // What this process wrote last is what there is.
+        indexer.metadata.resource_version = Some("1".into());
+        let watched = Arc::new(DeserializeGuard(Ok(indexer)));
+        last = reconcile(watched, Arc::clone(&context)).await.ok();
+    }
+    let written = names_of(&calls).iter().filter(|call| call.ends_with("/status")).count();
+    assert_eq!(written, 10);
+    assert!(
+        last.is_some_and(|action| action != Action::await_change()),
+        "the rest is written later"
+    );
 }
