@@ -170,7 +170,7 @@ mod tests {
                 "owned by the set in words only",
                 "forged",
                 "new",
-                ours,
+                ours.clone(),
                 false,
                 Claim::Stranger,
             ),
