@@ -17,8 +17,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::{chain::Height, store::Lineage};
 
-/// Where a pod serves copies, on its ops port.
-pub const PATH: &str = "/checkpoint";
 /// The first bytes of an answer.
 const MAGIC: &[u8] = b"shrewd copy v1\n";
 /// An offer has a few hundred bytes for each module of the lineage.

@@ -8,9 +8,10 @@ use std::{
 };
 
 use bytes::Bytes;
+use crds::pod::CHECKPOINT_PATH;
 use reqwest::{Client, Response, StatusCode, redirect};
 
-use super::{MAGIC, OFFER_BYTES_MAX, Offer, PATH, is_file_name};
+use super::{MAGIC, OFFER_BYTES_MAX, Offer, is_file_name};
 
 /// A pod in reach accepts in milliseconds.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -68,7 +69,7 @@ impl Incoming {
     /// # Errors
     /// [`Error`].
     pub async fn ask(client: &Client, url: &str) -> Result<(Self, Offer), Error> {
-        let url = format!("{}{PATH}", url.trim_end_matches('/'));
+        let url = format!("{}{CHECKPOINT_PATH}", url.trim_end_matches('/'));
         let response = client.get(&url).send().await;
         let response = response.map_err(|source| unreachable(&url, source))?;
         if response.status() != StatusCode::OK {

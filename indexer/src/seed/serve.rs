@@ -18,12 +18,13 @@ use axum::{
     routing::get,
 };
 use bytes::{BufMut as _, Bytes, BytesMut};
+use crds::pod::CHECKPOINT_PATH;
 use tokio::{
     runtime::Handle,
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
 };
 
-use super::{MAGIC, Offer, PATH, PIECE_BYTES};
+use super::{MAGIC, Offer, PIECE_BYTES};
 use crate::{fault::Fault, store::Store};
 
 /// Pieces that wait for the network.
@@ -125,7 +126,7 @@ impl IntoResponse for Unavailable {
 
 /// `GET /checkpoint`. Unauthenticated, like the rest of the ops port.
 pub fn router(copies: Arc<Copies>) -> Router {
-    Router::new().route(PATH, get(checkpoint)).with_state(copies)
+    Router::new().route(CHECKPOINT_PATH, get(checkpoint)).with_state(copies)
 }
 
 async fn checkpoint(State(copies): State<Arc<Copies>>) -> Result<Response, Unavailable> {

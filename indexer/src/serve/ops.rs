@@ -16,7 +16,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use crds::pod::{RefreshRequest, Status};
+use crds::pod::{REFRESH_ID_BYTES_MAX, REFRESH_PATH, RefreshRequest, STATUS_PATH, Status};
 use serde_json::json;
 
 use crate::{
@@ -26,8 +26,6 @@ use crate::{
 
 /// A refresh request is one short id.
 const REFRESH_BODY_BYTES_MAX: usize = 1024;
-/// As the contract of [`RefreshRequest`] says.
-const REFRESH_ID_BYTES_MAX: usize = 256;
 
 /// What the ops port shows and passes on.
 #[derive(Clone)]
@@ -47,10 +45,13 @@ pub fn router(ops: Ops) -> Router {
     Router::new()
         .route("/livez", get(async || "ok\n"))
         .route("/readyz", get(readyz))
-        .route("/status", get(async |State(ops): State<Ops>| Json(ops.report.status())))
+        .route(
+            STATUS_PATH,
+            get(async |State(ops): State<Ops>| Json(ops.report.status())),
+        )
         .route("/metrics", get(metrics))
         .route(
-            "/refresh",
+            REFRESH_PATH,
             post(refresh).layer(DefaultBodyLimit::max(REFRESH_BODY_BYTES_MAX)),
         )
         .with_state(ops)

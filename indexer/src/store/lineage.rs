@@ -1,14 +1,12 @@
 //! Which modules built the data of a store, and which module may continue it. Decides only; [`super::origin`] reads
 //! and writes.
 
-use crds::{Identity, LineageStep, pod::Config};
+use crds::{Identity, LINEAGE_STEPS_MAX, LineageStep, pod::Config};
 use serde::{Deserialize, Serialize};
 
 use super::refusal::Refusal;
 use crate::{chain::Height, state::Digest};
 
-/// As [`crds::pod::Status::lineage`] promises.
-const SHOWN_MAX: usize = 16;
 /// Digits of a module's SHA-256 that tell it from any other.
 const MODULE_DIGITS: usize = 12;
 
@@ -156,7 +154,9 @@ impl Lineage {
             from_height: from.0,
             module_sha256: identity.module_sha256.clone(),
         });
-        steps.skip((self.later.len() + 1).saturating_sub(SHOWN_MAX)).collect()
+        steps
+            .skip((self.later.len() + 1).saturating_sub(LINEAGE_STEPS_MAX))
+            .collect()
     }
 
     /// With another module from a height on. What was to begin there or above it never does.

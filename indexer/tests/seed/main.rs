@@ -14,12 +14,11 @@ use std::{
 
 use axum::{Router, body::Body, routing::get};
 use bitcoin::{BlockHash, hashes::Hash};
-use crds::{Identity, Network, identity::STORE_FORMAT};
+use crds::{Identity, Network, identity::STORE_FORMAT, pod::CHECKPOINT_PATH};
 use futures::stream;
 use indexer::{
     chain::{BlockRef, Height},
     seed::{
-        PATH,
         fetch::{Error, Incoming, client},
         serve::{Copies, router},
     },
@@ -103,7 +102,7 @@ async fn pod_of(dir: &Path, store: Store) -> String {
 /// A pod that answers just these bytes.
 async fn answering(bytes: Vec<u8>) -> String {
     let bytes = Arc::new(bytes);
-    served(Router::new().route(PATH, get(async move || Body::from(bytes.to_vec())))).await
+    served(Router::new().route(CHECKPOINT_PATH, get(async move || Body::from(bytes.to_vec())))).await
 }
 
 async fn received(url: &str) -> Result<(TempDir, Store), Error> {
@@ -119,7 +118,7 @@ async fn received(url: &str) -> Result<(TempDir, Store), Error> {
 
 /// All that a pod answers.
 async fn answer(url: &str) -> Vec<u8> {
-    let answer = reqwest::get(format!("{url}{PATH}")).await.unwrap();
+    let answer = reqwest::get(format!("{url}{CHECKPOINT_PATH}")).await.unwrap();
     answer.bytes().await.unwrap().to_vec()
 }
 
@@ -152,7 +151,7 @@ async fn what_was_changed_or_cut_off_on_its_way_is_noticed() {
         assert!(matches!(error, Error::Malformed { .. }), "{at}: {error}");
     }
     let broken_off = Router::new().route(
-        PATH,
+        CHECKPOINT_PATH,
         get(async move || {
             let pieces = [Ok(good[..1 << 20].to_vec()), Err(std::io::Error::other("gone"))];
             Body::from_stream(stream::iter(pieces))

@@ -178,7 +178,7 @@ mod tests {
                 "not a number",
                 &format!("{}-01", set()),
                 "new",
-                ours.clone(),
+                ours,
                 false,
                 Claim::Stranger,
             ),
