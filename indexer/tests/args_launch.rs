@@ -347,8 +347,6 @@ fn what_is_missing_or_wrong_is_said() {
         ),
         (variant("digest.yaml", "sha256: abab", "sha256: ABAB"), "module.sha256"),
         (format!("--manifest {MANIFEST} --network moon"), "must be mainnet"),
-        (format!("--manifest {MANIFEST} --auth user"), "USER:PASSWORD"),
-        (format!("--manifest {MANIFEST} --daemon-rpc-url node:1"), "http(s)://"),
         (
             format!("--manifest {MANIFEST} --daemon-rpc-url http://a:b@node --auth a:b"),
             "give one",
@@ -369,6 +367,18 @@ fn what_is_missing_or_wrong_is_said() {
     for (line, expected) in cases {
         let error = launch(&line).expect_err(&line);
         assert!(error.contains(expected), "{line}\n{error}");
+    }
+}
+
+#[test]
+fn credentials_and_addresses_have_one_form() {
+    for (flags, expected) in [
+        ("--auth user", "USER:PASSWORD"),
+        ("--auth :secret", "USER:PASSWORD"),
+        ("--daemon-rpc-url node:1", "http(s)://"),
+    ] {
+        let error = launch(&format!("--manifest {MANIFEST} {flags}")).expect_err(flags);
+        assert!(error.contains(expected), "{flags}: {error}");
     }
 }
 

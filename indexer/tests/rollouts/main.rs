@@ -208,9 +208,34 @@ async fn a_module_that_is_taken_back_ends_with_the_digest_of_one_that_was_never_
     assert!(dumps[0] == dumps[1], "another index");
 }
 
+type Change = fn(&mut Config);
+
+/// A change of the configuration, the module, and why the pod refuses the data, which ends at block 40.
+const REFUSED: [(Change, u32, &str); 4] = [
+    (
+        |_| {},
+        1,
+        "blocks 11 to 40 would have to be undone, and only blocks 29 to 40 can be undone: declare module",
+    ),
+    (
+        |c| c.in_place_at = Some(42),
+        3,
+        "it ends at block 40, and the module takes over at block 42 only",
+    ),
+    (
+        |c| c.in_place_at = Some(20),
+        3,
+        "blocks 20 to 40 would have to be undone",
+    ),
+    (
+        |c| c.identity.memory_limit_bytes = 128 << 20,
+        3,
+        "its memory.limit is 268435456 bytes, not 134217728 bytes",
+    ),
+];
+
 #[tokio::test]
-async fn what_cannot_be_gone_on_with_is_said_by_a_pod_that_stays_up() {
-    type Change = fn(&mut Config);
+async fn data_that_cannot_be_continued_is_reported_by_a_pod_that_stays_up() {
     let temporary = tempfile::tempdir().unwrap();
     let folder = temporary.path();
     let mut node = Node::start();
@@ -218,41 +243,19 @@ async fn what_cannot_be_gone_on_with_is_said_by_a_pod_that_stays_up() {
     let (process, _) = continued_in_place(folder, &node, "index", 11).await;
     let [before] = stopped(folder, [(process, "index")]).await;
     node.mine(20);
-    let go_on = async |change: Change, rounds| {
+    let continued = async |change: Change, rounds| {
         let mut config = config(folder, &node, "index", rounds);
         config.in_place = true;
         change(&mut config);
         start_configured(config)
     };
     // The newest module continues its own data, until its first block cannot be undone any more.
-    let mut process = go_on(|_| {}, 2).await;
+    let mut process = continued(|_| {}, 2).await;
     process.wait_for_tip(node.tip()).await;
     let [after] = stopped(folder, [(process, "index")]).await;
     assert!(before != after);
-    let cases: [(Change, u32, &str); 4] = [
-        (
-            |_| {},
-            1,
-            "blocks 11 to 40 would have to be undone, and only blocks 29 to 40 can be undone: declare module",
-        ),
-        (
-            |c| c.in_place_at = Some(42),
-            3,
-            "it ends at block 40, and the module takes over at block 42 only",
-        ),
-        (
-            |c| c.in_place_at = Some(20),
-            3,
-            "blocks 20 to 40 would have to be undone",
-        ),
-        (
-            |c| c.identity.memory_limit_bytes = 128 << 20,
-            3,
-            "its memory.limit is 268435456 bytes, not 134217728 bytes",
-        ),
-    ];
-    for (change, rounds, words) in cases {
-        let mut process = go_on(change, rounds).await;
+    for (change, rounds, words) in REFUSED {
+        let mut process = continued(change, rounds).await;
         let status = process
             .wait("a refusal", |status| status.module.ok == Some(false))
             .await;
@@ -280,7 +283,7 @@ async fn what_cannot_be_gone_on_with_is_said_by_a_pod_that_stays_up() {
     );
     refused.terminate();
     assert!(refused.exit().await.success());
-    let mut full = go_on(|_| {}, 2).await;
+    let mut full = continued(|_| {}, 2).await;
     full.wait_for_tip(node.tip()).await;
     empty.seed = seed(None, &[&full]);
     let mut filled = start_configured(empty);
