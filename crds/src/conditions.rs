@@ -16,7 +16,7 @@ pub mod types {
     pub const MEMORY_PRESSURE: &str = "MemoryPressure";
     /// A change is in progress; no action needed (kstatus).
     pub const RECONCILING: &str = "Reconciling";
-    /// No progress until somebody intervenes (kstatus). Never true together with [`RECONCILING`].
+    /// No progress without manual intervention (kstatus). Never true together with [`RECONCILING`].
     pub const STALLED: &str = "Stalled";
     /// There are no pods because the spec suspends the index.
     pub const SUSPENDED: &str = "Suspended";

@@ -25,7 +25,7 @@ mod registry;
 mod resolve;
 #[allow(unreachable_pub)] // as for `spec`
 mod rollout;
-// The schema derive declares inner copies of these types, which the lint takes for unreachable ones.
+// The schema derive declares inner copies of these types, which the lint considers unreachable.
 #[allow(unreachable_pub)]
 mod spec;
 #[allow(unreachable_pub)]

@@ -1,5 +1,5 @@
 //! Changes one bit of what a store says of its newest block, past all checks: for tests of what finds that out.
-//! `tamper DIR`, DIR being the folder of a store that nobody has open. Prints the height.
+//! `tamper DIR`, DIR being the folder of a store that no process has open. Prints the height.
 #![allow(clippy::print_stdout)] // a command's result goes there
 
 use anyhow::{Context, Result};

@@ -40,7 +40,7 @@ pub struct Done {
 /// observed.
 ///
 /// # Errors
-/// The first call that fails, with [`Class::LookAgain`] if an object changed meanwhile. The pass that follows goes on
+/// The first call that fails, with [`Class::LookAgain`] if an object changed meanwhile. The next pass continues
 /// where this one stopped.
 pub async fn apply(client: &Client, key: &Key, changes: &Changes<'_>, observed: &Observed) -> Result<Done, Error> {
     let mut done = Done::default();

@@ -31,7 +31,7 @@ struct Question {
     height: u32,
 }
 
-/// What is asked of whom.
+/// The questions, and the pods they are put to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Questionnaire {
     active: (Revision, Target),

@@ -17,7 +17,7 @@ use crate::names;
 /// by default). A call that hangs must not occupy one of the few slots for passes.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(35);
 
-/// A watch is begun anew after this many seconds. The client takes it for dead 5 s later.
+/// A watch is restarted after this many seconds. The client considers it dead 5 s later.
 pub const WATCH_SECONDS: u32 = 20;
 
 /// The longest a watch can be silent unnoticed, whatever the network does to its connection.

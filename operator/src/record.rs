@@ -57,7 +57,7 @@ pub struct SeedRecord {
 }
 
 impl Record {
-    /// As it stands in the annotation.
+    /// As the annotation has it.
     #[must_use]
     #[allow(clippy::expect_used)] // texts and numbers all have a JSON form
     pub fn text(&self) -> String {

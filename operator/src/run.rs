@@ -26,7 +26,7 @@ use crate::{
 };
 use scope::{Shared, run_scope};
 
-/// So long passes may go on after a signal: a little longer than the longest call of one. The chart's grace period is
+/// So long passes may continue after a signal: a little longer than the longest call of one. The chart's grace period is
 /// longer still. What is cut off is done by the next process: an operator may be killed at any point.
 pub const DRAIN_MAX: Duration = CALL_TIMEOUT.saturating_add(Duration::from_secs(5));
 

@@ -47,7 +47,7 @@ pub struct Terms {
     pub at: Option<Height>,
 }
 
-/// What makes a store one that a module can go on with.
+/// What makes a store one that a module can continue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Plan {
     /// Blocks from this height on are undone first.
@@ -175,7 +175,7 @@ impl Lineage {
         kept
     }
 
-    /// After every block from `next` on was undone: the newest module goes on from there, whatever the others had done.
+    /// After every block from `next` on was undone: the newest module continues from there, whatever the others had done.
     #[must_use]
     pub(super) fn unwound(&self, next: Height) -> Self {
         match self.later.last() {

@@ -23,7 +23,7 @@ use super::{
 use crate::{chain::Height, fault::point};
 
 impl Store {
-    /// As [`Self::open_on`], where no module may go on with another one's data.
+    /// As [`Self::open_on`], where no module may continue another one's data.
     ///
     /// # Errors
     /// As there.
@@ -32,7 +32,7 @@ impl Store {
     }
 
     /// Opens the store in a folder, or makes one if the folder is empty or missing. If another module was the last to
-    /// build what is there, this one goes on with it, or goes back to where it had gone on, as the terms allow. Undo
+    /// build what is there, this one continues it, or returns to where it had continued, as the terms allow. Undo
     /// records that are older than `max_reorg_depth` blocks are dropped.
     ///
     /// # Errors
@@ -57,7 +57,7 @@ impl Store {
         Ok(Self::of(database, head, u32::MAX))
     }
 
-    /// Makes the store one that `wanted` can go on with, or refuses and leaves it as it is. Each step of it can be the
+    /// Makes the store one that `wanted` can continue, or refuses and leaves it as it is. Each step of it can be the
     /// last one of the process: the next one plans from what is there and comes to the same end.
     fn go_on_with(&self, wanted: &Identity, terms: Terms) -> Result<(), Error> {
         let head = self.head();

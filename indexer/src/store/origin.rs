@@ -53,7 +53,7 @@ impl Store {
         put(database, &mut batch, &head.lineage, &lineage);
         point::reach("before the lineage");
         // On disk before the first block of the module is: what it writes must never be taken for another one's.
-        self.write(batch, &writing, Durability::EachBlock, "which module goes on")?;
+        self.write(batch, &writing, Durability::EachBlock, "which module continues")?;
         point::reach("lineage written");
         self.publish(head.tip.zip(head.row), Arc::new(lineage));
         Ok(())

@@ -16,7 +16,7 @@ use crate::{
     state::{Digest, WriteHasher},
 };
 
-/// Blocks whose hashers are held at the same time, 2 KB each: 200 MB, less than an indexer takes for its caches. More
+/// Blocks whose hashers are held at the same time, 2 KB each: 200 MB, less than the caches of an indexer. More
 /// blocks than that take another scan.
 const WINDOW_BLOCKS: u32 = 100_000;
 /// How much of a row's key is shown.

@@ -3,7 +3,7 @@
 
 use indexer::telemetry::report::Report;
 
-/// Nothing is told yet.
+/// Nothing is reported yet.
 pub(crate) fn report() -> Report {
     let config = serde_json::json!({
         "indexer": "test",

@@ -17,7 +17,7 @@ use crate::{
 pub struct Error {
     action: &'static str,
     kind: String,
-    /// The kind as it stands in paths and in the details of a refusal.
+    /// The kind as paths and the details of a refusal spell it.
     plural: String,
     name: String,
     revision: Option<Revision>,

@@ -64,7 +64,7 @@ impl Target {
         let status =
             pod::Status::read(body).map_err(|e| cut(&format!("its status cannot be read: {e}"), SILENCE_CHARS_MAX))?;
         if status.indexer != self.indexer || status.revision != self.revision {
-            let words = format!("it speaks for {} revision {}", status.indexer, status.revision);
+            let words = format!("it reports for {} revision {}", status.indexer, status.revision);
             return Err(cut(&words, SILENCE_CHARS_MAX));
         }
         Ok(status)

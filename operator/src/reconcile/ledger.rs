@@ -1,5 +1,5 @@
 //! What this process remembers of each Indexer beyond its objects and status. Losing it costs nothing but time: an event
-//! that is told twice, a request that is sent again.
+//! that is published twice, a request that is sent again.
 
 use super::{
     comparisons::Comparisons, evictions::Evictions, notices::Notices, pace::Pace, requests::Requests,

@@ -11,7 +11,7 @@ use crate::{facts::Target, objects::Key};
 /// First and last pause until a pod is asked again: it doubles in between. A pod carries a request out before its next
 /// block, so one that runs a long block echoes late.
 const AGAIN: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(300));
-/// After so many requests without an echo, half a minute or more, people are told.
+/// After so many requests without an echo, half a minute or more, an event is published.
 const TOLD_AFTER: u32 = 4;
 
 /// The request that pods are to carry out, by Indexer.

@@ -1,5 +1,5 @@
 //! The folder a team starts from: every environment is an Indexer that the API server and the operator take, its module
-//! stands in one file, and Flux and Argo CD point at what is there. Kustomize itself runs in `scripts/chart`.
+//! is in one file, and Flux and Argo CD point at what is there. Kustomize itself runs in `scripts/chart`.
 
 use std::path::PathBuf;
 

@@ -29,7 +29,7 @@ impl Expressions {
     }
 
     /// A generation not looked at comes first, then the expressions in this order. One that cannot be evaluated, for a
-    /// field that is not there, gives no verdict, so that Flux goes on waiting.
+    /// field that is not there, gives no verdict, so that Flux keeps waiting.
     fn verdict(&self, object: &Value) -> Kstatus {
         let observed = &object["status"]["observedGeneration"];
         if !observed.is_null() && *observed != object["metadata"]["generation"] {
