@@ -198,6 +198,6 @@ mod tests {
             assert_eq!(prepared.timeout, Duration::from_secs(12));
         }
         let nobody = questionnaire(&valid(), &Observed::default(), &active, &candidate);
-        assert!(nobody.unwrap_err().contains("can be asked"));
+        assert!(nobody.unwrap_err().contains("is available to answer"));
     }
 }

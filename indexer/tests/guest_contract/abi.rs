@@ -196,7 +196,7 @@ fn abort_says_message_file_and_place() {
 fn a_log_that_is_no_text_is_no_failure_and_the_last_line_explains_a_trap() {
     let body = r#"
         (data (i32.const 0x100) "\0c\00\00\00" "panicked: \ff\0a")
-        (func (export "_start") (call $log (i32.const 0x104)) unreachable)"#;
+        (func $_start (export "_start") (call $log (i32.const 0x104)) unreachable)"#;
     let fault = fault(body);
     assert_eq!(fault.class, FaultClass::Guest);
     assert!(fault.message.contains("unreachable"), "{fault}");

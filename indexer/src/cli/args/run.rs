@@ -12,7 +12,11 @@ pub struct RunFlags {
     #[arg(
         long,
         value_name = "FILE",
-        conflicts_with_all = ["manifest", "LocalFlags", "ChainFlags", "ServerFlags", "ViewLimitFlags"]
+        // The group of a struct that has other structs flattened into it is empty, so its own flags are named.
+        conflicts_with_all = [
+            "manifest", "indexer", "db_path", "label", "exit_at", "in_place",
+            "ChainFlags", "ServerFlags", "ViewLimitFlags",
+        ]
     )]
     pub config: Option<PathBuf>,
     /// An Indexer as it is applied to a cluster, run on this machine; the other flags override its fields.
