@@ -67,6 +67,8 @@ pub mod reasons {
     pub const BLOCK_FILES_NOT_FOR_PODS: &str = "BlockFilesNotForPods";
     /// No pod has reported yet.
     pub const NO_REPORT: &str = "NoReport";
+    /// A pod has been running one block for more than a minute; the message names both.
+    pub const LONG_RUN: &str = "LongRun";
     /// A pod reported a reason unknown to this operator; it may run a newer version.
     pub const UNRECOGNIZED: &str = "UnrecognizedReason";
     /// A pod exists but does not answer.

@@ -5,6 +5,7 @@
 pub mod change;
 mod consistency;
 mod lineage;
+mod long_run;
 mod observed;
 mod ownership;
 mod pod;
@@ -13,6 +14,7 @@ mod template;
 
 pub use consistency::{Consistency, Difference, compare};
 pub use lineage::{Built, Comparable, comparable};
+pub use long_run::{long_run, long_run_in_words};
 pub use observed::{Observed, Stranger};
 pub use ownership::{Claim, Ownership};
 pub use pod::ObservedPod;

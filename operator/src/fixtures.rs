@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use axum::http::{Request, Response, StatusCode};
 use crds::{
     Indexer, Phase, PodRow,
-    pod::{self, Check, Memory},
+    pod::{self, BlockRun, BlockUnderWay, Check, Memory},
 };
 use k8s_openapi::{
     api::{apps::v1::StatefulSet, core::v1::Pod},
@@ -109,6 +109,15 @@ pub(crate) fn following(height: u32) -> pod::Status {
         block_under_way: None,
         lineage: Vec::new(),
         seed: pod::Check::default(),
+    }
+}
+
+/// Block 101, which has been running for so many seconds.
+pub(crate) fn under_way(seconds: u64) -> BlockUnderWay {
+    BlockUnderWay {
+        seconds,
+        since: Time(Timestamp::UNIX_EPOCH),
+        ..BlockUnderWay::now(101, "cd".repeat(32), BlockRun::First, 1)
     }
 }
 

@@ -92,6 +92,14 @@ fn fault() -> impl Strategy<Value = Value> {
     })
 }
 
+fn block() -> impl Strategy<Value = Value> {
+    let run = select(vec!["First", "Retry", "Audit"]);
+    (run, heights(), counts()).prop_map(|(run, height, seconds)| {
+        json!({"height": height, "blockHash": "cd".repeat(32), "run": run, "attempt": u32::MAX, "seconds": seconds,
+               "since": "2026-01-01T00:00:00Z"})
+    })
+}
+
 fn lineage() -> impl Strategy<Value = Value> {
     let step = heights().prop_map(|height| json!({"fromHeight": height, "moduleSha256": "ab".repeat(32)}));
     prop::collection::vec(step, 0..20).prop_map(Value::Array)
@@ -140,6 +148,7 @@ fn edit() -> impl Strategy<Value = Edit> {
         3 => (words, texts()),
         3 => (select(vec!["/module", "/source", "/seed"]), check()),
         2 => (select(vec!["/halt", "/trouble"]), fault()),
+        2 => (Just("/blockUnderWay"), block()),
         2 => (Just("/lineage"), lineage()),
         2 => (Just("/ready"), any::<bool>().prop_map(|b| json!(b))),
         1 => (any_field, anything()),

@@ -92,6 +92,11 @@ impl Status {
             height("halt.height", Some(halt.height))?;
             hash("halt.blockHash", &halt.block_hash)?;
         }
+        if let Some(block) = &self.block_under_way {
+            height("blockUnderWay.height", Some(block.height))?;
+            hash("blockUnderWay.blockHash", &block.block_hash)?;
+            at_most("blockUnderWay.seconds", block.seconds, COUNT_MAX)?;
+        }
         match &self.last_refresh_request {
             Some(id) if id.len() > REFRESH_ID_BYTES_MAX => Err(BadStatus::RefreshId { bytes: id.len() }),
             _ => check_memory(&self.memory),
@@ -206,6 +211,7 @@ mod tests {
                        "lastRefresh": {"reason": "Block", "height": 7, "time": time}},
             "halt": {"class": "Guest", "height": 8, "blockHash": hash, "runs": 2, "message": "trap"},
             "trouble": {"class": "Host", "message": "no memory", "since": time},
+            "blockUnderWay": {"height": 8, "blockHash": hash, "run": "First", "attempt": 1, "since": time, "seconds": 1},
         });
         *report.pointer_mut(pointer).expect(pointer) = value;
         Status::read(&serde_json::to_vec(&report).unwrap())
@@ -220,6 +226,7 @@ mod tests {
             ("/behind", height),
             ("/lineage/0/fromHeight", height),
             ("/halt/height", height),
+            ("/blockUnderWay/height", height),
             ("/memory/guestPeakHeight", height),
             ("/memory/lastCrossingHeight", height),
             ("/memory/lastRefresh/height", height),
@@ -228,6 +235,7 @@ mod tests {
             ("/memory/residentBytes", bytes),
             ("/memory/thresholdBytes", bytes),
             ("/memory/limitBytes", bytes),
+            ("/blockUnderWay/seconds", count),
             ("/memory/refreshes/block", count),
             ("/memory/refreshes/threshold", count),
             ("/memory/refreshes/failure", count),
@@ -243,6 +251,7 @@ mod tests {
             "/digest",
             "/moduleSha256",
             "/halt/blockHash",
+            "/blockUnderWay/blockHash",
             "/lineage/0/moduleSha256",
         ] {
             for bad in ["ab", &"AB".repeat(32), &"zz".repeat(32), &"ab".repeat(33)] {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crds::pod;
 
-use super::sample::Sample;
+use super::{long_run::long_run, sample::Sample};
 
 /// How often changing numbers are published.
 pub const NUMBERS_INTERVAL: Duration = Duration::from_secs(30);
@@ -92,6 +92,7 @@ fn facts(s: &pod::Status, max_behind: u32) -> impl PartialEq + '_ {
             &s.phase,
             s.ready,
             s.trouble.is_some(),
+            long_run(s).map(|block| (block.height, block.run, block.attempt)),
             verdict(&s.module),
             verdict(&s.source),
             &s.halt,
@@ -140,13 +141,13 @@ mod tests {
     };
 
     use super::*;
-    use crate::fixtures::following;
+    use crate::fixtures::{following, under_way};
 
     type Edit = fn(&mut pod::Status);
 
     #[test]
     fn differences_are_weighed_by_what_they_mean() {
-        let cases: [(&str, Edit, Change); 15] = [
+        let cases: [(&str, Edit, Change); 17] = [
             ("the same", |_| {}, Change::Nothing),
             (
                 "resident memory jitters",
@@ -190,6 +191,16 @@ mod tests {
                 Change::Facts,
             ),
             (
+                "a block runs for 59 s",
+                |s| s.block_under_way = Some(under_way(59)),
+                Change::Nothing,
+            ),
+            (
+                "a block runs for a minute",
+                |s| s.block_under_way = Some(under_way(60)),
+                Change::Facts,
+            ),
+            (
                 "a new threshold is in force",
                 |s| s.memory.threshold_bytes = 1,
                 Change::Facts,
@@ -205,6 +216,16 @@ mod tests {
                 "{name}"
             );
         }
+    }
+
+    #[test]
+    fn how_long_a_long_run_has_taken_is_no_news() {
+        let running = |seconds| {
+            let mut status = following(100);
+            status.block_under_way = Some(under_way(seconds));
+            Sample::Answer(Box::new(status))
+        };
+        assert_eq!(change(&running(60), &running(7_200), MAX_BEHIND), Change::Nothing);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 
 use super::inputs::Inputs;
 use crate::{
-    facts::{Observed, ObservedPod, Sample, change::resident_differs},
+    facts::{Observed, ObservedPod, Sample, change::resident_differs, long_run, long_run_in_words},
     rollout::Decision,
     validate::ValidIndexer,
 };
@@ -139,11 +139,11 @@ fn message(pod: &ObservedPod) -> Option<String> {
         }),
         (None, Sample::NotRunning) => None,
         (None, Sample::Silent(why)) => Some(why.clone()),
-        (None, Sample::Answer(status)) => problem(status),
+        (None, Sample::Answer(status)) => problem(&pod.name, status),
     }
 }
 
-fn problem(status: &Status) -> Option<String> {
+fn problem(pod: &str, status: &Status) -> Option<String> {
     let halt = status
         .halt
         .as_ref()
@@ -152,7 +152,10 @@ fn problem(status: &Status) -> Option<String> {
         .into_iter()
         .find(|check| check.ok == Some(false));
     let trouble = status.trouble.as_ref().map(|trouble| trouble.message.clone());
-    halt.or(trouble).or_else(|| bad.map(|check| check.message.clone()))
+    let long = || long_run(status).map(|block| long_run_in_words(pod, block));
+    halt.or(trouble)
+        .or_else(|| bad.map(|check| check.message.clone()))
+        .or_else(long)
 }
 
 /// A byte count for people, rounded up, in the unit that keeps it short.

@@ -9,11 +9,28 @@ use super::{
     case::{Case, halt_reason, reason},
     verdict::Verdict,
 };
-use crate::facts::{Consistency, change::is_under_pressure};
+use crate::facts::{Consistency, change::is_under_pressure, long_run, long_run_in_words};
 
 impl Case<'_> {
-    /// Judged by the pod that is furthest ahead: one that lags does not undo what another one has indexed.
+    /// A block that runs for long is named whether the index is at the tip or not: a guest that loops there falls behind
+    /// only with the next blocks.
     pub(super) fn synced(&self) -> Verdict {
+        let mut verdict = self.distance();
+        let runs = self
+            .pods
+            .iter()
+            .find_map(|pod| Some((pod, long_run(pod.sample.answer()?)?)));
+        if let Some((pod, block)) = runs
+            && [reasons::AS_EXPECTED, reasons::CATCHING_UP].contains(&verdict.reason.as_str())
+        {
+            reasons::LONG_RUN.clone_into(&mut verdict.reason);
+            verdict.message = format!("{}; {}", verdict.message, long_run_in_words(&pod.name, block));
+        }
+        verdict
+    }
+
+    /// Judged by the pod that is furthest ahead: one that lags does not undo what another one has indexed.
+    fn distance(&self) -> Verdict {
         if let Some(halt) = self.halt() {
             return Verdict::no(halt_reason(halt), "indexing stopped");
         }

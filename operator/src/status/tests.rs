@@ -11,7 +11,7 @@ use crds::{
 use super::*;
 use crate::{
     facts::{Consistency, Difference, Observed, Sample},
-    fixtures::{answering_pod, following, observed_pod, settled, stateful_set, valid},
+    fixtures::{answering_pod, following, observed_pod, settled, stateful_set, under_way, valid},
     rollout::{Decision, Step},
     validate::{Invalid, ValidIndexer},
 };
@@ -406,6 +406,32 @@ fn a_halt_names_the_height_and_the_guests_words() {
         status.pods[0].message.as_ref().unwrap(),
     ] {
         assert!(text.contains("101") && text.contains("unreachable executed"), "{text}");
+    }
+}
+
+#[test]
+fn a_block_that_runs_for_a_minute_is_named_with_its_pod() {
+    for (behind, status, reason) in [(1, "True", reasons::AS_EXPECTED), (9, "False", reasons::CATCHING_UP)] {
+        let mut situation = Situation::default();
+        let mut told = |seconds| {
+            situation.says(|p| (p.behind, p.block_under_way) = (Some(behind), Some(under_way(seconds))));
+            let status = situation.status();
+            (find(&status, "Synced").clone(), status.pods[0].message.clone())
+        };
+        let (synced, message) = told(59);
+        assert_eq!(
+            (synced.status.as_str(), synced.reason.as_str(), message),
+            (status, reason, None)
+        );
+        let (synced, message) = told(60);
+        assert_eq!(
+            (synced.status.as_str(), synced.reason.as_str()),
+            (status, reasons::LONG_RUN)
+        );
+        let words = "one-0 has been running block 101 for more than a minute (first run)";
+        assert!(synced.message.contains(words), "{}", synced.message);
+        assert!(message.is_some_and(|message| message.starts_with(words)));
+        assert_eq!(told(7_200).0, synced, "the time it takes is no news");
     }
 }
 
