@@ -6,7 +6,7 @@ use crds::IndexerStatus;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{Resource, ResourceExt, runtime::events::Event};
 
-use super::{context::Context, error::Error, notices::Notice, watched::Watched};
+use super::{context::Context, error::Error, notices::Notice, pace::Subject, watched::Watched};
 use crate::{
     apply,
     objects::{CALL_TIMEOUT, Key},
@@ -26,7 +26,7 @@ pub(super) async fn write_status(
     if last.is_some_and(|last| !status::differs(last, next)) {
         return Ok(None);
     }
-    if let Err(wait) = context.ledger.pace.take(key, next.observed_generation, Instant::now()) {
+    if let Err(wait) = context.ledger.pace.take(key, Subject::of(next), Instant::now()) {
         return Ok(Some(wait));
     }
     let uid = watched.uid().unwrap_or_default();
