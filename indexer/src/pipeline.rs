@@ -4,12 +4,12 @@
 //!   fetch (async, many in flight, ordered) ─► execute (one thread, by height) ─► commit (one thread, one batch a block)
 //! ```
 //!
-//! A *session* ([`session`]) runs the three stages from the store's tip for as long as the node's chain extends it.
+//! A *session* (`session`) runs the three stages from the store's tip for as long as the node's chain extends it.
 //! Whatever ends it (a reorganisation, a fault, a request to stop) drains all three; the loop in [`Pipeline::run`] then
 //! matches on the kind of end, never on its text, and starts the next session from the store's tip. So there is one way
 //! to begin, and no stage ever sees another's half-done work.
 //!
-//! The second stage runs each block through [`attempts`], which retries and audits it on the instance that [`kept_guest`]
+//! The second stage runs each block through `attempts`, which retries and audits it on the instance that `kept_guest`
 //! keeps and refreshes.
 
 mod attempts;

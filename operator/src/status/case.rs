@@ -13,8 +13,8 @@ use super::{
 use crate::facts::{ObservedPod, Sample, is_outdated};
 
 const ROLLING: &str = "pods are being created or replaced";
-pub(super) const KEPT_OUT: &str = "every ready pod is kept out of the Service, because its digest was not that of the \
-     others; delete the pod and its volume claim to build it anew";
+pub(super) const KEPT_OUT: &str = "every ready pod is kept out of the Service, because its digest differed from that of the \
+     others; delete the pod and its volume claim to rebuild it";
 
 /// What all conditions are derived from.
 pub(super) struct Case<'a> {
