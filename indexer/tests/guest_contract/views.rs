@@ -305,3 +305,33 @@ fn what_a_view_reads_is_charged() {
     let error = within(&module, "v", b"", &Budget::new(PAGE + 39_999)).unwrap_err();
     assert!(matches!(error, ViewError::Limit(_)), "{error}");
 }
+
+/// What a previewed block writes is charged until the view after it has ended, twice: as it came, and in order.
+#[test]
+fn what_a_preview_flushes_is_charged() {
+    let module = stage::module(
+        r#"(data (i32.const 0x100) "\06\00\00\00" "\0a\01k" "\0a\01v")
+           (func (export "_start") (call $flush (i32.const 0x104)))"#,
+    );
+    let preview = |budget: &Budget| {
+        let limits = ViewLimits {
+            budget: budget.clone(),
+            ..stage::limits(Duration::from_secs(10))
+        };
+        let state = Box::new(Rows::default());
+        module.preview(Height(7), Bytes::new(), state, &limits, &CancelFlag::new())
+    };
+    // The message's 6 bytes, and 32 for each key and value.
+    let charged = 2 * (6 + 2 * 32);
+    let budget = Budget::new(PAGE + charged);
+    let previewed = preview(&budget).unwrap();
+    assert_eq!(stage::pairs(&previewed.writes), [(&b"k"[..], &b"v"[..])]);
+    assert_eq!(budget.in_use_bytes(), charged, "the guest is gone, its pairs are not");
+    drop(previewed);
+    assert_eq!(budget.in_use_bytes(), 0);
+    let error = preview(&Budget::new(PAGE + charged - 1)).unwrap_err();
+    assert!(
+        matches!(&error, ViewError::Limit(text) if text.starts_with("block 7 of the preview: ")),
+        "{error}"
+    );
+}
