@@ -8,14 +8,11 @@ use sha2::{Digest, Sha256};
 
 use crate::network::Network;
 
-/// Version of the on-disk layout. A new version is a new revision: it does not read older stores.
-pub const STORE_FORMAT: u32 = 1;
-
 /// Everything the content of an index depends on, apart from the chain itself.
 ///
 /// The memory limit is part of it because a guest can observe a refused `memory.grow` and act on it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(try_from = "Written", into = "Written")]
 pub struct Identity {
     /// SHA-256 of the module, 64 lowercase hex digits.
     pub module_sha256: String,
@@ -25,8 +22,72 @@ pub struct Identity {
     pub start_height: u32,
     /// The most linear memory a guest may have, in bytes.
     pub memory_limit_bytes: u64,
-    /// [`STORE_FORMAT`] of the program that writes the store.
-    pub store_format: u32,
+}
+
+/// An identity as stores, records and configurations have it.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Written {
+    module_sha256: String,
+    network: Network,
+    start_height: u32,
+    memory_limit_bytes: u64,
+    /// The constant that is hashed. Programs of version 0.1 demand it.
+    #[serde(default = "hashed_format")]
+    store_format: u32,
+}
+
+/// What is hashed in the place where the format of the store once was: it is part of every revision there is.
+const HASHED_FORMAT: u32 = 1;
+
+fn hashed_format() -> u32 {
+    HASHED_FORMAT
+}
+
+/// An identity of a version that is not known.
+#[derive(Debug, thiserror::Error)]
+#[error("an identity with store format {0} is of another version of this program")]
+struct UnknownVersion(u32);
+
+impl TryFrom<Written> for Identity {
+    type Error = UnknownVersion;
+
+    fn try_from(written: Written) -> Result<Self, UnknownVersion> {
+        let Written {
+            module_sha256,
+            network,
+            start_height,
+            memory_limit_bytes,
+            store_format,
+        } = written;
+        if store_format != HASHED_FORMAT {
+            return Err(UnknownVersion(store_format));
+        }
+        Ok(Self {
+            module_sha256,
+            network,
+            start_height,
+            memory_limit_bytes,
+        })
+    }
+}
+
+impl From<Identity> for Written {
+    fn from(identity: Identity) -> Self {
+        let Identity {
+            module_sha256,
+            network,
+            start_height,
+            memory_limit_bytes,
+        } = identity;
+        Self {
+            module_sha256,
+            network,
+            start_height,
+            memory_limit_bytes,
+            store_format: HASHED_FORMAT,
+        }
+    }
 }
 
 /// A field, other than the module, in which two identities differ.
@@ -57,7 +118,7 @@ impl Identity {
         hasher.update([0]);
         hasher.update(self.start_height.to_be_bytes());
         hasher.update(self.memory_limit_bytes.to_be_bytes());
-        hasher.update(self.store_format.to_be_bytes());
+        hasher.update(HASHED_FORMAT.to_be_bytes());
         hasher.finalize().into()
     }
 
@@ -71,14 +132,12 @@ impl Identity {
             network,
             start_height,
             memory_limit_bytes,
-            store_format,
         } = self;
         let Self {
             module_sha256: _,
             network: wanted_network,
             start_height: wanted_start_height,
             memory_limit_bytes: wanted_memory_limit_bytes,
-            store_format: wanted_store_format,
         } = wanted;
         let bytes = |n: &u64| format!("{n} bytes");
         let fields = [
@@ -92,11 +151,6 @@ impl Identity {
                 "memory.limit",
                 bytes(memory_limit_bytes),
                 bytes(wanted_memory_limit_bytes),
-            ),
-            (
-                "store format",
-                store_format.to_string(),
-                wanted_store_format.to_string(),
             ),
         ];
         let differing = fields.into_iter().find(|(_, found, wanted)| found != wanted)?;
@@ -142,7 +196,6 @@ mod tests {
             network: Network::Regtest,
             start_height: 0,
             memory_limit_bytes: 4 << 30,
-            store_format: 1,
         }
     }
 
@@ -153,7 +206,7 @@ mod tests {
     }
 
     /// One identity for each field, which differs from [`identity`] in that field only.
-    fn others() -> [(&'static str, Identity); 5] {
+    fn others() -> [(&'static str, Identity); 4] {
         let base = identity();
         [
             (
@@ -181,17 +234,25 @@ mod tests {
                 "memory.limit",
                 Identity {
                     memory_limit_bytes: 1 << 30,
-                    ..base.clone()
-                },
-            ),
-            (
-                "store format",
-                Identity {
-                    store_format: 2,
                     ..base
                 },
             ),
         ]
+    }
+
+    #[test]
+    fn identities_of_version_0_1_are_read_and_written() {
+        let text = format!(
+            r#"{{"moduleSha256":"{}","network":"regtest","startHeight":0,"memoryLimitBytes":4294967296,"storeFormat":1}}"#,
+            "ab".repeat(32)
+        );
+        assert_eq!(serde_json::to_string(&identity()).unwrap(), text);
+        let read = |text: &str| serde_json::from_str::<Identity>(text);
+        assert_eq!(read(&text).unwrap(), identity());
+        assert_eq!(read(&text.replace(r#","storeFormat":1"#, "")).unwrap(), identity());
+        for other in [r#""storeFormat":2"#, r#""unknown":1"#] {
+            read(&text.replace(r#""storeFormat":1"#, other)).unwrap_err();
+        }
     }
 
     #[test]

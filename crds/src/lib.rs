@@ -30,6 +30,7 @@ mod rollout;
 mod spec;
 #[allow(unreachable_pub)]
 mod status;
+mod store_format;
 mod unknown;
 
 pub use definition::crd;
@@ -42,4 +43,5 @@ pub use resolve::{Problem, Resolved, Timing, resolve};
 pub use rollout::*;
 pub use spec::*;
 pub use status::*;
+pub use store_format::STORE_FORMAT;
 pub use unknown::unknown_fields;

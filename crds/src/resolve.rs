@@ -3,7 +3,7 @@
 use std::{fmt, time::Duration};
 
 use crate::{
-    identity::{Identity, STORE_FORMAT},
+    identity::Identity,
     pod::{VIEWS_TIMEOUT_MS_MAX, Views},
     quantity::{ByteSize, ParseError, TimeSpan},
     rollout::RolloutSpec,
@@ -92,7 +92,6 @@ pub fn resolve(spec: &IndexerSpec) -> Result<Resolved, Vec<Problem>> {
         network: spec.chain.network,
         start_height: spec.chain.start_height,
         memory_limit_bytes,
-        store_format: STORE_FORMAT,
     };
     Ok(Resolved {
         identity,

@@ -129,7 +129,6 @@ mod tests {
             network: Network::Regtest,
             start_height: 5,
             memory_limit_bytes: 1,
-            store_format: 1,
         }
     }
 

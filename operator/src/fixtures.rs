@@ -85,6 +85,7 @@ pub(crate) fn following(height: u32) -> pod::Status {
         indexer: key().to_string(),
         revision: valid().revision,
         module_sha256: "ab".repeat(32),
+        store_format: Some(crds::STORE_FORMAT),
         phase: Phase::Following,
         ready: true,
         height: Some(height),

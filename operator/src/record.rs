@@ -32,6 +32,20 @@ pub struct Record {
     /// The revision whose data they began with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seed: Option<SeedRecord>,
+    /// The image they were made with, and the format in which this operator's version writes stores; none in a record of
+    /// version 0.1. What the data is in now, pods report.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made_with: Option<MadeWith>,
+}
+
+/// What a revision was made with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MadeWith {
+    /// The indexer's image.
+    pub image: String,
+    /// The format of stores.
+    pub store_format: u32,
 }
 
 /// Where pods find the module's bytes.

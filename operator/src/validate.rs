@@ -1,8 +1,8 @@
 //! (pure) Validation: turns a resource into checked values, or reports every problem at once.
 
 use crds::{
-    Identity, Indexer, IndexerSpec, ModuleSpec, RefreshPolicy, Registry, Revision, RolloutSpec, StorageSpec, Timing,
-    conditions::reasons, pod::Views, resolve,
+    Identity, Indexer, IndexerSpec, ModuleSpec, RefreshPolicy, Registry, Revision, RolloutSpec, STORE_FORMAT,
+    StorageSpec, Timing, conditions::reasons, pod::Views, resolve,
 };
 use k8s_openapi::api::core::v1::ResourceRequirements;
 
@@ -11,7 +11,7 @@ mod refresh_request;
 pub use refresh_request::{TooLong, refresh_request};
 
 use crate::{
-    record::{ModuleSource, Record},
+    record::{MadeWith, ModuleSource, Record},
     resources,
 };
 
@@ -156,6 +156,10 @@ impl ValidIndexer {
             in_place: false,
             in_place_at: None,
             seed: None,
+            made_with: Some(MadeWith {
+                image: self.image.clone(),
+                store_format: STORE_FORMAT,
+            }),
         }
     }
 

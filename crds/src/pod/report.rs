@@ -29,6 +29,9 @@ pub struct Status {
     /// SHA-256 of its module.
     #[serde(default)]
     pub module_sha256: String,
+    /// The format of its store; unknown until that is open.
+    #[serde(default)]
+    pub store_format: Option<u32>,
     /// What it does right now.
     #[serde(default)]
     pub phase: Phase,

@@ -30,6 +30,9 @@ pub struct ActiveRevision {
     /// Blocks between that height and the chain's tip.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub behind: Option<u32>,
+    /// The format of that pod's store.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store_format: Option<u32>,
     /// The modules that built its data, oldest first, where there was more than one; at most the newest 16.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]

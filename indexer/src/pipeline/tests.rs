@@ -64,7 +64,6 @@ fn config(change: impl FnOnce(&mut Config)) -> Config {
             network: Network::Regtest,
             start_height: 0,
             memory_limit_bytes: 256 << 20,
-            store_format: crds::identity::STORE_FORMAT,
         },
         module: crds::pod::Module::Path { path: PathBuf::new() },
         source: Source::default(),

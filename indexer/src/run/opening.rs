@@ -97,7 +97,7 @@ fn lacks_blocks(opened: &Result<Store, Error>) -> bool {
 fn is_refusal(config: &Config, error: &Error) -> bool {
     match error {
         Error::InPlace { .. } => true,
-        Error::Format { .. } | Error::UnknownFormat { .. } | Error::OtherIndex { .. } => config.in_place,
+        Error::Format { .. } | Error::OtherIndex { .. } => config.in_place,
         _ => false,
     }
 }

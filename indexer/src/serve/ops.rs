@@ -157,6 +157,7 @@ mod tests {
             indexer: "default/outpoints".into(),
             revision: serde_json::from_value(json!("0123456789")).unwrap(),
             module_sha256: "ab".repeat(32),
+            store_format: Some(crds::STORE_FORMAT),
             phase: Phase::Syncing,
             ready: false,
             height: Some(5),

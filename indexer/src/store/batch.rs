@@ -72,7 +72,7 @@ mod tests {
     };
 
     use bitcoin::{BlockHash, hashes::Hash as _};
-    use crds::{Identity, Network, identity::STORE_FORMAT};
+    use crds::{Identity, Network};
 
     use super::*;
     use crate::{
@@ -94,7 +94,6 @@ mod tests {
             network: Network::Regtest,
             start_height: 0,
             memory_limit_bytes: 1,
-            store_format: STORE_FORMAT,
         };
         Store::open(folder, &identity, 100).unwrap()
     }

@@ -49,14 +49,6 @@ pub enum Error {
         /// What it must say.
         wanted: String,
     },
-    /// The index wanted has another layout than this program writes.
-    #[error("the index wanted has store format {wanted}, this program writes {ours}: run the version it was made for")]
-    UnknownFormat {
-        /// The format in the identity.
-        wanted: u32,
-        /// This program's.
-        ours: u32,
-    },
     /// Another process has the store open.
     #[error("the store in {} is in use by another process: stop that one first", dir.display())]
     Locked {
@@ -161,7 +153,6 @@ impl Error {
             | Self::NotOurs { .. }
             | Self::Missing { .. }
             | Self::Format { .. }
-            | Self::UnknownFormat { .. }
             | Self::Locked { .. }
             | Self::OtherIndex { .. }
             | Self::InPlace { .. }

@@ -11,7 +11,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crds::identity::STORE_FORMAT;
+use crds::STORE_FORMAT;
 
 use super::error::Error;
 

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, PoisonError},
 };
 
-use crds::{Identity, identity::STORE_FORMAT};
+use crds::Identity;
 use rocksdb::WriteBatch;
 
 use super::{
@@ -36,8 +36,8 @@ impl Store {
     /// records that are older than `max_reorg_depth` blocks are dropped.
     ///
     /// # Errors
-    /// [`Error::NotOurs`], [`Error::Locked`], [`Error::Format`], [`Error::UnknownFormat`], [`Error::OtherIndex`] and
-    /// [`Error::InPlace`] are refusals: what is stored stays as it is. [`Error::Damaged`] if what is found contradicts
+    /// [`Error::NotOurs`], [`Error::Locked`], [`Error::Format`], [`Error::OtherIndex`] and [`Error::InPlace`]
+    /// are refusals: what is stored stays as it is. [`Error::Damaged`] if what is found contradicts
     /// itself; else what failed.
     pub fn open_on(dir: &Path, identity: &Identity, terms: Terms, max_reorg_depth: u32) -> Result<Self, Error> {
         let (database, head) = open(dir, identity, terms)?;
@@ -98,12 +98,6 @@ impl Store {
 
 /// Opens the database of a folder, which becomes the index wanted if it is new, and checks that it agrees with itself.
 fn open(dir: &Path, wanted: &Identity, terms: Terms) -> Result<(Arc<Database>, Head), Error> {
-    if wanted.store_format != STORE_FORMAT {
-        return Err(Error::UnknownFormat {
-            wanted: wanted.store_format,
-            ours: STORE_FORMAT,
-        });
-    }
     let database = Arc::new(Database::open(dir)?);
     point::reach("database made");
     let lineage = match origin::read(&database)? {

@@ -12,7 +12,7 @@
 //! Numbers are big-endian: heights and lengths u32, counters u64. `!height` is the height with every bit inverted, so
 //! that the newest row of a key comes first and "the value as of H" is the first row at or after `key ‖ !H`. The length
 //! is one byte below 255, else 0xff and four bytes: no key is a prefix of another one, and rows lie in the order of
-//! [`crate::state::row_order`]. Changing anything here takes a new [`crds::identity::STORE_FORMAT`].
+//! [`crate::state::row_order`]. Changing anything here takes a new [`crds::STORE_FORMAT`].
 
 use bitcoin::{BlockHash, hashes::Hash};
 

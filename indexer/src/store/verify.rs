@@ -199,7 +199,7 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use bitcoin::{BlockHash, hashes::Hash as _};
-    use crds::{Identity, Network, identity::STORE_FORMAT};
+    use crds::{Identity, Network};
 
     use super::*;
     use crate::{state::WriteSet, store::Durability};
@@ -211,7 +211,6 @@ mod tests {
             network: Network::Regtest,
             start_height: 5,
             memory_limit_bytes: 1,
-            store_format: STORE_FORMAT,
         };
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path(), &identity, 100).unwrap();

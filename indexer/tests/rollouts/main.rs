@@ -13,7 +13,6 @@ use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 
 use crds::{
     Identity, Network, Phase, RefreshPolicy,
-    identity::STORE_FORMAT,
     pod::{self, Config, Module, Seed, Status, module_reasons, seed_reasons},
 };
 use node::Node;
@@ -43,7 +42,6 @@ fn config(folder: &Path, node: &Node, name: &str, rounds: u32) -> Config {
             network: Network::Regtest,
             start_height: 0,
             memory_limit_bytes: 256 << 20,
-            store_format: STORE_FORMAT,
         },
         data_revision: None,
         in_place: false,

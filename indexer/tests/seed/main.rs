@@ -14,7 +14,7 @@ use std::{
 
 use axum::{Router, body::Body, routing::get};
 use bitcoin::{BlockHash, hashes::Hash};
-use crds::{Identity, Network, identity::STORE_FORMAT, pod::CHECKPOINT_PATH};
+use crds::{Identity, Network, pod::CHECKPOINT_PATH};
 use futures::stream;
 use indexer::{
     chain::{BlockRef, Height},
@@ -36,7 +36,6 @@ fn identity() -> Identity {
         network: Network::Regtest,
         start_height: 0,
         memory_limit_bytes: 1 << 30,
-        store_format: STORE_FORMAT,
     }
 }
 

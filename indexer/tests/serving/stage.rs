@@ -18,7 +18,6 @@ use bitcoin::{BlockHash, hashes::Hash as _};
 use bytes::Bytes;
 use crds::{
     Identity, Network,
-    identity::STORE_FORMAT,
     pod::{Config, Views},
 };
 use indexer::{
@@ -209,7 +208,6 @@ fn config(limits: Limits) -> Config {
         network: Network::Regtest,
         start_height: START,
         memory_limit_bytes: limits.limit_bytes,
-        store_format: STORE_FORMAT,
     };
     config
 }

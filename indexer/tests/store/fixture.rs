@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::Path};
 
 use bitcoin::{BlockHash, hashes::Hash};
-use crds::{Identity, Network, identity::STORE_FORMAT};
+use crds::{Identity, Network};
 use indexer::{
     chain::{BlockRef, Height},
     state::{Digest, State, WriteSet},
@@ -22,7 +22,6 @@ pub(crate) fn identity(start_height: u32) -> Identity {
         network: Network::Regtest,
         start_height,
         memory_limit_bytes: 4 << 30,
-        store_format: STORE_FORMAT,
     }
 }
 

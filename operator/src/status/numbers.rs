@@ -32,6 +32,7 @@ pub(super) fn active(revision: &Revision, inputs: &Inputs<'_>, pods: &[&Observed
         block_hash: best.and_then(|s| s.block_hash.clone()),
         digest: best.and_then(|s| s.digest.clone()),
         behind: best.and_then(|s| s.behind),
+        store_format: best.and_then(|s| s.store_format),
         lineage: best.map(|s| s.lineage.clone()).unwrap_or_default(),
     })
 }

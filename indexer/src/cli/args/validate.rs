@@ -2,10 +2,7 @@
 
 use std::net::ToSocketAddrs as _;
 
-use crds::{
-    identity::STORE_FORMAT,
-    pod::{Config, Views},
-};
+use crds::pod::{Config, Views};
 
 /// As in the resource's schema, which the API server enforces and a local file bypasses.
 const MAX_CONCURRENT_VIEWS: u32 = 256;
@@ -52,12 +49,6 @@ impl Problems {
         let digits = sha256.len() == 64 && sha256.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
         self.must(digits, || {
             "identity.moduleSha256 must be 64 lowercase hex digits".into()
-        });
-        self.must(identity.store_format == STORE_FORMAT, || {
-            format!(
-                "identity.storeFormat is {}; this version reads and writes {STORE_FORMAT}",
-                identity.store_format
-            )
         });
         let limit = identity.memory_limit_bytes;
         self.must((PAGE..=MEMORY_MAX).contains(&limit), || {
@@ -187,9 +178,8 @@ mod tests {
     #[test]
     fn every_bad_value_is_named() {
         type Spoil = fn(&mut Config);
-        let cases: [(&str, Spoil); 20] = [
+        let cases: [(&str, Spoil); 19] = [
             ("identity.moduleSha256", |c| c.identity.module_sha256 = "AB".repeat(32)),
-            ("identity.storeFormat", |c| c.identity.store_format = 99),
             ("identity.memoryLimitBytes", |c| {
                 c.identity.memory_limit_bytes = (4 << 30) + 1
             }),

@@ -12,7 +12,6 @@ fn module(name: char) -> Identity {
         network: Network::Regtest,
         start_height: START,
         memory_limit_bytes: 1 << 30,
-        store_format: 1,
     }
 }
 
@@ -112,7 +111,7 @@ fn who_may_go_on_with_a_store_and_what_must_be_undone_for_it() {
 #[test]
 fn only_the_module_may_change_and_the_refusal_names_what_else_did() {
     type Change = fn(&mut Identity);
-    let changes: [(&str, Change); 4] = [
+    let changes: [(&str, Change); 3] = [
         ("chain.network is regtest, not signet", |id| {
             id.network = Network::Signet
         }),
@@ -120,7 +119,6 @@ fn only_the_module_may_change_and_the_refusal_names_what_else_did() {
         ("memory.limit is 1073741824 bytes, not 1 bytes", |id| {
             id.memory_limit_bytes = 1
         }),
-        ("store format is 1, not 2", |id| id.store_format = 2),
     ];
     let terms = Terms {
         in_place: true,
