@@ -4,7 +4,7 @@ CARGO_FLAGS := --release --locked --workspace
 GOLDEN := EXPECTORATE=overwrite
 
 .DEFAULT_GOAL := help
-.PHONY: help preflight setup build fmt lint deny book doc quick unit soak gitops golden guests bitcoind images chart test bench bench-quick fuzz-smoke kind-up kind-down gitops-up demo demo-down
+.PHONY: help preflight setup build fmt lint deny book doc quick unit soak gitops golden guests bitcoind images chart test bench bench-quick bench-scale fuzz-smoke kind-up kind-down gitops-up demo demo-down
 
 help: ## this list
 	@sed -n 's/^##@ \(.*\)/@\1/p; s/^\([a-z-]*\):.*## \(.*\)/\1@\2/p' $(MAKEFILE_LIST) | while IFS=@ read -r name text; do \
@@ -76,6 +76,9 @@ bench: build guests ## measures the indexer: a table, and target/bench.json
 
 bench-quick: build guests ## a few ratios on a short chain; fails when one is far off
 	cargo bench --locked --workspace --bench bench -- --quick
+
+bench-scale: build guests ## lets an index grow to 300 million rows, or ROWS million; 45 GB of disk, up to 25 minutes
+	cargo bench --locked --workspace --bench bench -- --scale $(ROWS)
 
 golden: guests ## rewrites the golden files; review the difference
 	$(GOLDEN) cargo test $(CARGO_FLAGS) --exclude e2e

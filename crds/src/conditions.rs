@@ -14,6 +14,8 @@ pub mod types {
     pub const CHAIN_SOURCE_READY: &str = "ChainSourceReady";
     /// A guest's memory recently was at or above the threshold at the end of a block.
     pub const MEMORY_PRESSURE: &str = "MemoryPressure";
+    /// A pod's store has more rows than its memory has filters for.
+    pub const MEMORY_UNDERSIZED: &str = "MemoryUndersized";
     /// A change is in progress; no action needed (kstatus).
     pub const RECONCILING: &str = "Reconciling";
     /// No progress without manual intervention (kstatus). Never true together with [`RECONCILING`].
@@ -26,13 +28,14 @@ pub mod types {
     pub const ROLLOUT_IN_PROGRESS: &str = "RolloutInProgress";
 
     /// All of them, in the order in which a status lists them.
-    pub const ALL: [&str; 11] = [
+    pub const ALL: [&str; 12] = [
         READY,
         AVAILABLE,
         SYNCED,
         MODULE_VERIFIED,
         CHAIN_SOURCE_READY,
         MEMORY_PRESSURE,
+        MEMORY_UNDERSIZED,
         CONSISTENT,
         ROLLOUT_IN_PROGRESS,
         RECONCILING,
@@ -65,6 +68,10 @@ pub mod reasons {
     pub const MODULE_PATH_NOT_FOR_PODS: &str = "ModulePathNotForPods";
     /// `chain.source.blockFiles` names a local folder, which is not available to pods.
     pub const BLOCK_FILES_NOT_FOR_PODS: &str = "BlockFilesNotForPods";
+    /// Filters and indexes of a store do not fit into the memory it has; the message says which number to raise.
+    pub const FILTERS_ON_DISK: &str = "FiltersOnDisk";
+    /// All of them are in memory.
+    pub const FILTERS_IN_MEMORY: &str = "FiltersInMemory";
     /// No pod has reported yet.
     pub const NO_REPORT: &str = "NoReport";
     /// A pod has been running one block for more than a minute; the message names both.

@@ -21,6 +21,8 @@ pub struct Resolved {
     pub views: Views,
     /// `storage.size` in bytes.
     pub storage_bytes: u64,
+    /// `storage.cache` in bytes.
+    pub cache_bytes: Option<u64>,
     /// The time spans of `rollout`.
     pub timing: Timing,
 }
@@ -62,6 +64,7 @@ pub fn resolve(spec: &IndexerSpec) -> Result<Resolved, Vec<Problem>> {
     let threshold_bytes = bytes("memory.threshold", &spec.memory.threshold);
     let memory_limit_bytes = bytes("memory.limit", &spec.memory.limit);
     let storage_bytes = bytes("storage.size", &spec.storage.size);
+    let cache_bytes = spec.storage.cache.as_ref().map(|size| bytes("storage.cache", size));
     let views = views(&spec.views, &mut problems);
     let timing = timing(&spec.rollout, &mut problems);
     if problems.is_empty() && threshold_bytes > memory_limit_bytes {
@@ -98,6 +101,7 @@ pub fn resolve(spec: &IndexerSpec) -> Result<Resolved, Vec<Problem>> {
         threshold_bytes,
         views,
         storage_bytes,
+        cache_bytes,
         timing,
     })
 }

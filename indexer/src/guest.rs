@@ -28,7 +28,7 @@ mod view;
 pub use self::{
     budget::{Budget, Charge, Exhausted},
     describe::{Description, Import, MetaView},
-    engine::{Engine, EngineConfig, Error},
+    engine::{Engine, EngineConfig, Error, SCOUTS_MAX},
     indexing::Indexing,
     interrupt::CancelFlag,
     load::{LoadError, Module},

@@ -12,6 +12,10 @@
 //! `source`, `guest` and `store` are independent of each other; they share the pure types of `chain` and `state`.
 //! `pipeline` connects them for indexing, `serve` for queries. `run` starts and stops all of it.
 
+// What tests in here share with those in `tests`, which know the crate by its name.
+#[cfg(test)]
+extern crate self as indexer;
+
 pub mod chain;
 pub mod cli;
 pub mod commands;
@@ -19,8 +23,10 @@ pub mod control;
 mod download;
 pub mod fault;
 pub mod guest;
+pub mod machine;
 pub mod module;
 pub mod pipeline;
+pub mod rows;
 pub mod run;
 pub mod seed;
 pub mod serve;

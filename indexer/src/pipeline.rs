@@ -12,6 +12,7 @@
 //! The second stage runs each block through `attempts`, which retries and audits it on the instance that `kept_guest`
 //! keeps and refreshes.
 
+mod ahead;
 mod attempts;
 mod audit;
 mod bounds;

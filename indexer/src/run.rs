@@ -9,7 +9,7 @@ mod servers;
 use std::{sync::Arc, thread, time::Duration};
 
 use anyhow::{Result, anyhow, bail};
-use crds::Phase;
+use crds::{Phase, pod};
 use indicatif::ProgressBar;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
@@ -35,7 +35,7 @@ use crate::{
         serving::Serving,
     },
     source::{Login, configured::Configured},
-    store::Store,
+    store::{Stats, Store},
     telemetry::{metrics::Metrics, progress::Progress, pulse, report::Report},
 };
 
@@ -44,8 +44,8 @@ use crate::{
 const LINGER: Duration = Duration::from_secs(3);
 /// How long open connections may take to end once the process is asked to stop; a sixth of the pod's grace period.
 const DRAIN: Duration = Duration::from_secs(10);
-/// Pause between two measurements of the store: Prometheus' usual scrape interval.
-const MEASURE_EVERY: Duration = Duration::from_secs(15);
+/// Pause between two measurements of the store: a third of Prometheus' usual scrape interval.
+const MEASURE_EVERY: Duration = Duration::from_secs(5);
 /// Niceness of indexing, so that views take priority when CPU is scarce: a client waits for them.
 const INDEXING_NICENESS: i32 = 5;
 /// Stack of the thread that runs the guest: 2 MiB for the guest, as much again for the host functions below it.
@@ -174,13 +174,25 @@ fn index(process: &Process, runtime: &Handle) -> Result<()> {
     let Some(store) = opening::open_store(process, runtime)? else {
         return Ok(());
     };
+    let memory = opening::memory_of_store(config);
+    tracing::info!(
+        filters_bytes = memory.filters_bytes,
+        kept_bytes = memory.kept_bytes,
+        "memory of the store"
+    );
     serving.open(store.clone(), module.clone());
     process.copies.open(store.clone());
-    runtime.spawn(measure_store(store.clone(), metrics.clone(), control.clone()));
+    runtime.spawn(measure_store(
+        store.clone(),
+        metrics.clone(),
+        report.clone(),
+        control.clone(),
+    ));
     let source = Configured::new(&config.source, config.identity.network, process.login.as_ref())?;
     let shared = Shared {
         settings: Arc::new(Settings {
             ends_on_lasting: process.one_shot,
+            kept_bytes: memory.kept_bytes,
             ..Settings::from(config)
         }),
         store,
@@ -203,16 +215,28 @@ fn index(process: &Process, runtime: &Handle) -> Result<()> {
     }
 }
 
-/// Keeps the store's metrics current. RocksDB answers from its own counters, without I/O.
-async fn measure_store(store: Store, metrics: Arc<Metrics>, control: Arc<Control>) {
+/// Keeps what metrics and status say of the store current. It is all in memory.
+async fn measure_store(store: Store, metrics: Arc<Metrics>, report: Arc<Report>, control: Arc<Control>) {
     loop {
         let stats = store.stats();
-        metrics.store_occupies(stats.families.iter().map(|family| (family.name, family.disk_bytes)));
-        let (used, capacity) = store.cache_bytes();
-        metrics.store_caches(used, capacity);
+        metrics.store(&stats);
+        report.update(|status| status.store = Some(shown(&stats)));
         tokio::select! {
             () = control.stop_token().cancelled() => return,
             () = tokio::time::sleep(MEASURE_EVERY) => {}
         }
+    }
+}
+
+fn shown(stats: &Stats) -> pod::Store {
+    let small = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+    pod::Store {
+        rows: stats.entries,
+        disk_bytes: stats.disk_bytes,
+        runs: small(stats.runs as u64),
+        merges_pending: small(stats.merging.pending),
+        filters_bytes: stats.filters_bytes.0,
+        filters_max_bytes: stats.filters_bytes.1,
+        unfiltered_rows: stats.unfiltered_rows,
     }
 }

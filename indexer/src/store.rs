@@ -4,22 +4,25 @@
 //! so that neither commits nor unwinds change an answer it has begun. Nothing is read to write a row: rows carry the
 //! height they were written at, and older ones stay, which makes every height readable.
 
-mod batch;
 mod commit;
+mod convert;
 mod copy;
 mod error;
 mod folder;
 mod handle;
-mod ingest;
 mod lineage;
+mod merge_step;
+mod merger;
 mod open;
 mod origin;
 mod reader;
 mod refusal;
 mod rocks;
 pub mod schema;
+mod segments;
+#[cfg(test)]
+mod tests;
 mod tuning;
-pub mod undo;
 mod unwind;
 pub mod verify;
 
@@ -28,8 +31,9 @@ pub use copy::{Copied, prepare};
 pub use error::Error;
 pub use handle::{Stats, Store, Tip};
 pub use lineage::{Lineage, Step, Terms};
+pub use merger::Merging;
+pub use open::Limits;
 pub use reader::{Reader, SnapshotReader};
 pub use refusal::Refusal;
 pub use rocks::{Durability, FamilyStats};
 pub use schema::BlockRow;
-pub use tuning::MEMORY_BYTES;

@@ -1,6 +1,8 @@
 //! The store on a real RocksDB in temporary folders.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)] // helpers of tests fail like tests
 
+#[path = "store/convert.rs"]
+mod convert;
 #[path = "store/copy.rs"]
 mod copy;
 #[path = "store/crash.rs"]
@@ -9,6 +11,8 @@ mod crash;
 mod fixture;
 #[path = "store/format.rs"]
 mod format;
+#[path = "store/format_1.rs"]
+mod format_1;
 #[path = "store/history.rs"]
 mod history;
 #[path = "store/in_place.rs"]

@@ -86,6 +86,7 @@ pub(crate) fn following(height: u32) -> pod::Status {
         revision: valid().revision,
         module_sha256: "ab".repeat(32),
         store_format: Some(crds::STORE_FORMAT),
+        store: None,
         phase: Phase::Following,
         ready: true,
         height: Some(height),

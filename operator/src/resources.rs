@@ -12,8 +12,8 @@ const CPU_REQUEST: &str = "100m";
 /// The resources of a container whose spec gives none: memory as [`memory_budget`] divides it, and 100m of CPU without a
 /// limit, which would only slow a bulk sync down.
 #[must_use]
-pub fn derive(threshold_bytes: u64, limit_bytes: u64, views: &Views) -> ResourceRequirements {
-    let memory = memory_budget(threshold_bytes, limit_bytes, views);
+pub fn derive(threshold_bytes: u64, limit_bytes: u64, views: &Views, cache_bytes: Option<u64>) -> ResourceRequirements {
+    let memory = memory_budget(threshold_bytes, limit_bytes, views, cache_bytes);
     ResourceRequirements {
         requests: Some(BTreeMap::from([
             ("cpu".to_owned(), Quantity(CPU_REQUEST.to_owned())),

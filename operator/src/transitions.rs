@@ -8,11 +8,12 @@ use kube::runtime::events::{Event, EventType};
 const NOTE_BYTES_MAX: usize = 1_000;
 
 /// Conditions that are announced, with the status that a new resource starts from, and the status that is a warning.
-const ANNOUNCED: [(&str, &str, &str); 7] = [
+const ANNOUNCED: [(&str, &str, &str); 8] = [
     (types::READY, "False", "False"),
     (types::STALLED, "False", "True"),
     (types::CHAIN_SOURCE_READY, "Unknown", "False"),
     (types::MEMORY_PRESSURE, "False", "True"),
+    (types::MEMORY_UNDERSIZED, "False", "True"),
     (types::CONSISTENT, "True", "False"),
     (types::ROLLOUT_IN_PROGRESS, "False", ""),
     (types::SUSPENDED, "False", ""),

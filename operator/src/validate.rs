@@ -48,6 +48,8 @@ pub struct ValidIndexer {
     pub retry_attempts: u32,
     /// Bounds on queries.
     pub views: Views,
+    /// Memory of the store; none: what follows from the pod's.
+    pub cache_bytes: Option<u64>,
     /// How another identity takes over.
     pub rollout: RolloutSpec,
     /// The time spans of it.
@@ -143,6 +145,7 @@ pub fn validate(indexer: &Indexer, defaults: &Defaults) -> Result<ValidIndexer, 
         plain_http_registries: defaults.plain_http_registries.clone(),
         identity: resolved.identity,
         views: resolved.views,
+        cache_bytes: resolved.cache_bytes,
     })
 }
 
@@ -175,7 +178,12 @@ impl ValidIndexer {
     pub fn resources_of(&self, identity: &Identity) -> ResourceRequirements {
         let derived = || {
             let threshold_bytes = self.threshold_of(identity);
-            resources::derive(threshold_bytes, identity.memory_limit_bytes, &self.views)
+            resources::derive(
+                threshold_bytes,
+                identity.memory_limit_bytes,
+                &self.views,
+                self.cache_bytes,
+            )
         };
         self.resources.clone().unwrap_or_else(derived)
     }

@@ -51,6 +51,9 @@ pub struct Config {
     pub retry_attempts: u32,
     /// Bounds on queries.
     pub views: Views,
+    /// Memory of the store, in bytes: see [`crate::store_memory`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_bytes: Option<u64>,
     /// The folder of the database and of compiled modules.
     pub data_dir: PathBuf,
     /// `ADDRESS:PORT` of the JSON-RPC server.

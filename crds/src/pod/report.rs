@@ -62,6 +62,9 @@ pub struct Status {
     /// Memory.
     #[serde(default)]
     pub memory: Memory,
+    /// Its store; unknown until that is open.
+    #[serde(default)]
+    pub store: Option<Store>,
     /// Set while this machine cannot do what a block needs and retries.
     #[serde(default)]
     pub trouble: Option<Trouble>,
@@ -110,6 +113,27 @@ pub struct Memory {
     pub refreshes: Refreshes,
     /// The last of them.
     pub last_refresh: Option<LastRefresh>,
+}
+
+/// The store of one process.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Store {
+    /// Rows in it: one for each key and height at which it was written.
+    pub rows: u64,
+    /// Bytes of its files.
+    pub disk_bytes: u64,
+    /// Sorted runs of rows, each of which a read may have to ask.
+    pub runs: u32,
+    /// Merges of runs that are due or under way. In a sync there is always some; for hours, the disk cannot follow.
+    pub merges_pending: u32,
+    /// Bytes that filters and indexes take in memory, and bytes they may take.
+    pub filters_bytes: u64,
+    /// What they may take.
+    pub filters_max_bytes: u64,
+    /// Rows of files whose filters are not in memory, so that every read asks the disk about them; 0 unless the store
+    /// has too little memory.
+    pub unfiltered_rows: u64,
 }
 
 /// Why indexing stopped.

@@ -21,6 +21,11 @@ pub struct StorageSpec {
     )]
     #[schemars(length(min = 1, max = 253))]
     pub storage_class_name: Option<String>,
+    /// Memory of the store: filters and indexes, which tell where a key is, and the newest writes. It follows from the
+    /// memory that the pod has by default, and that from it: see the reference.
+    #[x_kube(validation = Rule::new("quantity(self).compareTo(quantity('64Mi')) >= 0").message("storage.cache must be at least 64Mi"))]
+    #[serde(default = "StorageSpec::default_cache", skip_serializing_if = "Option::is_none")]
+    pub cache: Option<ByteSize>,
     /// What happens to the volumes when the Indexer, or the revision they belong to, is deleted.
     #[serde(default = "StorageSpec::default_retention")]
     pub retention: Retention,
@@ -39,5 +44,6 @@ pub enum Retention {
 defaults!(StorageSpec {
     default_size, size: ByteSize = ByteSize("50Gi".into());
     default_storage_class_name, storage_class_name: Option<String> = None;
+    default_cache, cache: Option<ByteSize> = None;
     default_retention, retention: Retention = Retention::Retain;
 });

@@ -1,24 +1,21 @@
 //! The guest alone: the same blocks, its reads answered from memory, nothing stored.
 
 use std::{
-    collections::HashMap,
     path::Path,
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
 use indexer::{
-    chain::Block,
-    fault::Fault,
+    chain::{Block, Height},
     guest::{CancelFlag, Engine, EngineConfig, Indexing, Module},
-    state::State,
+    store::Store,
 };
+
+use crate::recorded::{Reads, Recorder};
 
 /// As much as the resource's default.
 const LIMIT_BYTES: u64 = 4 << 30;
-/// The keys that the guest `outpoints` reads while it indexes begin with this; keeping the others would only take memory.
-const READ_PREFIX: &[u8] = b"n/";
 
 /// What running blocks through a guest took.
 #[derive(Clone, Debug, Default)]
@@ -35,15 +32,6 @@ pub(crate) struct Alone {
     pub(crate) guest_bytes: u64,
 }
 
-struct Memory(Arc<HashMap<Vec<u8>, Bytes>>);
-
-impl State for Memory {
-    fn get(&mut self, key: &[u8]) -> Result<Option<Bytes>, Fault> {
-        assert!(key.starts_with(READ_PREFIX), "a read of another kind than is kept");
-        Ok(self.0.get(key).cloned())
-    }
-}
-
 /// A module, compiled.
 pub(crate) fn load(wasm: &Path) -> Module {
     let engine = Engine::new(&EngineConfig {
@@ -56,14 +44,32 @@ pub(crate) fn load(wasm: &Path) -> Module {
     Module::load(&engine.expect("make an engine"), &bytes).expect("load the guest")
 }
 
-/// Runs blocks, each in a fresh instance.
-pub(crate) fn run(module: &Module, blocks: &[Block]) -> Alone {
+/// Runs blocks, each on what a sync of them has stored below its height; gives what they read.
+pub(crate) fn record(module: &Module, blocks: &[Block], store: &Path) -> Vec<Reads> {
+    let store = Store::open_existing(store).expect("open the store");
     let mut guest = Indexing::new(module.clone());
-    let mut values = Arc::new(HashMap::new());
+    let stop = CancelFlag::new();
+    let reads_of = |block: &Block| {
+        let below = block.at.height.0.checked_sub(1);
+        let reads = Arc::new(Mutex::new(Reads::default()));
+        let state = Recorder::new(below.map(|height| store.reader(Height(height))), &reads);
+        guest.refresh().expect("make an instance");
+        guest
+            .run(block.at.height, block.bytes.clone(), Box::new(state), &stop)
+            .expect("run the block");
+        let reads = Arc::into_inner(reads).expect("the recorder is gone with the run");
+        reads.into_inner().expect("no panic while recording")
+    };
+    blocks.iter().map(reads_of).collect()
+}
+
+/// Runs blocks, each in a fresh instance, with their reads as recorded.
+pub(crate) fn run(module: &Module, blocks: &[Block], reads: &[Reads]) -> Alone {
+    let mut guest = Indexing::new(module.clone());
     let mut alone = Alone::default();
     let stop = CancelFlag::new();
-    for block in blocks {
-        let state = Box::new(Memory(Arc::clone(&values)));
+    for (block, reads) in blocks.iter().zip(reads) {
+        let state = Box::new(reads.replay());
         let started = Instant::now();
         guest.refresh().expect("make an instance");
         let built = Instant::now();
@@ -76,15 +82,7 @@ pub(crate) fn run(module: &Module, blocks: &[Block]) -> Alone {
         alone.took += started.elapsed();
         alone.build_us.push((built - started).as_secs_f64() * 1e6);
         alone.drop_us.push(ran.elapsed().as_secs_f64() * 1e6);
-        let values = Arc::get_mut(&mut values).expect("the reader is gone with the run");
-        // Not put in order: memory that comes and goes beside the guest would slow it down.
-        for (key, value) in writes.flushed().pairs() {
-            alone.pairs += 1;
-            if key.starts_with(READ_PREFIX) {
-                // Copied: what the map keeps must not keep whole messages alive.
-                values.insert(key.to_vec(), Bytes::copy_from_slice(value));
-            }
-        }
+        alone.pairs += writes.flushed().pairs().count() as u64;
     }
     alone
 }

@@ -19,6 +19,17 @@ pub(crate) struct Shape {
     pub(crate) dense: u32,
 }
 
+impl Shape {
+    /// Nothing but small blocks.
+    pub(crate) const fn small(tip: u32) -> Self {
+        Self {
+            small: tip,
+            light: tip,
+            dense: tip,
+        }
+    }
+}
+
 /// A node that has the chain.
 pub(crate) struct Chain {
     pub(crate) node: Node,
@@ -36,6 +47,17 @@ impl Chain {
         chain.extend(shape.light, &["--txs", "20"]);
         chain.extend(shape.dense, &["--dense"]);
         chain
+    }
+
+    /// The same with a tip that is no higher than wanted: a longer chain of before is made once more.
+    pub(crate) fn provide_no_longer(folder: &Path, shape: Shape) -> Self {
+        let chain = Self::provide(folder, shape);
+        if chain.node.tip().height.0 == shape.dense {
+            return chain;
+        }
+        drop(chain);
+        fs::remove_dir_all(folder).expect("remove the longer chain");
+        Self::provide(folder, shape)
     }
 
     fn extend(&self, to: u32, kind: &[&str]) {

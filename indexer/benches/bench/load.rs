@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use serde_json::json;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -9,7 +10,28 @@ use tokio::{
 };
 
 /// An answer that takes longer than this is a failure.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A call of a view.
+#[derive(Clone, Debug)]
+pub(crate) struct Question {
+    view: &'static str,
+    input: Vec<u8>,
+    /// None: as of the tip.
+    height: Option<u32>,
+}
+
+impl Question {
+    pub(crate) fn new(view: &'static str, input: Vec<u8>, height: Option<u32>) -> Self {
+        Self { view, input, height }
+    }
+
+    fn body(&self) -> String {
+        let height = self.height.map_or("latest".into(), |height| height.to_string());
+        let params = json!([self.view, format!("0x{}", hex::encode(&self.input)), height]);
+        json!({"jsonrpc": "2.0", "id": 1, "method": "metashrew_view", "params": params}).to_string()
+    }
+}
 
 /// One connection that asks the same question again and again.
 pub(crate) struct Client {
@@ -19,8 +41,8 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    pub(crate) async fn connect(port: u16, view: &str) -> Self {
-        let body = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"metashrew_view","params":["{view}","0x"]}}"#);
+    pub(crate) async fn connect(port: u16, question: &Question) -> Self {
+        let body = question.body();
         let request = format!(
             "POST / HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
             body.len()
@@ -55,6 +77,14 @@ impl Client {
     }
 }
 
+/// Seconds until the answer, on a connection that is open.
+pub(crate) async fn once(port: u16, question: &Question) -> f64 {
+    let mut client = Client::connect(port, question).await;
+    let asked = Instant::now();
+    client.ask().await;
+    asked.elapsed().as_secs_f64()
+}
+
 /// Whether head and body have come, by the length that the head tells.
 fn is_whole(answer: &[u8]) -> bool {
     let text = std::str::from_utf8(answer).unwrap_or_default();
@@ -68,10 +98,10 @@ fn is_whole(answer: &[u8]) -> bool {
 }
 
 /// Answers a second, with so many connections for so long.
-pub(crate) async fn throughput(port: u16, view: &'static str, connections: usize, time: Duration) -> f64 {
+pub(crate) async fn throughput(port: u16, question: &Question, connections: usize, time: Duration) -> f64 {
     let mut clients = Vec::new();
     for _ in 0..connections {
-        clients.push(Client::connect(port, view).await);
+        clients.push(Client::connect(port, question).await);
     }
     let started = Instant::now();
     let tasks: Vec<_> = clients
@@ -97,11 +127,11 @@ pub(crate) async fn throughput(port: u16, view: &'static str, connections: usize
 /// Asks at a fixed pace until `stop`; gives how long each answer took, in milliseconds, from when it was due.
 pub(crate) async fn paced(
     port: u16,
-    view: &'static str,
+    question: Question,
     every: Duration,
     stop: tokio_util::sync::CancellationToken,
 ) -> Vec<f64> {
-    let mut client = Client::connect(port, view).await;
+    let mut client = Client::connect(port, &question).await;
     let mut took = Vec::new();
     let mut due = Instant::now();
     while !stop.is_cancelled() {

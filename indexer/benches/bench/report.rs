@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// One figure.
 pub(crate) struct Figure {
-    name: &'static str,
+    name: String,
     value: f64,
     unit: &'static str,
     how: String,
@@ -46,14 +46,14 @@ impl Report {
     /// Adds a figure and shows it at once: a run takes minutes.
     pub(crate) fn add(
         &mut self,
-        name: &'static str,
+        name: impl Into<String>,
         value: f64,
         unit: &'static str,
         bar: impl Into<Option<Bar>>,
         how: impl Into<String>,
     ) {
         let figure = Figure {
-            name,
+            name: name.into(),
             value,
             unit,
             how: how.into(),
@@ -71,23 +71,22 @@ impl Report {
         }
     }
 
-    /// Writes one object per figure.
-    pub(crate) fn write(&self, path: &Path) {
+    /// One object per figure.
+    pub(crate) fn json(&self) -> Value {
         let figures = self
             .0
             .iter()
             .map(|figure| json!({"name": figure.name, "value": figure.value, "unit": figure.unit, "how": figure.how}));
-        let text = serde_json::to_string_pretty(&figures.collect::<Vec<_>>()).expect("numbers and texts");
-        std::fs::write(path, text + "\n").unwrap_or_else(|error| panic!("write {}: {error}", path.display()));
+        figures.collect()
     }
 
     /// The names of the figures that miss their bars.
-    pub(crate) fn missed(&self) -> Vec<&'static str> {
+    pub(crate) fn missed(&self) -> Vec<&str> {
         let missed = self
             .0
             .iter()
             .filter(|figure| figure.bar.is_some_and(|bar| !bar.is_met(figure.value)));
-        missed.map(|figure| figure.name).collect()
+        missed.map(|figure| figure.name.as_str()).collect()
     }
 }
 
@@ -107,6 +106,12 @@ impl Figure {
         });
         format!("| `{}` | {value} | {} | {bar} | {} |", self.name, self.unit, self.how)
     }
+}
+
+/// Writes JSON to a file, for people too.
+pub(crate) fn write(path: &Path, json: &Value) {
+    let text = serde_json::to_string_pretty(json).expect("numbers and texts");
+    std::fs::write(path, text + "\n").unwrap_or_else(|error| panic!("write {}: {error}", path.display()));
 }
 
 /// The middle one of several measurements.

@@ -8,12 +8,16 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::{cgroup::MemoryGroup, ops::Ops};
+
 /// The program that is measured.
 const INDEXER: &str = env!("CARGO_BIN_EXE_shrewd-indexer");
 /// Between two looks at a process.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// What takes longer than this will not end.
 const PATIENCE: Duration = Duration::from_secs(600);
+/// More than the default: how long a view with many reads takes is measured, not judged.
+const VIEW_TIMEOUT: &str = "1m";
 
 /// Where blocks come from.
 #[derive(Clone, Debug)]
@@ -44,7 +48,7 @@ pub(crate) struct SyncCost {
 pub(crate) struct Running {
     child: Child,
     pub(crate) port: u16,
-    ops_port: u16,
+    pub(crate) ops: Ops,
     started: Instant,
 }
 
@@ -57,7 +61,7 @@ impl Setup {
             ..self.clone()
         };
         first.start(true).end();
-        std::fs::remove_dir_all(self.db.join("store")).expect("remove the first store");
+        std::fs::remove_dir_all(self.store()).expect("remove the first store");
     }
 
     /// Runs to the last height.
@@ -66,14 +70,37 @@ impl Setup {
         self.start(true).end()
     }
 
+    /// The folder of the store.
+    pub(crate) fn store(&self) -> PathBuf {
+        self.db.join("store")
+    }
+
     /// Starts the process; it ends with the last height, or stays and serves.
     pub(crate) fn start(&self, ends: bool) -> Running {
+        self.start_by(Command::new(INDEXER), ends)
+    }
+
+    /// Starts one that stays, in a memory group if there is one, with variables of its own.
+    pub(crate) fn start_in(&self, group: Option<&MemoryGroup>, variables: &[(&str, String)]) -> Running {
+        let mut command = match group {
+            Some(group) => {
+                let mut command = group.command();
+                command.arg(INDEXER);
+                command
+            }
+            None => Command::new(INDEXER),
+        };
+        command.envs(variables.iter().map(|(name, value)| (name, value)));
+        self.start_by(command, false)
+    }
+
+    fn start_by(&self, mut command: Command, ends: bool) -> Running {
         let [port, ops_port] = free_ports();
-        let mut command = Command::new(INDEXER);
         command
             .args(["run", "--network", "regtest"])
             .args(["--port", &port.to_string(), "--ops-port", &ops_port.to_string()])
             .args(["--start-block", &self.heights.start.to_string()])
+            .args(["--view-timeout", VIEW_TIMEOUT])
             .arg("--indexer")
             .arg(&self.guest)
             .arg("--db-path")
@@ -86,11 +113,12 @@ impl Setup {
             command.args(["--exit-at", &self.heights.end.to_string()]);
         }
         command.env("RUST_LOG", "warn").stdout(Stdio::null());
+        let ops = Ops::new(ops_port);
         Running {
             started: Instant::now(),
             child: command.spawn().expect("start the indexer"),
             port,
-            ops_port,
+            ops,
         }
     }
 }
@@ -98,12 +126,9 @@ impl Setup {
 impl Running {
     /// Waits for its end.
     pub(crate) fn end(mut self) -> SyncCost {
-        let status_file = format!("/proc/{}/status", self.child.id());
         let mut peak_bytes = 0;
         loop {
-            if let Ok(text) = std::fs::read_to_string(&status_file) {
-                peak_bytes = peak_bytes.max(kib(&text, "VmHWM:") * 1024);
-            }
+            peak_bytes = peak_bytes.max(self.peak_bytes());
             if let Some(status) = self.child.try_wait().expect("wait for the indexer") {
                 assert!(status.success(), "the sync failed: {status}");
                 return SyncCost {
@@ -115,19 +140,29 @@ impl Running {
         }
     }
 
+    /// The most memory it had resident so far; 0 if it has ended.
+    pub(crate) fn peak_bytes(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()));
+        status.map_or(0, |text| kib(&text, "VmHWM:") * 1024)
+    }
+
+    /// Fails if it has ended.
+    pub(crate) fn must_run(&mut self) {
+        let ended = self.child.try_wait().expect("look at the indexer");
+        assert!(ended.is_none(), "the indexer ended by itself: {ended:?}");
+    }
+
     /// Waits until it is ready; how long after its start it was.
     pub(crate) fn ready(&self) -> Duration {
-        let url = format!("http://127.0.0.1:{}/readyz", self.ops_port);
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            .build()
-            .expect("make an HTTP client");
-        let runtime = tokio::runtime::Runtime::new().expect("start a runtime");
-        loop {
-            let answer = runtime.block_on(client.get(&url).send());
-            if answer.is_ok_and(|answer| answer.status().is_success()) {
-                return self.started.elapsed();
-            }
+        while !self.ops.is_ready() {
+            self.look_again();
+        }
+        self.started.elapsed()
+    }
+
+    /// Waits until it has indexed up to this height.
+    pub(crate) fn reaches(&self, height: u32) {
+        while self.ops.status().and_then(|status| status.height) < Some(height) {
             self.look_again();
         }
     }

@@ -45,6 +45,10 @@ const INSTANCE_BYTES_MAX: usize = 16 << 20;
 /// it audits; one to spare.
 const INDEXING_SLOTS: u32 = 3;
 
+/// Blocks that are run ahead at the same time, at most: their guests' memory is not in any budget beside 64 MiB each, and
+/// each block more that is not executed yet makes it likelier that one needs what it cannot know.
+pub const SCOUTS_MAX: u32 = 4;
+
 /// For a module that is described while all views run, and one to spare.
 const SPARE_SLOTS: u32 = 2;
 
@@ -139,7 +143,7 @@ impl Engine {
             interrupt::start_ticking(&engine).map_err(|source| Error::Ticker { source })?;
             Ok(engine)
         };
-        let indexing = engine(INDEXING_SLOTS, INDEXING_KEEP_BYTES)?;
+        let indexing = engine(INDEXING_SLOTS + SCOUTS_MAX, INDEXING_KEEP_BYTES)?;
         let views = engine(config.max_views.saturating_add(SPARE_SLOTS), VIEW_KEEP_BYTES)?;
         Ok(Self {
             indexing,

@@ -70,13 +70,21 @@ impl Host {
 
     /// The guest logs something.
     pub(super) fn log_text(&mut self, bytes: &[u8]) {
-        self.log.text(self.speaker(), bytes);
+        if !self.is_silent() {
+            self.log.text(self.speaker(), bytes);
+        }
     }
 
     /// The guest has returned or trapped. Gives the job back: the reader it holds must not outlive the run.
     pub(super) fn end_run(&mut self) -> Option<Job> {
-        self.log.end(self.speaker());
+        if !self.is_silent() {
+            self.log.end(self.speaker());
+        }
         self.job.take()
+    }
+
+    fn is_silent(&self) -> bool {
+        self.job.as_ref().is_some_and(Job::is_silent)
     }
 
     fn speaker(&self) -> Speaker {

@@ -16,6 +16,9 @@ use crate::{
     state::{State, WriteSet},
 };
 
+/// Linear memory of a guest that runs a block ahead, at most: several of them must not take what one was given.
+const SCOUT_BYTES_MAX: u64 = 64 << 20;
+
 /// Feeds blocks to one instance of a module. The caller decides when it is replaced ([`super::refresh`]).
 pub struct Indexing {
     module: Module,
@@ -106,6 +109,29 @@ impl Indexing {
         stop: &CancelFlag,
     ) -> Result<WriteSet, Fault> {
         Self::new(self.module.clone()).run(height, block, state, stop)
+    }
+
+    /// Runs one block on a fresh instance for what it reads; what it writes is dropped.
+    ///
+    /// # Errors
+    /// As [`Self::run`], and where it would need more memory than such a run may have.
+    pub fn scout(&self, height: Height, block: Bytes, state: Box<dyn State>, stop: &CancelFlag) -> Result<(), Fault> {
+        let interrupt = Interrupt {
+            cancel: stop.clone(),
+            deadline: None,
+        };
+        let engine = self.module.engine();
+        let limits = MemoryLimits::of_scout(engine.limit_bytes, SCOUT_BYTES_MAX);
+        let host = Host::new(limits, interrupt.clone(), &engine.log_rate);
+        let mut instance = Instance::build(self.module.for_indexing(), host).map_err(Failure::into_fault)?;
+        let ran = instance.index(Job::scout(height, block, state), interrupt);
+        ran.map(drop).map_err(Failure::into_fault)
+    }
+
+    /// Another one of the same module, without an instance.
+    #[must_use]
+    pub fn another(&self) -> Self {
+        Self::new(self.module.clone())
     }
 
     fn fresh(&self) -> Result<Instance, Fault> {

@@ -49,6 +49,8 @@ enum Kind {
     Preview {
         flushed_bytes_max: u64,
     },
+    /// A block that is run for what it reads.
+    Scout,
     View,
 }
 
@@ -56,6 +58,11 @@ impl Job {
     /// A block to index.
     pub(super) fn block(height: Height, block: Bytes, state: Box<dyn State>) -> Self {
         Self::new(Kind::Block, height, block, state, None)
+    }
+
+    /// A block to run for what it reads.
+    pub(super) fn scout(height: Height, block: Bytes, state: Box<dyn State>) -> Self {
+        Self::new(Kind::Scout, height, block, state, None)
     }
 
     /// A block to preview.
@@ -139,6 +146,11 @@ impl Job {
         }
     }
 
+    /// Whether nobody wants to hear from it: what it says will be said when it is its turn.
+    pub(super) fn is_silent(&self) -> bool {
+        self.kind == Kind::Scout
+    }
+
     /// Whether this is a view.
     pub(super) fn is_view(&self) -> bool {
         self.kind == Kind::View
@@ -152,7 +164,7 @@ impl Job {
     /// Who speaks while it is at work.
     pub(super) fn speaker(&self) -> Speaker {
         match self.kind {
-            Kind::Block => Speaker::Block(self.height),
+            Kind::Block | Kind::Scout => Speaker::Block(self.height),
             Kind::Preview { .. } => Speaker::Preview(self.height),
             Kind::View => Speaker::View(self.height),
         }

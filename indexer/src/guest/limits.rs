@@ -59,6 +59,14 @@ impl MemoryLimits {
         }
     }
 
+    /// Of an instance that runs a block ahead: stopped where it would take more than `stop_above_bytes`.
+    pub(super) fn of_scout(limit_bytes: u64, stop_above_bytes: u64) -> Self {
+        Self {
+            stop_above_bytes,
+            ..Self::of_indexing(limit_bytes)
+        }
+    }
+
     /// Of an instance that answers a view. While it is built it waits for memory as long as `patience` says.
     pub(super) fn of_view(limit_bytes: u64, budget: &Budget, patience: Interrupt) -> Self {
         Self {

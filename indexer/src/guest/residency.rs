@@ -5,13 +5,11 @@
 //! read the data of the last one. So pages are kept only where none of this process can be swapped; else all are given
 //! back to the kernel, which costs time and nothing else.
 
-use std::{
-    fs,
-    hint::black_box,
-    path::{Path, PathBuf},
-};
+use std::{fs, hint::black_box};
 
 use wasmtime::PoolingAllocationConfig;
+
+use crate::machine::Group;
 
 /// Larger than what the allocator ever takes from memory that it already has, so that it is mapped anew. It is not
 /// touched, and so takes no memory unless mappings are locked.
@@ -128,31 +126,8 @@ fn has_areas(swaps: &str) -> bool {
 }
 
 fn swap_max_is_zero() -> bool {
-    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
-    let Some((mount_point, group)) = own_group(&read("/proc/self/cgroup"), &read("/proc/self/mountinfo")) else {
-        return false;
-    };
-    group
-        .ancestors()
-        .take_while(|folder| folder.starts_with(&mount_point))
-        .filter_map(|folder| fs::read_to_string(folder.join("memory.swap.max")).ok())
-        .any(|max| max.trim() == "0")
-}
-
-/// Where control groups of version 2 are mounted, and the folder of the one this process is in.
-fn own_group(cgroup: &str, mountinfo: &str) -> Option<(PathBuf, PathBuf)> {
-    let path = cgroup.lines().find_map(|line| line.strip_prefix("0::"))?;
-    mountinfo.lines().find_map(|line| {
-        let (before, after) = line.split_once(" - ")?;
-        if !after.starts_with("cgroup2 ") {
-            return None;
-        }
-        let mut fields = before.split(' ').skip(3);
-        let (root, mount_point) = (fields.next()?, PathBuf::from(fields.next()?));
-        // A group beyond what is mounted cannot be looked at.
-        let below = Path::new(path).strip_prefix(root).ok()?;
-        Some((mount_point.clone(), mount_point.join(below)))
-    })
+    let group = Group::unified();
+    group.is_some_and(|group| group.values("memory.swap.max").any(|max| max.trim() == "0"))
 }
 
 /// Whether `mlockall` is in force for mappings to come, such as those of guests: seen from one that is made for it.
@@ -222,21 +197,6 @@ mod tests {
         assert!(!has_areas(heading));
         assert!(!has_areas(""));
         assert!(has_areas(&format!("{heading}/swapfile  file  524284  0  -2\n")));
-    }
-
-    #[test]
-    fn the_own_group_is_found_where_it_is_mounted() {
-        let mounts = "25 24 0:22 / /sys/fs/cgroup ro shared:9 - tmpfs tmpfs ro,mode=755\n\
-                      31 25 0:27 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n\
-                      32 25 0:28 ROOT /sys/fs/cgroup/unified rw,nosuid - cgroup2 cgroup2 rw\n";
-        let own = |group: &str, root: &str| {
-            own_group(&format!("4:memory:/a\n0::{group}\n"), &mounts.replace("ROOT", root)).map(|(_, own)| own)
-        };
-        assert_eq!(own("/", "/"), Some("/sys/fs/cgroup/unified/".into()));
-        assert_eq!(own("/a/b", "/"), Some("/sys/fs/cgroup/unified/a/b".into()));
-        assert_eq!(own("/pod/b", "/pod"), Some("/sys/fs/cgroup/unified/b".into()));
-        assert_eq!(own("/other", "/pod"), None);
-        assert_eq!(own_group("4:memory:/a\n", mounts), None, "version 1 only");
     }
 
     #[test]

@@ -1,17 +1,20 @@
 //! Runs one block: on the kept instance, again on a fresh one after a failure, and on a second one where it is audited.
 
-use std::sync::Arc;
-
 use crds::{
     RefreshPolicy, RefreshReason,
     pod::{BlockRun, FaultClass, Halt, Memory},
 };
 
-use super::{audit, kept_guest::KeptGuest, shared::Shared};
+use super::{
+    ahead::{BlockState, Reads},
+    audit,
+    kept_guest::KeptGuest,
+    shared::Shared,
+};
 use crate::{
     chain::{Block, Height},
     fault::{Fault, Remedy},
-    state::{Layered, Overlay, State, WriteSet},
+    state::{State, WriteSet},
 };
 
 /// The longest text of a guest's failure that is kept, in characters.
@@ -32,15 +35,15 @@ pub(super) enum BlockFailed {
 pub(super) fn run_block(
     guest: &mut KeptGuest,
     shared: &Shared,
-    overlay: &Arc<Overlay>,
+    reads: &Reads<'_>,
     block: &Block,
 ) -> Result<WriteSet, BlockFailed> {
     let mut runs = 0;
     loop {
         guest.take_request(shared);
         runs += 1;
-        let ran = run_once(guest, shared, overlay, block, runs)
-            .and_then(|writes| audited(guest, shared, overlay, block, &writes).map(|()| writes));
+        let ran = run_once(guest, shared, reads, block, runs)
+            .and_then(|writes| audited(guest, shared, reads, block, &writes).map(|()| writes));
         let fault = match ran {
             Ok(writes) => break Ok(writes),
             Err(_) if shared.control.stop_token().is_cancelled() => break Err(BlockFailed::Stopped),
@@ -61,7 +64,7 @@ pub(super) fn run_block(
 fn run_once(
     guest: &mut KeptGuest,
     shared: &Shared,
-    overlay: &Arc<Overlay>,
+    reads: &Reads<'_>,
     block: &Block,
     number: u32,
 ) -> Result<WriteSet, Fault> {
@@ -72,7 +75,7 @@ fn run_once(
     };
     // A fresh instance runs the module's start section, so making one can fail, or never end, as running the block can.
     guest.refresh_if_due(shared, height)?;
-    let state = state_below(shared, overlay, height);
+    let state = state_below(shared, reads, height);
     let writes = guest
         .indexing
         .run(height, block.bytes.clone(), state, shared.control.stop_flag())?;
@@ -93,7 +96,7 @@ fn run_once(
 fn audited(
     guest: &KeptGuest,
     shared: &Shared,
-    overlay: &Arc<Overlay>,
+    reads: &Reads<'_>,
     block: &Block,
     writes: &WriteSet,
 ) -> Result<(), Fault> {
@@ -101,16 +104,15 @@ fn audited(
         return Ok(());
     }
     let _shown = shared.report.run_begins(block.at, BlockRun::Audit, 1);
-    let state = state_below(shared, overlay, block.at.height);
+    let state = state_below(shared, reads, block.at.height);
     audit::audit(shared, &guest.indexing, block, state, writes)
 }
 
 /// What a block at this height may read.
-fn state_below(shared: &Shared, overlay: &Arc<Overlay>, height: Height) -> Box<dyn State> {
+fn state_below(shared: &Shared, reads: &Reads<'_>, height: Height) -> Box<dyn State> {
     // What is committed before the reader is made is in both, and equal.
-    let overlay = Arc::clone(overlay);
     let below = shared.store.reader(height.prev().unwrap_or(Height(0)));
-    Box::new(Layered::new(overlay, below))
+    Box::new(BlockState::new(shared, reads, below))
 }
 
 fn note_memory(memory: &mut Memory, bytes: u64, threshold: u64, height: Height) {

@@ -9,7 +9,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::{bounds::BATCH_BYTES, executed::Executed, shared::Shared, tip::show_tip};
 use crate::{
-    chain::{BlockRef, Height},
+    chain::BlockRef,
     fault::{Fault, point},
     state::{Digest, WriteSet},
     store::{Durability, NewBlock},
@@ -129,14 +129,8 @@ impl Committer {
             progress,
             ..
         } = &self.shared;
-        // Blocks this far below the last verified header are not undone any more. What the node says of its height decides
-        // nothing here: it may be wrong, and dropped records do not come back.
-        let undo_from = report
-            .verified_height()
-            .unwrap_or(0)
-            .saturating_sub(store.max_reorg_depth());
         point::reach("before the batch");
-        store.commit_all(&new, Height(undo_from), durability)?;
+        store.commit_all(&new, durability)?;
         point::reach("after the batch");
         show_tip(&self.shared.store, &self.shared.report);
         point::reach("announced");

@@ -1,7 +1,8 @@
 //! The second stage: runs the guest, strictly by height, and hands on what it wrote.
 
 use std::{
-    sync::{Arc, mpsc::SyncSender},
+    collections::VecDeque,
+    sync::{Arc, PoisonError, RwLock, RwLockWriteGuard, mpsc::SyncSender},
     time::Instant,
 };
 
@@ -13,6 +14,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    ahead::{Ahead, Reads, SharedOverlay},
     attempts::{self, BlockFailed},
     bounds::COMMIT_BUDGET_KIB,
     executed::Executed,
@@ -21,7 +23,7 @@ use super::{
     shared::Shared,
 };
 use crate::{
-    chain::{BlockRef, Height},
+    chain::{Block, BlockRef, Height},
     fault::{Fault, point},
     guest::Indexing,
     state::Overlay,
@@ -47,6 +49,35 @@ pub struct Executor {
     guest: KeptGuest,
     /// The last block the guest ran to its end.
     last_block: Option<BlockRef>,
+}
+
+/// Blocks that come, and those that were taken to look at them.
+struct Incoming {
+    taken: VecDeque<Fetched>,
+    blocks: mpsc::Receiver<Fetched>,
+}
+
+impl Incoming {
+    async fn recv(&mut self) -> Option<Fetched> {
+        match self.taken.pop_front() {
+            None => self.blocks.recv().await,
+            first => first,
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.taken.len() + self.blocks.len()
+    }
+
+    /// So many of the next blocks, as far as they are here.
+    fn look(&mut self, count: usize) -> impl Iterator<Item = &Block> {
+        while self.taken.len() < count
+            && let Ok(next) = self.blocks.try_recv()
+        {
+            self.taken.push_back(next);
+        }
+        self.taken.iter().map(|fetched| &fetched.block)
+    }
 }
 
 /// What there is to do.
@@ -84,14 +115,19 @@ impl Executor {
         &mut self,
         shared: &Shared,
         runtime: &Handle,
-        mut blocks: mpsc::Receiver<Fetched>,
+        blocks: mpsc::Receiver<Fetched>,
         out: &SyncSender<Executed>,
         done: &CancellationToken,
     ) -> ExecuteEnd {
         let budget = Arc::new(Semaphore::new(COMMIT_BUDGET_KIB));
-        let mut overlay = Arc::<Overlay>::default();
+        let overlay: SharedOverlay = Arc::new(RwLock::new(Overlay::keeping(shared.settings.kept_bytes)));
+        let mut ahead = Ahead::new(shared, &overlay, self.guest.indexing.another());
+        let mut blocks = Incoming {
+            taken: VecDeque::new(),
+            blocks,
+        };
         loop {
-            let height = next_height(shared, &overlay);
+            let height = next_height(shared, &written(&overlay));
             if shared.settings.exit_at.is_some_and(|end| height >= end) {
                 return ExecuteEnd::ReachedExit;
             }
@@ -109,8 +145,13 @@ impl Executor {
             shared.metrics.stage("wait", waited.elapsed());
             shared.metrics.stage("fetch", fetched.took);
             shared.metrics.fetched_waiting().set(blocks.len() as i64);
+            ahead.expect(blocks.look(ahead.depth()));
             let started = Instant::now();
-            let writes = match attempts::run_block(&mut self.guest, shared, &overlay, &fetched.block) {
+            let reads = Reads {
+                overlay: &overlay,
+                found: ahead.found(fetched.block.at.height),
+            };
+            let writes = match attempts::run_block(&mut self.guest, shared, &reads, &fetched.block) {
                 Ok(writes) => writes,
                 Err(failed) => return failed.into(),
             };
@@ -119,8 +160,8 @@ impl Executor {
             self.last_block = Some(at);
             shared.metrics.stage("execute", started.elapsed());
             drop(fetched);
-            // Nothing else holds it between two blocks, so nothing is copied.
-            Arc::make_mut(&mut overlay).push(at.height, writes.flushed());
+            written(&overlay).push(at.height, writes.flushed());
+            ahead.executed(at.height);
             let Some(permit) = reserve(runtime, &budget, writes.held_bytes()) else {
                 return ExecuteEnd::Drained;
             };
@@ -130,7 +171,7 @@ impl Executor {
                 return ExecuteEnd::Drained;
             }
             if let Some(tip) = shared.store.tip() {
-                Arc::make_mut(&mut overlay).committed(tip.at.height);
+                written(&overlay).committed(tip.at.height);
             }
         }
     }
@@ -152,7 +193,7 @@ impl From<BlockFailed> for ExecuteEnd {
 }
 
 /// The next block, or what else there is to do; waits for it.
-async fn next(shared: &Shared, blocks: &mut mpsc::Receiver<Fetched>, done: &CancellationToken) -> Work {
+async fn next(shared: &Shared, blocks: &mut Incoming, done: &CancellationToken) -> Work {
     tokio::select! {
         biased;
         () = done.cancelled() => Work::Drained,
@@ -170,7 +211,11 @@ fn reserve(runtime: &Handle, budget: &Arc<Semaphore>, bytes: usize) -> Option<Ow
     runtime.block_on(budget.clone().acquire_many_owned(kib)).ok()
 }
 
-fn next_height(shared: &Shared, overlay: &Arc<Overlay>) -> Height {
+fn written(overlay: &SharedOverlay) -> RwLockWriteGuard<'_, Overlay> {
+    overlay.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn next_height(shared: &Shared, overlay: &Overlay) -> Height {
     let start = Height(shared.settings.identity.start_height);
     let tip = shared.store.tip().map(|t| t.at.height);
     overlay.last().max(tip).map_or(start, Height::next)

@@ -26,6 +26,8 @@ pub struct Settings {
     pub retry_attempts: u32,
     /// Blocks this close to the tip are made durable one by one.
     pub max_behind: u32,
+    /// Bytes of write sets that are kept in memory once they are committed.
+    pub kept_bytes: u64,
     /// Stop before this height.
     pub exit_at: Option<Height>,
     /// A failure of the chain source that cannot heal by itself ends the pipeline instead of being retried.
@@ -58,6 +60,7 @@ impl From<&Config> for Settings {
             threshold_bytes: config.threshold_bytes,
             retry_attempts: config.retry_attempts,
             max_behind: config.max_behind,
+            kept_bytes: 0,
             exit_at: config.exit_at.map(Height),
             ends_on_lasting: false,
         }

@@ -4,6 +4,7 @@ mod audit;
 mod crash;
 mod exactly_once;
 mod in_place;
+#[allow(clippy::duplicate_mod)] // Tests of the store have it too.
 #[path = "../../tests/support/rows.rs"]
 mod rows;
 mod storm;
@@ -11,7 +12,6 @@ mod trouble;
 mod under_way;
 
 use std::{
-    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::Arc,
     thread::JoinHandle,
@@ -73,6 +73,7 @@ fn config(change: impl FnOnce(&mut Config)) -> Config {
         refresh: RefreshPolicy::EveryBlock,
         audit_every: 0,
         retry_attempts: 1,
+        cache_bytes: None,
         views: Views {
             max_concurrent: 1,
             timeout_ms: 1,
@@ -237,7 +238,7 @@ fn reorgs_of_any_depth_that_can_be_undone_end_as_a_fresh_sync() {
 }
 
 #[test]
-fn what_the_node_says_of_its_height_costs_no_undo_records() {
+fn what_the_node_says_of_its_height_costs_no_depth() {
     let chain = MemorySource::up_to(1, 50);
     chain.claim(10_000);
     let process = Process::start(LEAKY, chain, |_| {});

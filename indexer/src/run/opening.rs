@@ -2,7 +2,11 @@
 //! continued is reported in the status.
 
 use anyhow::Result;
-use crds::pod::{Check, Config, Seed, module_reasons, seed_reasons};
+use crds::{
+    StoreMemory, memory_budget,
+    pod::{Check, Config, Seed, module_reasons, seed_reasons},
+    store_memory,
+};
 use tokio::runtime::Handle;
 
 use super::{
@@ -11,9 +15,10 @@ use super::{
 };
 use crate::{
     cli::args,
+    machine,
     pipeline::tip::show_tip,
     seed::fill::Filling,
-    store::{Error, Refusal, Store, Terms},
+    store::{Error, Limits, Refusal, Store, Terms},
 };
 
 /// The store. None: asked to stop meanwhile.
@@ -77,12 +82,22 @@ fn open_filled(process: &Process, seed: &Seed, runtime: &Handle) -> Result<Optio
 }
 
 fn open(config: &Config) -> Result<Store, Error> {
-    Store::open_on(
+    Store::open_within(
         &args::store_dir(&config.data_dir),
         &config.identity,
         Terms::from(config),
         config.max_reorg_depth,
+        &Limits {
+            filters_bytes: memory_of_store(config).filters_bytes,
+        },
     )
+}
+
+/// What the store gets of the memory that this process has.
+pub(super) fn memory_of_store(config: &Config) -> StoreMemory {
+    let limit_bytes = config.identity.memory_limit_bytes;
+    let budget = memory_budget(config.threshold_bytes, limit_bytes, &config.views, config.cache_bytes);
+    store_memory(machine::memory(), limit_bytes, budget.views_bytes, config.cache_bytes)
 }
 
 fn lacks_blocks(opened: &Result<Store, Error>) -> bool {

@@ -158,6 +158,7 @@ mod tests {
             revision: serde_json::from_value(json!("0123456789")).unwrap(),
             module_sha256: "ab".repeat(32),
             store_format: Some(crds::STORE_FORMAT),
+            store: None,
             phase: Phase::Syncing,
             ready: false,
             height: Some(5),

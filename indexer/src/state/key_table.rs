@@ -34,6 +34,11 @@ impl KeyTable {
         self.slots.len() / 3 * 2
     }
 
+    /// What it takes in memory.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.slots.len() * size_of::<u32>()
+    }
+
     /// Notes a number for a key, in place of one that was noted for the same key: `is_same` is asked about numbers
     /// noted before. There must be room.
     pub(super) fn put(&mut self, hash: u64, number: u32, is_same: impl Fn(u32) -> bool) {

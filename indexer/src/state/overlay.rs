@@ -8,8 +8,8 @@ use hashbrown::DefaultHashBuilder;
 use super::{key_table::KeyTable, write_set::Flushed};
 use crate::chain::Height;
 
-/// Write sets that are executed and not yet visible in the store, and some that already are: they answer most reads of
-/// a sync without a look at the store.
+/// Write sets that are executed and not yet visible in the store, and newest ones that already are, up to a number of
+/// bytes: guests read what was written last far more often than the rest.
 ///
 /// They are held in generations. A generation has one table of all its keys, so that a read asks two or three tables
 /// however many blocks wait, and it is dropped as a whole.
@@ -18,6 +18,8 @@ pub struct Overlay {
     /// Oldest first.
     generations: VecDeque<Generation>,
     hasher: DefaultHashBuilder,
+    /// What committed write sets may take.
+    kept_bytes: usize,
 }
 
 /// Write sets of neighbouring heights.
@@ -28,7 +30,11 @@ struct Generation {
     table: KeyTable,
     /// Pairs of all blocks.
     pairs: usize,
+    /// Table and write sets.
     held_bytes: usize,
+    /// It takes no more blocks once it holds this much.
+    bytes_max: usize,
+    first: Height,
     last: Height,
 }
 
@@ -39,14 +45,26 @@ struct Block {
     writes: Arc<Flushed>,
 }
 
-/// A generation takes no more blocks once it holds this much: some ten of the densest blocks. What is committed is
-/// kept for up to one generation longer than it has to be.
+/// A generation takes no more blocks once it holds this much: some ten of the densest blocks.
 const GENERATION_BYTES: usize = 32 << 20;
 /// Keys a generation has room for at least: pairs of a real index hold some hundred bytes each. Its table has 2 MiB
 /// then, what the fast cache of one processor holds.
 const KEYS: usize = 340_000;
+/// Generations of committed write sets at most, for a read asks all of them: where much may be kept, each is larger.
+const KEPT_GENERATIONS: usize = 8;
+/// As many pairs as there are numbers for, see [`KeyTable::NUMBERS_MAX`].
+const GENERATION_TIMES_MAX: usize = KeyTable::NUMBERS_MAX as usize / KEYS;
 
 impl Overlay {
+    /// An empty one that keeps so many bytes of what is committed.
+    #[must_use]
+    pub fn keeping(kept_bytes: u64) -> Self {
+        Self {
+            kept_bytes: usize::try_from(kept_bytes).unwrap_or(usize::MAX),
+            ..Self::default()
+        }
+    }
+
     /// Adds the write set of the next height.
     pub fn push(&mut self, height: Height, writes: Arc<Flushed>) {
         if self
@@ -54,18 +72,32 @@ impl Overlay {
             .back()
             .is_none_or(|newest| !newest.has_room_for(&writes))
         {
-            self.generations.push_back(Generation::with_room_for(&writes));
+            let times = (self.kept_bytes / KEPT_GENERATIONS / GENERATION_BYTES).clamp(1, GENERATION_TIMES_MAX);
+            self.generations.push_back(Generation::with_room_for(&writes, times));
         }
         if let Some(newest) = self.generations.back_mut() {
             newest.push(height, writes, &self.hasher);
         }
     }
 
-    /// Drops what is committed at or below a height, as far as it is not worth keeping.
+    /// Drops what is committed at or below a height, the oldest first, as far as it is more than is kept. The newest
+    /// generation always stays.
     pub fn committed(&mut self, height: Height) {
-        while self.generations.len() > 1 && self.generations.front().is_some_and(|oldest| oldest.last <= height) {
+        let mut held: usize = self.generations.iter().map(|generation| generation.held_bytes).sum();
+        while let Some(oldest) = self.generations.front()
+            && oldest.last <= height
+            && held > self.kept_bytes
+            && self.generations.len() > 1
+        {
+            held -= oldest.held_bytes;
             self.generations.pop_front();
         }
+    }
+
+    /// Whether it has every block from `from` up to the one below `until`.
+    #[must_use]
+    pub fn holds_all(&self, from: Height, until: Height) -> bool {
+        from >= until || self.generations.front().is_some_and(|oldest| oldest.first <= from)
     }
 
     /// The newest height in it.
@@ -87,19 +119,22 @@ impl Overlay {
 
 impl Generation {
     /// An empty one.
-    fn with_room_for(writes: &Flushed) -> Self {
+    fn with_room_for(writes: &Flushed, times: usize) -> Self {
+        let table = KeyTable::with_room_for((KEYS * times).max(writes.len() as usize));
         Self {
             blocks: Vec::new(),
-            table: KeyTable::with_room_for(KEYS.max(writes.len() as usize)),
             pairs: 0,
-            held_bytes: 0,
+            held_bytes: table.held_bytes(),
+            bytes_max: GENERATION_BYTES * times,
+            table,
+            first: Height(0),
             last: Height(0),
         }
     }
 
     fn has_room_for(&self, writes: &Flushed) -> bool {
         let pairs = self.pairs + writes.len() as usize;
-        self.held_bytes < GENERATION_BYTES && pairs <= self.table.room()
+        self.held_bytes < self.bytes_max && pairs <= self.table.room()
     }
 
     fn push(&mut self, height: Height, writes: Arc<Flushed>, hasher: &DefaultHashBuilder) {
@@ -108,6 +143,9 @@ impl Generation {
         let first = u32::try_from(self.pairs).unwrap_or(u32::MAX);
         self.pairs += len as usize;
         self.held_bytes += writes.held_bytes();
+        if self.blocks.is_empty() {
+            self.first = height;
+        }
         self.last = height;
         let new = Arc::clone(&writes);
         self.blocks.push(Block { first, writes });

@@ -5,7 +5,7 @@ use std::{error::Error as _, io, path::PathBuf};
 use crds::{Identity, pod::FaultClass};
 
 use super::refusal::{Refusal, undoable};
-use crate::{chain::Height, fault::Fault};
+use crate::{chain::Height, fault::Fault, rows};
 
 /// A call that failed. Nothing of it is in the store: every change is one atomic batch.
 ///
@@ -107,9 +107,18 @@ pub enum Error {
         #[source]
         source: rocksdb::Error,
     },
-    /// A write ended half-way before: what it began is completed when the store is opened.
-    #[error("an earlier write to the store failed: start again, which completes it")]
-    HalfDone,
+    /// A file of rows cannot be read or written.
+    #[error(
+        "cannot read or write rows: make room if the disk is full, then start again; if a file is damaged, restore the \
+         store, or delete it to index again"
+    )]
+    Rows(#[from] rows::Error),
+    /// Rows cannot be merged, and there are as many files as there may be.
+    #[error("no more blocks can be added until rows can be merged, which fails: {why}")]
+    MergeFailed {
+        /// The last failure.
+        why: String,
+    },
     /// What is on disk cannot have been written by this program.
     #[error("the store is damaged: {what}; restore it, or delete it to index again")]
     Damaged {
@@ -124,7 +133,7 @@ pub enum Error {
         /// The height that must come.
         wanted: Height,
     },
-    /// The blocks to undo are older than the undo records.
+    /// More blocks would have to be undone than may be.
     #[error("cannot undo down to block {lowest}: {}", undoable(*oldest, *tip))]
     TooDeep {
         /// The lowest block to undo.
@@ -159,7 +168,8 @@ impl Error {
             | Self::Open { .. }
             | Self::Read { .. }
             | Self::Write { .. }
-            | Self::HalfDone
+            | Self::Rows(_)
+            | Self::MergeFailed { .. }
             | Self::Damaged { .. }
             | Self::OutOfOrder { .. } => FaultClass::Host,
         }

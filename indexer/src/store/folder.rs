@@ -2,12 +2,13 @@
 //!
 //! ```text
 //! DIR/shrewd-store   one line: the format; locked while the store is open
-//! DIR/rocksdb/       the database
+//! DIR/rocksdb/       the database, and the files of rows that it names
 //! ```
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
-    io::{self, Read, Write},
+    io::{self, Read},
+    os::unix::fs::FileExt as _,
     path::{Path, PathBuf},
 };
 
@@ -15,6 +16,8 @@ use crds::STORE_FORMAT;
 
 use super::error::Error;
 
+/// The format before ours, which is converted.
+const STORE_FORMAT_BEFORE: u32 = STORE_FORMAT - 1;
 /// The file that marks the folder as a store of this program.
 const MARKER: &str = "shrewd-store";
 /// The folder of the database in it.
@@ -28,7 +31,10 @@ const MARKER_MAX_BYTES: u64 = 80;
 /// from a process that dies.
 #[derive(Debug)]
 pub(super) struct Claim {
-    _lock: File,
+    marker: File,
+    dir: PathBuf,
+    /// The format it was found in.
+    format: u32,
     /// Where the database belongs.
     pub(super) database: PathBuf,
 }
@@ -45,7 +51,12 @@ impl Claim {
         if !path.exists() && !is_empty(dir).map_err(failed("read folder", dir))? {
             return Err(Error::NotOurs { dir: dir.into() });
         }
-        let open = OpenOptions::new().read(true).append(true).create(true).open(&path);
+        let open = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path);
         let mut marker = open.map_err(failed("open", &path))?;
         match marker.try_lock() {
             Ok(()) => {}
@@ -57,22 +68,43 @@ impl Claim {
             .take(MARKER_MAX_BYTES)
             .read_to_string(&mut found);
         read.map_err(failed("read", &path))?;
-        let wanted = format!("shrewd store, format {STORE_FORMAT}\n");
+        let known = [STORE_FORMAT, STORE_FORMAT_BEFORE];
+        let format = known.into_iter().find(|format| found == text(*format));
         if found.is_empty() {
             // New, or made by a process that died before it had written anything.
-            mark(&mut marker, dir, &wanted).map_err(failed("write", &path))?;
-        } else if found != wanted {
-            let (found, wanted) = (found.trim_end().into(), wanted.trim_end().into());
+            mark(&marker, dir, STORE_FORMAT).map_err(failed("write", &path))?;
+        } else if format.is_none() {
             return Err(Error::Format {
                 dir: dir.into(),
-                found,
-                wanted,
+                found: found.trim_end().into(),
+                wanted: text(STORE_FORMAT).trim_end().into(),
             });
         }
         Ok(Self {
-            _lock: marker,
+            marker,
+            dir: dir.into(),
+            format: format.unwrap_or(STORE_FORMAT),
             database: dir.join(DATABASE),
         })
+    }
+
+    /// Whether it holds a database of the format before.
+    pub(super) fn is_of_before(&self) -> bool {
+        self.format != STORE_FORMAT && self.database.join("CURRENT").exists()
+    }
+
+    /// Marks the folder as one of the present format.
+    pub(super) fn mark(&mut self) -> Result<(), Error> {
+        if self.format == STORE_FORMAT {
+            return Ok(());
+        }
+        mark(&self.marker, &self.dir, STORE_FORMAT).map_err(|source| Error::Folder {
+            action: "write the marker in",
+            path: self.dir.clone(),
+            source,
+        })?;
+        self.format = STORE_FORMAT;
+        Ok(())
     }
 }
 
@@ -90,9 +122,14 @@ fn is_empty(dir: &Path) -> io::Result<bool> {
     Ok(true)
 }
 
-/// On disk before the database is made: a database without a marker would be refused as foreign.
-fn mark(marker: &mut File, dir: &Path, text: &str) -> io::Result<()> {
-    marker.write_all(text.as_bytes())?;
+fn text(format: u32) -> String {
+    format!("shrewd store, format {format}\n")
+}
+
+/// On disk before the database is made: a database without a marker would be refused as foreign. Markers of two formats
+/// differ in a byte, so no crash leaves half of one.
+fn mark(marker: &File, dir: &Path, format: u32) -> io::Result<()> {
+    marker.write_all_at(text(format).as_bytes(), 0)?;
     marker.sync_all()?;
     File::open(dir)?.sync_all()
 }

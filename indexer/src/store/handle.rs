@@ -2,19 +2,21 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, PoisonError, RwLock},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
 };
 
 use super::{
     error::Error,
     lineage::Lineage,
+    merger::{Merger, Merging},
     reader::{Reader, SnapshotReader},
     rocks::{Database, FamilyStats},
     schema::BlockRow,
-    tuning::Pace,
+    segments::Segments,
 };
 use crate::{
     chain::{BlockRef, Height},
+    rows::{ReadCounts, Runs},
     state::Digest,
 };
 
@@ -23,34 +25,19 @@ use crate::{
 #[derive(Clone)]
 pub struct Store {
     pub(super) inner: Arc<Inner>,
+    pub(super) merger: Arc<Merger>,
 }
 
+/// What threads of a store share.
 pub(super) struct Inner {
     pub(super) database: Arc<Database>,
+    pub(super) segments: Segments,
     pub(super) start: Height,
     pub(super) max_reorg_depth: u32,
-    /// Held by the one commit or unwind that runs.
-    pub(super) writing: Mutex<Writing>,
+    /// Held by the one commit, unwind or end of a merge's step that runs.
+    writing: Mutex<()>,
     /// What readers see. Replaced after a batch is written, so that no reader waits for a write.
-    pub(super) head: RwLock<Head>,
-}
-
-/// What only the one that writes knows.
-#[derive(Default)]
-pub(super) struct Writing {
-    /// A file was announced and not taken over: the database is ahead of what readers see.
-    pub(super) half_done: bool,
-    /// The lowest height that may have an undo record; none: not looked up yet.
-    pub(super) undo_from: Option<Height>,
-    /// What files are merged for; none: not chosen yet.
-    pub(super) pace: Option<Pace>,
-}
-
-impl Writing {
-    /// Refuses while a file is announced and not taken over.
-    pub(super) fn check(&self) -> Result<(), Error> {
-        if self.half_done { Err(Error::HalfDone) } else { Ok(()) }
-    }
+    head: RwLock<Head>,
 }
 
 /// A tip and the snapshot in which it is the tip.
@@ -73,28 +60,44 @@ pub struct Tip {
 }
 
 /// What a store takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
     /// Rows: one for each key and height at which it was written. Exact.
     pub entries: u64,
     /// Bytes of all keys and values in those rows, before compression. Exact.
     pub raw_bytes: u64,
-    /// Bytes of all files of the families; the write-ahead log, at most 256 MiB, is not in it.
+    /// Bytes of all files of rows and of the families; the write-ahead log, at most 16 MiB, is not in it.
     pub disk_bytes: u64,
+    /// Those of rows.
+    pub rows_bytes: u64,
+    /// Runs of rows that a read may have to ask.
+    pub runs: usize,
+    /// Rows of files whose filters are not in memory: each read that asks one of those files for a key reads from it.
+    pub unfiltered_rows: u64,
+    /// Bytes of filters and indexes in memory, and bytes there may be.
+    pub filters_bytes: (u64, u64),
     /// By family.
-    pub families: [FamilyStats; 4],
+    pub families: [FamilyStats; 3],
+    /// How reads of rows were answered.
+    pub reads: ReadCounts,
+    /// What merging did, and has to do.
+    pub merging: Merging,
 }
 
 impl Store {
-    pub(super) fn of(database: Arc<Database>, head: Head, max_reorg_depth: u32) -> Self {
-        let inner = Inner {
+    pub(super) fn of(database: Arc<Database>, segments: Segments, head: Head, max_reorg_depth: u32) -> Self {
+        let inner = Arc::new(Inner {
             database,
+            segments,
             start: head.lineage.start(),
             max_reorg_depth,
             writing: Mutex::default(),
             head: RwLock::new(head),
-        };
-        Self { inner: Arc::new(inner) }
+        });
+        Self {
+            merger: Arc::new(Merger::new(&inner)),
+            inner,
+        }
     }
 
     /// The newest block. No I/O.
@@ -144,45 +147,62 @@ impl Store {
         self.inner.database.sync()
     }
 
-    /// Merges everything into as few files as it takes and compresses it as densely as it can be: minutes for a large
-    /// index, and room for a second copy of it meanwhile. Nothing needs it; it gives disk back.
+    /// Waits until no merge is due, which takes minutes for a large index that was synced quickly. Nothing needs it.
     ///
     /// # Errors
-    /// [`Error::Write`].
-    pub fn compact(&self) -> Result<(), Error> {
-        self.inner.database.compact()
+    /// [`Error::MergeFailed`].
+    pub fn settle(&self) -> Result<(), Error> {
+        self.merger.settle()
     }
 
-    /// What the store takes. No I/O.
+    /// How reads of rows were answered so far. No I/O.
+    #[must_use]
+    pub fn reads(&self) -> ReadCounts {
+        self.inner.segments.reads()
+    }
+
+    /// What the store takes and does. No I/O.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        let (entries, raw_bytes) = self.head().row.map_or((0, 0), |row| (row.entries, row.bytes));
+        let head = self.head();
+        let (entries, raw_bytes) = head.row.map_or((0, 0), |row| (row.entries, row.bytes));
         let families = self.inner.database.stats();
+        let segments = || head.runs().segments().map(|placed| placed.segment());
+        let rows_bytes = segments().map(|segment| segment.bytes()).sum();
+        let unfiltered = segments().filter(|segment| !segment.filter_in_memory());
         Stats {
             entries,
             raw_bytes,
-            disk_bytes: families.iter().map(|family| family.disk_bytes).sum(),
+            disk_bytes: rows_bytes + families.iter().map(|family| family.disk_bytes).sum::<u64>(),
+            rows_bytes,
+            runs: head.runs().runs().len(),
+            unfiltered_rows: unfiltered.map(|segment| segment.rows()).sum(),
+            filters_bytes: self.inner.segments.memory(),
             families,
+            reads: self.inner.segments.reads(),
+            merging: self.merger.merging(),
         }
     }
 
-    /// Bytes in the cache of what was read from disk, and bytes that may be in it. No I/O.
-    #[must_use]
-    pub fn cache_bytes(&self) -> (u64, u64) {
-        self.inner.database.cache_bytes()
+    pub(super) fn head(&self) -> Head {
+        self.inner.head()
+    }
+}
+
+impl Inner {
+    /// Waits for the one that writes.
+    pub(super) fn writing(&self) -> MutexGuard<'_, ()> {
+        self.writing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn head(&self) -> Head {
-        self.inner.head.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.head.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(super) fn publish(&self, tip: Option<(Height, BlockRow)>, lineage: Arc<Lineage>) {
-        let head = Head::new(tip, lineage, SnapshotReader::new(Arc::clone(&self.inner.database)));
-        let before = std::mem::replace(
-            &mut *self.inner.head.write().unwrap_or_else(PoisonError::into_inner),
-            head,
-        );
-        // Released outside the lock: it can free a snapshot.
+    pub(super) fn publish(&self, tip: Option<(Height, BlockRow)>, lineage: Arc<Lineage>, runs: Arc<Runs>) {
+        let head = Head::new(tip, lineage, SnapshotReader::new(Arc::clone(&self.database), runs));
+        let before = std::mem::replace(&mut *self.head.write().unwrap_or_else(PoisonError::into_inner), head);
+        // Released outside the lock: it can free a snapshot and remove files.
         drop(before);
     }
 }
@@ -196,6 +216,11 @@ impl Head {
             lineage,
             snapshot,
         }
+    }
+
+    /// The rows.
+    pub(super) fn runs(&self) -> &Arc<Runs> {
+        self.snapshot.runs()
     }
 
     pub(super) fn tip(&self) -> Option<Tip> {

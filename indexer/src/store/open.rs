@@ -1,26 +1,40 @@
 //! Opens a store: what is checked, recovered and refused.
 
-use std::{
-    path::Path,
-    sync::{Arc, PoisonError},
-};
+use std::{path::Path, sync::Arc};
 
 use crds::Identity;
-use rocksdb::WriteBatch;
 
 use super::{
+    convert,
     error::Error,
-    folder::holds_store,
+    folder::{Claim, holds_store},
     handle::{Head, Store},
-    ingest,
     lineage::{Lineage, Plan, Terms, may_begin},
     origin,
     reader::SnapshotReader,
     refusal::Refusal,
-    rocks::{Database, Durability},
-    schema::{BLOCKS, META, TIP, UNDO, height_key, parse_height},
+    rocks::Database,
+    schema::{BLOCKS, BlockRow, META, TIP, height_key, parse_height},
+    segments::Segments,
+    unwind::oldest_undoable,
 };
-use crate::{chain::Height, fault::point};
+use crate::{chain::Height, fault::point, rows::Memory};
+
+/// Memory of an open store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// What indexes and filters of files of rows may take.
+    pub filters_bytes: u64,
+}
+
+impl Default for Limits {
+    /// For tools that look at a store, and tests.
+    fn default() -> Self {
+        Self {
+            filters_bytes: 256 << 20,
+        }
+    }
+}
 
 impl Store {
     /// As [`Self::open_on`], where no module may continue another one's data.
@@ -32,38 +46,53 @@ impl Store {
     }
 
     /// Opens the store in a folder, or makes one if the folder is empty or missing. If another module was the last to
-    /// build what is there, this one continues it, or returns to where it had continued, as the terms allow. Undo
-    /// records that are older than `max_reorg_depth` blocks are dropped.
+    /// build what is there, this one continues it, or returns to where it had continued, as the terms allow. No more
+    /// than `max_reorg_depth` blocks are undone at once. A store of the format before is converted.
     ///
     /// # Errors
-    /// [`Error::NotOurs`], [`Error::Locked`], [`Error::Format`], [`Error::OtherIndex`] and [`Error::InPlace`]
-    /// are refusals: what is stored stays as it is. [`Error::Damaged`] if what is found contradicts
+    /// [`Error::NotOurs`], [`Error::Locked`], [`Error::Format`], [`Error::OtherIndex`] and
+    /// [`Error::InPlace`] are refusals: what is stored stays as it is. [`Error::Damaged`] if what is found contradicts
     /// itself; else what failed.
     pub fn open_on(dir: &Path, identity: &Identity, terms: Terms, max_reorg_depth: u32) -> Result<Self, Error> {
-        let (database, head) = open(dir, identity, terms)?;
-        let store = Self::of(database, head, max_reorg_depth);
+        Self::open_within(dir, identity, terms, max_reorg_depth, &Limits::default())
+    }
+
+    /// As [`Self::open_on`], with so much memory.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn open_within(
+        dir: &Path,
+        identity: &Identity,
+        terms: Terms,
+        max_reorg_depth: u32,
+        limits: &Limits,
+    ) -> Result<Self, Error> {
+        let store = open(dir, identity, terms, max_reorg_depth, limits)?;
         store.go_on_with(identity, terms)?;
-        store.prune_undo()?;
         Ok(store)
     }
 
-    /// Opens the store in a folder, whatever index it holds. For looking at it and for undoing blocks: no undo record
-    /// is dropped.
+    /// Opens the store in a folder, whatever index it holds. For looking at it and for undoing blocks, of which all
+    /// may be undone.
     ///
     /// # Errors
     /// [`Error::Missing`] if there is none, else as [`Self::open`].
     pub fn open_existing(dir: &Path) -> Result<Self, Error> {
-        let (database, head) = open_existing(dir)?;
-        Ok(Self::of(database, head, u32::MAX))
+        if !holds_store(dir) {
+            return Err(Error::Missing { dir: dir.into() });
+        }
+        let database = Database::open(dir, Claim::new(dir)?)?;
+        let lineage = origin::read(&database)?.ok_or_else(|| Error::Missing { dir: dir.into() })?;
+        open_rows(database, lineage, u32::MAX, &Limits::default())
     }
 
     /// Makes the store one that `wanted` can continue, or refuses and leaves it as it is. Each step of it can be the
     /// last one of the process: the next one plans from what is there and comes to the same end.
     fn go_on_with(&self, wanted: &Identity, terms: Terms) -> Result<(), Error> {
         let head = self.head();
-        let oldest = self.inner.database.lowest(UNDO, "undo records")?;
-        let plan = head.lineage.plan(head.tip, oldest, wanted, terms);
         let dir = self.inner.database.dir();
+        let plan = head.lineage.plan(head.tip, self.oldest_undoable(), wanted, terms);
         let Plan { undone_from, lineage } = plan.map_err(|refusal| refused(dir, &head.lineage, wanted, refusal))?;
         if *head.lineage != lineage {
             tracing::info!(
@@ -75,51 +104,51 @@ impl Store {
         }
         self.set_lineage(lineage)
     }
-
-    /// Drops the undo records that a lower depth no longer needs. There are none unless it was lowered since the last
-    /// start.
-    fn prune_undo(&self) -> Result<(), Error> {
-        let writing = self.inner.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        let database = &*self.inner.database;
-        let tip = self.head().tip;
-        let Some(keep_from) = tip.and_then(|tip| tip.next().0.checked_sub(self.inner.max_reorg_depth)) else {
-            return Ok(());
-        };
-        let keep_from = Height(keep_from);
-        let oldest = database.lowest(UNDO, "undo records")?;
-        if oldest.is_none_or(|oldest| oldest >= keep_from) {
-            return Ok(());
-        }
-        let mut batch = WriteBatch::default();
-        batch.delete_range_cf(database.family(UNDO), height_key(Height(0)), height_key(keep_from));
-        self.write(batch, &writing, Durability::Lazy, "the end of old undo records")
-    }
 }
 
 /// Opens the database of a folder, which becomes the index wanted if it is new, and checks that it agrees with itself.
-fn open(dir: &Path, wanted: &Identity, terms: Terms) -> Result<(Arc<Database>, Head), Error> {
-    let database = Arc::new(Database::open(dir)?);
+fn open(dir: &Path, wanted: &Identity, terms: Terms, depth: u32, limits: &Limits) -> Result<Store, Error> {
+    let claim = judged(dir, wanted, terms, depth)?;
+    let database = Database::open(dir, claim)?;
     point::reach("database made");
     let lineage = match origin::read(&database)? {
         Some(found) => found,
         None => begin(&database, wanted, terms)?,
     };
     point::reach("identity written");
-    ingest::recover(&database)?;
-    let head = read_head(&database, lineage)?;
-    Ok((database, head))
+    open_rows(database, lineage, depth, limits)
 }
 
-/// Opens the database of a folder, whatever index it holds. Does not make one.
-fn open_existing(dir: &Path) -> Result<(Arc<Database>, Head), Error> {
-    if !holds_store(dir) {
-        return Err(Error::Missing { dir: dir.into() });
+/// Claims a folder. A store of the format before that is refused stays as it is, for the version that made it.
+fn judged(dir: &Path, wanted: &Identity, terms: Terms, depth: u32) -> Result<Claim, Error> {
+    let claim = Claim::new(dir)?;
+    if !claim.is_of_before() {
+        return Ok(claim);
     }
-    let database = Arc::new(Database::open(dir)?);
-    let lineage = origin::read(&database)?.ok_or_else(|| Error::Missing { dir: dir.into() })?;
-    ingest::recover(&database)?;
-    let head = read_head(&database, lineage)?;
-    Ok((database, head))
+    let database = Database::open_to_read(dir, claim)?;
+    if database.has(META)
+        && let Some(lineage) = origin::read(&database)?
+    {
+        let tip = read_tip(&database)?.map(|(height, _)| height);
+        let plan = lineage.plan(tip, oldest_undoable(tip, lineage.start(), depth), wanted, terms);
+        plan.map_err(|refusal| refused(dir, &lineage, wanted, refusal))?;
+    }
+    Ok(database.close())
+}
+
+/// Opens the rows of a database, in the present format.
+fn open_rows(mut database: Database, lineage: Lineage, depth: u32, limits: &Limits) -> Result<Store, Error> {
+    let tip = read_tip(&database)?;
+    check_lineage(&lineage, tip)?;
+    let (segments, mut runs) = Segments::open(&database, Memory::new(limits.filters_bytes))?;
+    if convert::is_needed(&database) {
+        runs = convert::old_rows(&mut database, &segments, &runs, lineage.start(), tip)?;
+    }
+    convert::finish(&mut database)?;
+    let database = Arc::new(database);
+    let snapshot = SnapshotReader::new(Arc::clone(&database), Arc::new(runs));
+    let head = Head::new(tip, Arc::new(lineage), snapshot);
+    Ok(Store::of(database, segments, head, depth))
 }
 
 /// Writes the identity into a new database.
@@ -147,9 +176,8 @@ fn refused(dir: &Path, lineage: &Lineage, wanted: &Identity, refusal: Refusal) -
     }
 }
 
-/// Reads the tip, which must be the newest block row, and which the lineage must fit.
-fn read_head(database: &Arc<Database>, lineage: Lineage) -> Result<Head, Error> {
-    let snapshot = SnapshotReader::new(Arc::clone(database));
+/// Reads the tip, which must be the newest block row.
+fn read_tip(database: &Database) -> Result<Option<(Height, BlockRow)>, Error> {
     let tip = match database.get(META, TIP, "the tip")? {
         None => None,
         Some(bytes) => {
@@ -165,17 +193,21 @@ fn read_head(database: &Arc<Database>, lineage: Lineage) -> Result<Head, Error> 
         let what = format!("the tip is {}, the newest block row {}", words(tip), words(newest));
         return Err(Error::Damaged { what });
     }
-    let next = tip.map_or(lineage.start(), Height::next);
-    if lineage.unwound(next) != lineage {
-        let what = format!("the next block is {next}, and a module takes over above it");
-        return Err(Error::Damaged { what });
-    }
-    let tip = match tip {
-        None => None,
-        Some(height) => Some((
-            height,
-            snapshot.block(height)?.ok_or_else(|| Error::no_block_row(height))?,
-        )),
+    let Some(height) = tip else { return Ok(None) };
+    let row = database.get(BLOCKS, &height_key(height), "a block row")?;
+    let row = row.ok_or_else(|| Error::no_block_row(height))?;
+    let damaged = || Error::Damaged {
+        what: format!("the row of block {height} has {} bytes", row.len()),
     };
-    Ok(Head::new(tip, Arc::new(lineage), snapshot))
+    Ok(Some((height, BlockRow::decode(&row).ok_or_else(damaged)?)))
+}
+
+/// No module may take over above the next block.
+fn check_lineage(lineage: &Lineage, tip: Option<(Height, BlockRow)>) -> Result<(), Error> {
+    let next = tip.map_or(lineage.start(), |(tip, _)| tip.next());
+    if lineage.unwound(next) == *lineage {
+        return Ok(());
+    }
+    let what = format!("the next block is {next}, and a module takes over above it");
+    Err(Error::Damaged { what })
 }

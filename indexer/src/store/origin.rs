@@ -1,6 +1,6 @@
 //! What the database says of the modules that built it: read, written, and changed when another module takes over.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use crds::Identity;
 use rocksdb::WriteBatch;
@@ -43,7 +43,7 @@ impl Store {
 
     /// Puts a lineage in the place of the one there is.
     pub(super) fn set_lineage(&self, lineage: Lineage) -> Result<(), Error> {
-        let writing = self.inner.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let _writing = self.inner.writing();
         let head = self.head();
         if *head.lineage == lineage {
             return Ok(());
@@ -53,9 +53,10 @@ impl Store {
         put(database, &mut batch, &head.lineage, &lineage);
         point::reach("before the lineage");
         // On disk before the first block of the module is: what it writes must never be taken for another one's.
-        self.write(batch, &writing, Durability::EachBlock, "which module continues")?;
+        database.write(batch, Durability::EachBlock, "which module continues")?;
         point::reach("lineage written");
-        self.publish(head.tip.zip(head.row), Arc::new(lineage));
+        let runs = Arc::clone(head.runs());
+        self.inner.publish(head.tip.zip(head.row), Arc::new(lineage), runs);
         Ok(())
     }
 }

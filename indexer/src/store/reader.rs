@@ -3,18 +3,22 @@
 use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
-use rocksdb::{DBRawIterator, Snapshot};
+use rocksdb::Snapshot;
 use self_cell::self_cell;
 
 use super::{
     error::Error,
     rocks::Database,
-    schema::{BLOCKS, BlockRow, ROWS, height_key, row_prefix, write_row_key},
+    schema::{BLOCKS, BlockRow, height_key},
 };
-use crate::{chain::Height, fault::Fault, state::State};
+use crate::{
+    chain::Height,
+    fault::Fault,
+    rows::{Runs, Space},
+    state::State,
+};
 
-// A RocksDB snapshot borrows its database and an iterator its snapshot; these own what they borrow, so that a view can
-// take them to its own thread.
+// A RocksDB snapshot borrows its database; this owns what it borrows, so that a view can take it to its own thread.
 self_cell!(
     struct Pinned {
         owner: Arc<Database>,
@@ -22,36 +26,30 @@ self_cell!(
         dependent: Snapshot,
     }
 );
-self_cell!(
-    struct Cursor {
-        owner: SnapshotReader,
-        #[not_covariant]
-        dependent: DBRawIterator,
-    }
-);
 
 /// The whole store as it was at one instant.
 ///
-/// Holding one for long keeps deleted rows and old buffers from being freed: at most for as long as a query runs.
+/// Holding one for long keeps files that were merged from being removed: at most for as long as a query runs. Fields drop
+/// in this order: the folder is given up after such files are gone, or they could be those of its next user by then.
 #[derive(Clone)]
 pub struct SnapshotReader {
+    runs: Arc<Runs>,
     pinned: Arc<Pinned>,
 }
 
 /// The rows of a snapshot as of one height: [`State`] for a guest.
 ///
-/// It keeps one iterator for all its reads, since making one costs far more than a read: use one reader for a whole
-/// block or view.
+/// It keeps the memory it needs from read to read: use one reader for a whole block or view.
 pub struct Reader {
-    cursor: Cursor,
+    snapshot: SnapshotReader,
     at: Height,
-    /// The row key searched for; kept for its memory.
-    wanted: Vec<u8>,
+    space: Space,
 }
 
 impl SnapshotReader {
-    pub(super) fn new(database: Arc<Database>) -> Self {
+    pub(super) fn new(database: Arc<Database>, runs: Arc<Runs>) -> Self {
         Self {
+            runs,
             pinned: Arc::new(Pinned::new(database, |database| database.snapshot())),
         }
     }
@@ -59,17 +57,15 @@ impl SnapshotReader {
     /// The rows as of a height. A height above the snapshot's tip reads as of that tip.
     #[must_use]
     pub fn at(&self, at: Height) -> Reader {
-        let cursor = Cursor::new(self.clone(), |reader| {
-            reader
-                .pinned
-                .borrow_owner()
-                .cursor(ROWS, reader.pinned.borrow_dependent())
-        });
         Reader {
-            cursor,
+            snapshot: self.clone(),
             at,
-            wanted: Vec::new(),
+            space: Space::default(),
         }
+    }
+
+    pub(super) fn runs(&self) -> &Arc<Runs> {
+        &self.runs
     }
 
     /// What is known of a block; none if it is not indexed.
@@ -93,30 +89,27 @@ impl SnapshotReader {
     }
 }
 
-/// Above this the memory of a searched key is not kept for the next one: guests choose how long keys are.
-const KEPT_KEY_BYTES_MAX: usize = 64 << 10;
+impl Reader {
+    /// The value of a key and the height at which it was written; none if it was never written at or below the height.
+    ///
+    /// # Errors
+    /// [`Error::Rows`].
+    pub fn get_written(&mut self, key: &[u8]) -> Result<Option<(Height, Bytes)>, Error> {
+        Ok(self.snapshot.runs.get(key, self.at, &mut self.space)?)
+    }
+}
+
+impl Reader {
+    /// Whether the last read waited for the disk.
+    #[must_use]
+    pub fn waited(&self) -> bool {
+        self.space.waited()
+    }
+}
 
 impl State for Reader {
     fn get(&mut self, key: &[u8]) -> Result<Option<Bytes>, Fault> {
-        if self.wanted.capacity() > KEPT_KEY_BYTES_MAX {
-            self.wanted = Vec::new();
-        }
-        write_row_key(&mut self.wanted, key, self.at);
-        let wanted = &self.wanted;
-        self.cursor.with_dependent_mut(|_, cursor| {
-            cursor.seek(wanted);
-            match cursor.item() {
-                // The rows of the next key follow those of this one.
-                Some((found, value)) if row_prefix(found) == row_prefix(wanted) => {
-                    Ok(Some(Bytes::copy_from_slice(value)))
-                }
-                Some(_) => Ok(None),
-                None => match cursor.status() {
-                    Ok(()) => Ok(None),
-                    Err(source) => Err(Error::Read { what: "a row", source }.into()),
-                },
-            }
-        })
+        Ok(self.get_written(key)?.map(|(_, value)| value))
     }
 }
 

@@ -33,7 +33,7 @@ pub enum Refusal {
          or delete the store to have it filled with a copy of another replica"
     )]
     Short { tip: Height, at: Height },
-    /// The undo records do not reach that far.
+    /// More blocks would have to be undone than may be.
     #[error(
         "blocks {lowest} to {tip} would have to be undone, and {}: declare module {newest}… again, or roll out with \
          strategy BlueGreen", undoable(*oldest, *tip)

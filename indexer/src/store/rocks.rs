@@ -1,18 +1,20 @@
 //! The database itself: opened with its families, written one batch at a time, read through snapshots.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use rocksdb::{
-    BottommostLevelCompaction, ColumnFamily, ColumnFamilyDescriptor, CompactOptions, DB, DBPinnableSlice,
-    DBRawIterator, IngestExternalFileOptions, Options, ReadOptions, Snapshot, WriteBatch, WriteOptions,
-    checkpoint::Checkpoint, properties,
+    ColumnFamily, ColumnFamilyDescriptor, DB, DBPinnableSlice, DBRawIterator, IngestExternalFileOptions, Options,
+    ReadOptions, Snapshot, WriteBatch, WriteOptions, checkpoint::Checkpoint, properties,
 };
 
 use super::{
     error::Error,
     folder::Claim,
-    schema::{FAMILIES, ROWS, parse_height},
-    tuning::{self, Pace},
+    schema::{FAMILIES, parse_height},
+    tuning,
 };
 use crate::chain::Height;
 
@@ -22,14 +24,12 @@ const SCAN_READ_BYTES: usize = 2 << 20;
 /// An open database. Fields drop in this order: the folder is given up after the database is closed.
 pub(super) struct Database {
     db: DB,
-    /// How files are written that it can take over.
-    file_options: Options,
-    _claim: Claim,
+    claim: Claim,
     dir: PathBuf,
 }
 
 /// Bytes and keys of one family, as RocksDB counts them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FamilyStats {
     /// Its name.
     pub name: &'static str,
@@ -55,21 +55,36 @@ pub enum Durability {
 
 impl Database {
     /// Opens or makes the database of a folder.
-    pub(super) fn open(dir: &Path) -> Result<Self, Error> {
-        let claim = Claim::new(dir)?;
+    pub(super) fn open(dir: &Path, claim: Claim) -> Result<Self, Error> {
         let cache = tuning::cache();
-        let families = FAMILIES.map(|name| ColumnFamilyDescriptor::new(name, tuning::family(name, &cache)));
-        let db =
-            DB::open_cf_descriptors(&tuning::database(), &claim.database, families).map_err(|source| Error::Open {
-                dir: dir.into(),
-                source,
-            })?;
+        // Families of an earlier format have to be opened too.
+        let mut names = families_in(dir, &claim)?;
+        names.extend(FAMILIES.map(String::from));
+        let families = names
+            .iter()
+            .map(|name| ColumnFamilyDescriptor::new(name, tuning::family(name, &cache)));
+        let db = DB::open_cf_descriptors(&tuning::database(), &claim.database, families);
         Ok(Self {
-            db,
-            file_options: tuning::file(&cache),
-            _claim: claim,
+            db: db.map_err(cannot_open(dir))?,
+            claim,
             dir: dir.into(),
         })
+    }
+
+    /// Opens the database of a folder so that nothing in there changes, with the families it has.
+    pub(super) fn open_to_read(dir: &Path, claim: Claim) -> Result<Self, Error> {
+        let names = families_in(dir, &claim)?;
+        let db = DB::open_cf_for_read_only(&tuning::database(), &claim.database, names, false);
+        Ok(Self {
+            db: db.map_err(cannot_open(dir))?,
+            claim,
+            dir: dir.into(),
+        })
+    }
+
+    /// Closes it. The folder stays ours.
+    pub(super) fn close(self) -> Claim {
+        self.claim
     }
 
     /// The folder it was opened in.
@@ -77,7 +92,56 @@ impl Database {
         &self.dir
     }
 
-    /// A family by its name in [`FAMILIES`].
+    /// Its marker.
+    pub(super) fn claim(&mut self) -> &mut Claim {
+        &mut self.claim
+    }
+
+    /// The folder of its files.
+    pub(super) fn files(&self) -> PathBuf {
+        self.claim.database.clone()
+    }
+
+    /// Whether there is a family of this name.
+    pub(super) fn has(&self, family: &str) -> bool {
+        self.db.cf_handle(family).is_some()
+    }
+
+    /// Removes a family of an earlier format with all that is in it.
+    pub(super) fn remove(&mut self, family: &str) -> Result<(), Error> {
+        self.db.drop_cf(family).map_err(|source| Error::Write {
+            what: "the end of old rows",
+            source,
+        })
+    }
+
+    /// Removes files of a family that hold nothing but keys up to this one.
+    pub(super) fn remove_files_upto(&self, family: &str, key: &[u8]) -> Result<(), Error> {
+        let Some(handle) = self.db.cf_handle(family) else {
+            return Ok(());
+        };
+        self.db
+            .delete_file_in_range_cf(handle, &[] as &[u8], key)
+            .map_err(|source| Error::Write {
+                what: "the end of old rows",
+                source,
+            })
+    }
+
+    /// Takes over a file of rows of an earlier format.
+    pub(super) fn ingest(&self, family: &'static str, path: PathBuf) -> Result<(), Error> {
+        let mut options = IngestExternalFileOptions::default();
+        options.set_move_files(true);
+        let taken = self
+            .db
+            .ingest_external_file_cf_opts(self.family(family), &options, vec![path]);
+        taken.map_err(|source| Error::Write {
+            what: "a file of old rows",
+            source,
+        })
+    }
+
+    /// A family by its name in [`FAMILIES`], or of an earlier format if [it is there](Self::has).
     #[allow(clippy::expect_used)]
     pub(super) fn family(&self, name: &'static str) -> &ColumnFamily {
         self.db.cf_handle(name).expect("every family was opened")
@@ -92,63 +156,11 @@ impl Database {
             .map_err(|source| Error::Write { what, source })
     }
 
-    /// How a file of rows is written.
-    pub(super) fn file_options(&self) -> &Options {
-        &self.file_options
-    }
-
-    /// Takes a file of sorted rows over, all of it or nothing.
-    pub(super) fn ingest(
-        &self,
-        family: &'static str,
-        path: PathBuf,
-        options: &IngestExternalFileOptions,
-    ) -> Result<(), Error> {
-        let taken = self
-            .db
-            .ingest_external_file_cf_opts(self.family(family), options, vec![path]);
-        taken.map_err(|source| Error::Write {
-            what: "a file of rows",
-            source,
-        })
-    }
-
-    /// Merges all files of all families, whatever has been merged before.
-    pub(super) fn compact(&self) -> Result<(), Error> {
-        let mut options = CompactOptions::default();
-        options.set_bottommost_level_compaction(BottommostLevelCompaction::Force);
-        for family in FAMILIES {
-            self.put_in_table(family, "what is in memory")?;
-            self.db
-                .compact_range_cf_opt(self.family(family), None::<&[u8]>, None::<&[u8]>, &options);
-        }
-        Ok(())
-    }
-
     /// Makes a second database in a folder that is not there, out of links to the files of this one: what is in memory
     /// is brought into files first, and files that change are copied.
     pub(super) fn link_into(&self, folder: &Path) -> Result<(), Error> {
         let made = Checkpoint::new(&self.db).and_then(|checkpoint| checkpoint.create_checkpoint(folder));
         made.map_err(|source| Error::Write { what: "a copy", source })
-    }
-
-    /// From now on merges the files of rows as soon, or as late, as fits what is under way.
-    pub(super) fn merge_for(&self, pace: Pace) -> Result<(), Error> {
-        let runs = pace.runs().to_string();
-        let options = [("level0_file_num_compaction_trigger", runs.as_str())];
-        self.db
-            .set_options_cf(self.family(ROWS), &options)
-            .map_err(|source| Error::Write {
-                what: "how files are merged",
-                source,
-            })
-    }
-
-    /// Brings what is in memory of a family into a table file, so that it no longer depends on the write-ahead log.
-    pub(super) fn put_in_table(&self, family: &'static str, what: &'static str) -> Result<(), Error> {
-        self.db
-            .flush_cf(self.family(family))
-            .map_err(|source| Error::Write { what, source })
     }
 
     /// Brings everything written so far onto the disk.
@@ -171,24 +183,10 @@ impl Database {
             .map_err(|source| Error::Read { what, source })
     }
 
-    /// The lowest height in a family whose keys are heights.
-    pub(super) fn lowest(&self, family: &'static str, what: &'static str) -> Result<Option<Height>, Error> {
-        self.height_at(family, what, |cursor| cursor.seek_to_first())
-    }
-
     /// The highest height in a family whose keys are heights.
     pub(super) fn highest(&self, family: &'static str, what: &'static str) -> Result<Option<Height>, Error> {
-        self.height_at(family, what, |cursor| cursor.seek_to_last())
-    }
-
-    fn height_at(
-        &self,
-        family: &'static str,
-        what: &'static str,
-        seek: impl FnOnce(&mut DBRawIterator<'_>),
-    ) -> Result<Option<Height>, Error> {
         let mut cursor = self.db.raw_iterator_cf(self.family(family));
-        seek(&mut cursor);
+        cursor.seek_to_last();
         let Some(key) = cursor.key() else {
             return cursor
                 .status()
@@ -206,14 +204,6 @@ impl Database {
         self.db.snapshot()
     }
 
-    /// An iterator over one family, for reads of single prefixes.
-    pub(super) fn cursor(&self, family: &'static str, snapshot: &Snapshot<'_>) -> DBRawIterator<'_> {
-        let mut options = ReadOptions::default();
-        options.set_snapshot(snapshot);
-        options.set_prefix_same_as_start(true);
-        self.db.raw_iterator_cf_opt(self.family(family), options)
-    }
-
     /// An iterator over all of one family as it is now, for reading it once from end to end: what it reads does not
     /// push anything else out of the cache.
     pub(super) fn scan(&self, family: &'static str) -> DBRawIterator<'_> {
@@ -224,22 +214,9 @@ impl Database {
         self.db.raw_iterator_cf_opt(self.family(family), options)
     }
 
-    /// Bytes in the block cache, which all families share, and bytes that may be in it.
-    #[allow(clippy::expect_used)]
-    pub(super) fn cache_bytes(&self) -> (u64, u64) {
-        let number = |property| {
-            let value = self.db.property_int_value_cf(self.family(FAMILIES[0]), property);
-            value.ok().flatten().expect("RocksDB has this number for every family")
-        };
-        (
-            number(properties::BLOCK_CACHE_USAGE),
-            number(properties::BLOCK_CACHE_CAPACITY),
-        )
-    }
-
     /// What each family takes.
     #[allow(clippy::expect_used)]
-    pub(super) fn stats(&self) -> [FamilyStats; 4] {
+    pub(super) fn stats(&self) -> [FamilyStats; 3] {
         FAMILIES.map(|name| {
             let number = |property| {
                 let value = self.db.property_int_value_cf(self.family(name), property);
@@ -253,4 +230,18 @@ impl Database {
             }
         })
     }
+}
+
+/// The families of the database in a folder; none if there is no database.
+fn families_in(dir: &Path, claim: &Claim) -> Result<BTreeSet<String>, Error> {
+    if !claim.database.join("CURRENT").exists() {
+        return Ok(BTreeSet::new());
+    }
+    let names = DB::list_cf(&Options::default(), &claim.database).map_err(cannot_open(dir))?;
+    Ok(names.into_iter().collect())
+}
+
+fn cannot_open(dir: &Path) -> impl FnOnce(rocksdb::Error) -> Error {
+    let dir = dir.into();
+    |source| Error::Open { dir, source }
 }

@@ -9,10 +9,11 @@ use std::ops::RangeInclusive;
 use super::{
     error,
     handle::{Store, Tip},
-    schema::{BlockRow, ROWS, parse_row_key},
+    schema::BlockRow,
 };
 use crate::{
     chain::{BlockRef, Height},
+    rows::{Merge, key::parse_row_key},
     state::{Digest, WriteHasher},
 };
 
@@ -135,9 +136,9 @@ impl Store {
         let blocks = to.map_or(0, |to| to as usize - from as usize + 1);
         let mut sums = vec![Sum::default(); blocks];
         let (start, tip) = (self.start(), self.tip().map(|tip| tip.at.height));
-        let mut rows = self.inner.database.scan(ROWS);
-        rows.seek_to_first();
-        while let Some((row_key, value)) = rows.item() {
+        let mut rows = Merge::new(self.head().runs().runs(), &[]).map_err(error::Error::from)?;
+        while rows.next().map_err(error::Error::from)? {
+            let (row_key, value) = (rows.key(), rows.value());
             let Some((key, height)) = parse_row_key(row_key) else {
                 let key = hex::encode(&row_key[..row_key.len().min(SHOWN_BYTES_MAX)]);
                 return Err(Error::NoRow { key });
@@ -152,12 +153,7 @@ impl Store {
                 sum.entries += 1;
                 sum.bytes += (key.len() + value.len()) as u64;
             }
-            rows.next();
         }
-        rows.status().map_err(|source| error::Error::Read {
-            what: "all rows",
-            source,
-        })?;
         Ok(sums)
     }
 

@@ -4,6 +4,7 @@
 mod mirror;
 mod register;
 mod stages;
+mod store;
 mod views;
 
 use std::{
@@ -14,13 +15,16 @@ use std::{
 use crds::pod::{Config, Status};
 use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder};
 
-pub use self::views::OTHER_FUNCTION;
 use self::{
     mirror::Mirror,
-    register::{counter, counters, gauge, gauges, register},
+    register::{counter, counters, gauges, register},
     stages::StageMetrics,
+    store::StoreMetrics,
     views::ViewMetrics,
 };
+pub use self::{store::ReadPlace, views::OTHER_FUNCTION};
+
+use crate::store::Stats;
 
 /// Every metric, in a registry of its own: two of these in one process do not interfere.
 pub struct Metrics {
@@ -35,8 +39,7 @@ pub struct Metrics {
     refresh_failures: IntCounter,
     audits: IntCounterVec,
     source_errors: IntCounterVec,
-    store_bytes: IntGaugeVec,
-    store_cache: IntGaugeVec,
+    store: StoreMetrics,
     guest_pages_kept: IntGaugeVec,
     views: ViewMetrics,
 }
@@ -93,18 +96,7 @@ impl Metrics {
                 "Failed requests to the chain source.",
                 &["reason"],
             )?,
-            store_bytes: gauges(
-                &registry,
-                "store_bytes",
-                "Bytes on disk, by column family.",
-                &["family"],
-            )?,
-            store_cache: gauges(
-                &registry,
-                "store_cache_bytes",
-                "The cache of the store's blocks: what is in it, and what may be.",
-                &["kind"],
-            )?,
+            store: StoreMetrics::new(&registry)?,
             guest_pages_kept: gauges(
                 &registry,
                 "guest_pages_kept",
@@ -159,18 +151,14 @@ impl Metrics {
         self.source_errors.with_label_values(&[reason]).inc();
     }
 
-    /// The store occupies so many bytes in each column family. Families are a fixed set.
-    pub fn store_occupies<'a>(&self, families: impl IntoIterator<Item = (&'a str, u64)>) {
-        for (family, bytes) in families {
-            self.store_bytes.with_label_values(&[family]).set(gauge(bytes));
-        }
+    /// The store is like that.
+    pub fn store(&self, stats: &Stats) {
+        self.store.show(stats);
     }
 
-    /// So many bytes are in the store's cache, and so many may be.
-    pub fn store_caches(&self, used_bytes: u64, capacity_bytes: u64) {
-        for (kind, bytes) in [("used", used_bytes), ("capacity", capacity_bytes)] {
-            self.store_cache.with_label_values(&[kind]).set(gauge(bytes));
-        }
+    /// A block read a key.
+    pub fn read(&self, place: ReadPlace, took: Duration) {
+        self.store.read(place, took);
     }
 
     /// Whether pages of guests are kept, for a reason out of a fixed set; decided once.

@@ -89,6 +89,7 @@ impl Report {
                 limit_bytes: config.identity.memory_limit_bytes,
                 ..Memory::default()
             },
+            store: None,
             trouble: None,
             halt: None,
             last_refresh_request: None,
@@ -322,6 +323,7 @@ mod tests {
             refresh: RefreshPolicy::EveryBlock,
             audit_every: 0,
             retry_attempts: 1,
+            cache_bytes: None,
             views: pod::Views {
                 max_concurrent: 1,
                 timeout_ms: 1,

@@ -5,7 +5,7 @@
 mod damage;
 mod disk_full;
 mod failing_calls;
-#[allow(dead_code)] // The tests of the store use all of it.
+#[allow(dead_code, unused_imports)] // The tests of the store use all of it.
 #[path = "../store/fixture.rs"]
 mod fixture;
 #[path = "../support/heavy.rs"]

@@ -1,7 +1,13 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use crds::pod::{FaultClass, Halt};
-use indexer::{telemetry::metrics::Metrics, telemetry::report::Report};
+use indexer::{
+    store::Stats,
+    telemetry::{
+        metrics::{Metrics, ReadPlace},
+        report::Report,
+    },
+};
 
 use crate::harness::config;
 
@@ -24,8 +30,8 @@ fn scraped() -> BTreeMap<String, (String, Vec<String>, String)> {
     });
     report.source_heard(11);
     metrics.source_error("Unreachable");
-    metrics.store_occupies([("rows", 1)]);
-    metrics.store_caches(1, 2);
+    metrics.store(&Stats::default());
+    metrics.read(ReadPlace::Disk, Duration::from_millis(1));
     metrics.guest_pages_kept("no_swap", true);
     metrics.view("get", "ok", Duration::from_millis(1));
     let text = metrics.render(&report.status()).unwrap();

@@ -9,7 +9,12 @@ use crds::{
     Phase,
     pod::{Check, FaultClass, Halt, Status, module_reasons},
 };
-use indexer::{control::Control, serve::ops, telemetry::metrics::Metrics, telemetry::report::Report};
+use indexer::{
+    control::Control,
+    serve::ops,
+    store::{Merging, Stats},
+    telemetry::{metrics::Metrics, report::Report},
+};
 use serde_json::Value;
 
 use crate::harness::{config, send};
@@ -139,7 +144,19 @@ async fn metrics_repeat_the_status_and_add_what_only_they_count() {
     port.metrics.unwound(6);
     port.metrics.source_error("Unreachable");
     port.metrics.stage("execute", std::time::Duration::from_millis(2));
-    port.metrics.store_occupies([("values", 4096)]);
+    port.metrics.store(&Stats {
+        rows_bytes: 4096,
+        ..Stats::default()
+    });
+    // Counters follow the store's own, however often they are shown.
+    port.metrics.store(&Stats {
+        rows_bytes: 4096,
+        merging: Merging {
+            merged_bytes: 70,
+            ..Merging::default()
+        },
+        ..Stats::default()
+    });
     let (_, text) = port.get("/metrics").await;
     let revision = config().identity.revision();
     let build = format!(
@@ -165,7 +182,8 @@ async fn metrics_repeat_the_status_and_add_what_only_they_count() {
         "shrewd_indexer_reorg_depth_blocks_sum 6",
         "shrewd_indexer_source_errors_total{reason=\"Unreachable\"} 1",
         "shrewd_indexer_block_stage_seconds_count{stage=\"execute\"} 1",
-        "shrewd_indexer_store_bytes{family=\"values\"} 4096",
+        "shrewd_indexer_store_bytes{family=\"rows\"} 4096",
+        "shrewd_indexer_store_merged_bytes_total 70",
     ] {
         assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
     }

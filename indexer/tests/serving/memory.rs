@@ -51,7 +51,7 @@ fn views_that_each_take_their_maximum_cost_errors_and_not_the_pod() {
             .unwrap();
         return alone::inside(|| runtime.block_on(flood()));
     }
-    let pod = memory_budget(THRESHOLD_BYTES, LIMIT_BYTES, &views());
+    let pod = memory_budget(THRESHOLD_BYTES, LIMIT_BYTES, &views(), None);
     let group = match available_bytes() {
         enough if enough >= pod.limit_bytes + SPARE_BYTES => MemoryGroup::new("views", pod.limit_bytes),
         little => Err(format!(

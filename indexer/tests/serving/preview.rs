@@ -7,7 +7,7 @@ const P: &str = "0x70";
 
 /// The number of the last change RocksDB has made, as another reader of the same files finds it.
 fn sequence(stage: &Stage) -> u64 {
-    let families = ["rows", "blocks", "undo", "meta"];
+    let families = ["blocks", "segments", "meta"];
     let folder = stage.folder.path().join("rocksdb");
     let mut options = rocksdb::Options::default();
     // As the store has it: opened without, for reading only, RocksDB stumbles over the logs it noted.

@@ -112,6 +112,6 @@ fn a_killed_process_leaves_whole_blocks() {
             wanted.keys().chain(above.keys()),
         );
         drop(store);
-        assert_eq!(crate::fixture::dump(dir.path()), chain.fresh_dump(DEEP));
+        assert_eq!(crate::fixture::dump(dir.path()), chain.fresh_dump());
     }
 }

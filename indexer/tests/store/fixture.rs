@@ -1,20 +1,29 @@
-//! What a store must answer, kept naively in memory, and what lies on its disk.
+//! What a store must answer, kept naively in memory.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
 
 use bitcoin::{BlockHash, hashes::Hash};
 use crds::{Identity, Network};
 use indexer::{
     chain::{BlockRef, Height},
     state::{Digest, State, WriteSet},
-    store::{Durability, Error, Store, Terms, Tip},
+    store::{Durability, Error, NewBlock, Store, Terms, Tip},
 };
 
-/// Undo records for every block of a test.
-pub(crate) const DEEP: u32 = 1_000;
+#[allow(clippy::duplicate_mod)] // Tests of the pipeline have it too.
+#[path = "../support/rows.rs"]
+mod rows;
 
-pub(crate) type Pairs = BTreeMap<Vec<u8>, Vec<u8>>;
-pub(crate) type Dump = BTreeMap<&'static str, Pairs>;
+pub(crate) use rows::{Dump, Pairs, dump, files, placed, tamper, tamper_rows};
+
+/// Every block of a test can be undone.
+pub(crate) const DEEP: u32 = 1_000;
+/// A lock that is held for longer is never given back.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(crate) fn identity(start_height: u32) -> Identity {
     Identity {
@@ -39,38 +48,32 @@ pub(crate) fn go_on(dir: &Path, wanted: &Identity, at: Option<u32>, depth: u32) 
         in_place: true,
         at: at.map(Height),
     };
-    Store::open_on(dir, wanted, terms, depth)
+    patiently(|| Store::open_on(dir, wanted, terms, depth))
 }
 
 pub(crate) fn open(dir: &Path, start_height: u32, depth: u32) -> Store {
-    Store::open(dir, &identity(start_height), depth).unwrap()
+    patiently(|| Store::open(dir, &identity(start_height), depth)).unwrap()
+}
+
+/// Opens whatever is there.
+pub(crate) fn existing(dir: &Path) -> Store {
+    patiently(|| Store::open_existing(dir)).unwrap()
+}
+
+/// Opens a closed store. Another test that starts a process right now holds all our locks until its program
+/// runs.
+pub(crate) fn patiently(open: impl Fn() -> Result<Store, Error>) -> Result<Store, Error> {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        match open() {
+            Err(Error::Locked { .. }) if Instant::now() < end => thread::sleep(Duration::from_millis(1)),
+            opened => return opened,
+        }
+    }
 }
 
 pub(crate) fn write_set(pairs: &Pairs) -> WriteSet {
     WriteSet::from_flushed(pairs)
-}
-
-/// Everything in a closed store's database, by family, but for the name of the last file it took over: that tells in
-/// how many steps the store came about.
-pub(crate) fn dump(dir: &Path) -> Dump {
-    let families = ["rows", "blocks", "undo", "meta"];
-    let mut options = rocksdb::Options::default();
-    // As the store has it: opened without, for reading only, RocksDB stumbles over the logs it noted.
-    options.set_track_and_verify_wals_in_manifest(true);
-    let db = rocksdb::DB::open_cf_for_read_only(&options, dir.join("rocksdb"), families, false).unwrap();
-    let read = |name| {
-        let all = db.iterator_cf(db.cf_handle(name).unwrap(), rocksdb::IteratorMode::Start);
-        all.map(|row| row.map(|(key, value)| (key.into_vec(), value.into_vec())).unwrap())
-            .filter(|(key, _): &(Vec<u8>, Vec<u8>)| (name, key.as_slice()) != ("meta", b"pending"))
-            .collect()
-    };
-    families.into_iter().map(|name| (name, read(name))).collect()
-}
-
-/// Changes a closed database behind the store's back.
-pub(crate) fn tamper(dir: &Path, change: impl FnOnce(&rocksdb::DB)) {
-    let families = ["rows", "blocks", "undo", "meta"];
-    change(&rocksdb::DB::open_cf(&rocksdb::Options::default(), dir.join("rocksdb"), families).unwrap());
 }
 
 /// A chain of blocks with what each wrote.
@@ -158,13 +161,13 @@ impl Chain {
     }
 
     /// The dump of a store that was given these blocks and nothing else.
-    pub(crate) fn fresh_dump(&self, depth: u32) -> Dump {
+    pub(crate) fn fresh_dump(&self) -> Dump {
         let dir = tempfile::tempdir().unwrap();
-        let mut store = open(dir.path(), self.start, depth);
+        let mut store = open(dir.path(), self.start, DEEP);
         for block in &self.blocks {
             if let Some((_, module)) = self.later.iter().find(|(from, _)| *from == block.tip.at.height.0) {
                 drop(store);
-                store = go_on(dir.path(), module, None, depth).unwrap();
+                store = go_on(dir.path(), module, None, DEEP).unwrap();
             }
             commit(&store, block);
         }
@@ -173,15 +176,32 @@ impl Chain {
     }
 }
 
+/// As far below the tip: many runs come together before they are merged.
 pub(crate) fn commit(store: &Store, block: &Indexed) {
+    commit_as(store, block, Durability::Lazy);
+}
+
+/// As at the tip: few runs do.
+pub(crate) fn commit_at_tip(store: &Store, block: &Indexed) {
+    commit_as(store, block, Durability::EachBlock);
+}
+
+fn commit_as(store: &Store, block: &Indexed, durability: Durability) {
+    let writes = write_set(&block.pairs);
     store
-        .commit(
-            block.tip.at,
-            &write_set(&block.pairs),
-            block.tip.digest,
-            Durability::Lazy,
-        )
+        .commit(block.tip.at, &writes, block.tip.digest, durability)
         .unwrap();
+}
+
+/// Commits blocks in one step.
+pub(crate) fn commit_all(store: &Store, blocks: &[Indexed], durability: Durability) -> Result<(), Error> {
+    let writes: Vec<_> = blocks.iter().map(|block| write_set(&block.pairs)).collect();
+    let new = blocks.iter().zip(&writes).map(|(block, writes)| NewBlock {
+        at: block.tip.at,
+        writes,
+        digest: block.tip.digest,
+    });
+    store.commit_all(&new.collect::<Vec<_>>(), durability)
 }
 
 /// Checks that a state has these values for `keys`, and none for the others of them.

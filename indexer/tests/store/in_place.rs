@@ -8,7 +8,7 @@ use indexer::{
 };
 use tempfile::{TempDir, tempdir};
 
-use crate::fixture::{Chain, DEEP, commit, dump, go_on, identity, module, open, pairs, tamper};
+use crate::fixture::{Chain, DEEP, commit, dump, existing, go_on, identity, module, open, pairs, tamper};
 
 const START: u32 = 3;
 
@@ -35,12 +35,12 @@ fn refusal(opened: Result<Store, Error>) -> Refusal {
     }
 }
 
-fn assert_in_order(dir: &Path, chain: &Chain, depth: u32) {
-    let store = Store::open_existing(dir).unwrap();
+fn assert_in_order(dir: &Path, chain: &Chain) {
+    let store = existing(dir);
     assert_eq!(store.tip(), chain.tip());
     assert_eq!(store.verify(|_| ()).unwrap().tip, chain.tip());
     drop(store);
-    assert!(dump(dir) == chain.fresh_dump(depth), "another database");
+    assert!(dump(dir) == chain.fresh_dump(), "another database");
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn a_module_goes_on_where_it_is_told_and_that_counts_in_every_later_digest() {
         [3, 10, 16]
     );
     drop(store);
-    assert_in_order(dir.path(), &chain, DEEP);
+    assert_in_order(dir.path(), &chain);
     // Whoever comes next needs no leave to go on as it is.
     assert_eq!(Store::open(dir.path(), &third, DEEP).unwrap().tip(), chain.tip());
     let error = Store::open(dir.path(), &second, DEEP).unwrap_err();
@@ -81,7 +81,7 @@ fn a_module_that_is_taken_back_leaves_nothing_behind() {
     extend(&store, &mut continued, 20);
     drop(store);
     drop(go_on(dir.path(), &identity(START), None, DEEP).unwrap());
-    assert_in_order(dir.path(), &chain, DEEP);
+    assert_in_order(dir.path(), &chain);
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn a_module_that_is_taken_back_before_its_first_block_needs_no_leave() {
     let (dir, chain) = indexed(12, DEEP);
     drop(go_on(dir.path(), &module("cd", START), None, DEEP).unwrap());
     drop(open(dir.path(), START, DEEP));
-    assert_in_order(dir.path(), &chain, DEEP);
+    assert_in_order(dir.path(), &chain);
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn a_reorganisation_below_its_first_block_lets_a_module_go_on_further_down() {
     chain.hand_over(&third);
     extend(&store, &mut chain, 10);
     drop(store);
-    assert_in_order(dir.path(), &chain, DEEP);
+    assert_in_order(dir.path(), &chain);
 }
 
 #[test]
@@ -173,7 +173,7 @@ fn what_cannot_be_gone_on_with_is_refused_and_stays_as_it_is() {
         ),
         "{field}"
     );
-    assert_in_order(dir.path(), &chain, depth);
+    assert_in_order(dir.path(), &chain);
 
     chain.hand_over(&second);
     let store = go_on(dir.path(), &second, Some(13), depth).unwrap();
@@ -189,7 +189,7 @@ fn what_cannot_be_gone_on_with_is_refused_and_stays_as_it_is() {
     ] {
         assert!(text.contains(part), "{text}");
     }
-    assert_in_order(dir.path(), &chain, depth);
+    assert_in_order(dir.path(), &chain);
 }
 
 #[test]

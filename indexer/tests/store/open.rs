@@ -2,14 +2,14 @@
 
 use std::{fs, path::Path};
 
-use crds::{Identity, STORE_FORMAT, pod::FaultClass};
+use crds::{Identity, pod::FaultClass};
 use indexer::{
     fault::Fault,
     store::{Error, Store},
 };
 use tempfile::{TempDir, tempdir};
 
-use crate::fixture::{Chain, DEEP, commit, dump, identity, open, pairs, tamper};
+use crate::fixture::{Chain, DEEP, commit, dump, files, identity, open, pairs, patiently, tamper};
 
 /// A folder with a store of two blocks, and their chain.
 fn indexed() -> (TempDir, Chain) {
@@ -23,7 +23,7 @@ fn indexed() -> (TempDir, Chain) {
 }
 
 fn refusal(dir: &Path, identity: &Identity) -> Error {
-    Store::open(dir, identity, DEEP).expect_err("it must be refused")
+    patiently(|| Store::open(dir, identity, DEEP)).expect_err("it must be refused")
 }
 
 /// Contract §8.14.
@@ -80,7 +80,7 @@ fn an_index_of_another_format_is_refused() {
 fn a_second_open_of_a_folder_is_refused_until_the_first_is_closed() {
     let (dir, chain) = indexed();
     let first = open(dir.path(), 3, DEEP);
-    let error = refusal(dir.path(), &identity(3));
+    let error = Store::open(dir.path(), &identity(3), DEEP).unwrap_err();
     assert!(matches!(error, Error::Locked { .. }), "{error}");
     assert_eq!(Fault::from(error).class, FaultClass::Host);
     drop(first);
@@ -115,18 +115,17 @@ fn missing_fresh_and_half_made_folders_are_taken() {
     let unmarked = dir.path().join("unmarked");
     fs::create_dir_all(&unmarked).unwrap();
     fs::write(unmarked.join("shrewd-store"), "").unwrap();
-    // Killed after RocksDB was made and before it got its families.
-    let bare = dir.path().join("bare");
-    fs::create_dir_all(&bare).unwrap();
-    fs::write(
-        bare.join("shrewd-store"),
-        format!("shrewd store, format {STORE_FORMAT}\n"),
-    )
-    .unwrap();
-    let mut options = rocksdb::Options::default();
-    options.create_if_missing(true);
-    drop(rocksdb::DB::open(&options, bare.join("rocksdb")).unwrap());
-    for folder in [missing, volume, unmarked, bare] {
+    // Killed after RocksDB was made and before it got its families, by this version and by the one before.
+    let bare = [2, 1].map(|format| {
+        let bare = dir.path().join(format!("bare{format}"));
+        fs::create_dir_all(&bare).unwrap();
+        fs::write(bare.join("shrewd-store"), format!("shrewd store, format {format}\n")).unwrap();
+        let mut options = rocksdb::Options::default();
+        options.create_if_missing(true);
+        drop(rocksdb::DB::open(&options, bare.join("rocksdb")).unwrap());
+        bare
+    });
+    for folder in [missing, volume, unmarked].into_iter().chain(bare) {
         let mut chain = Chain::new(0);
         commit(&open(&folder, 0, DEEP), chain.extend(0, pairs([("k", "v")])));
         assert_eq!(open(&folder, 0, DEEP).tip(), chain.tip(), "{}", folder.display());
@@ -151,7 +150,7 @@ fn a_folder_that_cannot_be_made_is_an_error_of_the_host() {
 #[test]
 fn what_contradicts_itself_is_refused_as_damaged() {
     type Change = fn(&rocksdb::DB);
-    let changes: [(&str, Change); 5] = [
+    let changes: [(&str, Change); 8] = [
         ("tip above the blocks", |db| {
             db.put_cf(db.cf_handle("meta").unwrap(), "tip", [0, 0, 0, 9]).unwrap()
         }),
@@ -168,6 +167,15 @@ fn what_contradicts_itself_is_refused_as_damaged() {
         ("no identity", |db| {
             db.delete_cf(db.cf_handle("meta").unwrap(), "identity").unwrap()
         }),
+        ("a file without a number", |db| {
+            db.put_cf(db.cf_handle("segments").unwrap(), [0; 7], [0; 16]).unwrap()
+        }),
+        ("a file without a place", |db| {
+            db.put_cf(db.cf_handle("segments").unwrap(), [0; 8], [0; 15]).unwrap()
+        }),
+        ("a file of another number", |db| {
+            db.put_cf(db.cf_handle("segments").unwrap(), [9; 9], [0; 16]).unwrap()
+        }),
     ];
     for (name, change) in changes {
         let (dir, _) = indexed();
@@ -178,15 +186,42 @@ fn what_contradicts_itself_is_refused_as_damaged() {
 }
 
 #[test]
-fn a_lost_undo_record_stops_an_unwind_at_its_block() {
+fn a_file_of_rows_that_is_gone_or_another_one_is_refused_and_named() {
+    type Change = fn(&Path);
+    let changes: [(&str, Change, &str); 3] = [
+        ("gone", |file| fs::remove_file(file).unwrap(), "open /"),
+        ("empty", |file| fs::write(file, "").unwrap(), "open /"),
+        (
+            "another",
+            |file| fs::write(file, [7; 4096]).unwrap(),
+            "is damaged: its footer is wrong",
+        ),
+    ];
+    for (name, change, words) in changes {
+        let (dir, _) = indexed();
+        let file = files(dir.path()).pop().unwrap();
+        change(&file);
+        let error = refusal(dir.path(), &identity(3));
+        assert!(matches!(error, Error::Rows(_)), "{name}: {error}");
+        let fault = Fault::from(error);
+        assert_eq!(fault.class, FaultClass::Host);
+        for part in [words, file.to_str().unwrap(), "delete it to index again"] {
+            assert!(fault.message.contains(part), "{name}: {fault}");
+        }
+    }
+}
+
+#[test]
+fn files_of_rows_that_are_nobodys_are_removed() {
     let (dir, chain) = indexed();
-    tamper(dir.path(), |db| {
-        db.delete_cf(db.cf_handle("undo").unwrap(), [0, 0, 0, 4]).unwrap()
-    });
     let before = dump(dir.path());
-    let store = open(dir.path(), 3, DEEP);
-    assert!(matches!(store.unwind(None).unwrap_err(), Error::Damaged { .. }));
-    assert_eq!(store.tip(), chain.tip());
-    drop(store);
+    let whole = files(dir.path()).pop().unwrap();
+    let strays = ["000000000007.rows", "half.rows"].map(|name| dir.path().join("rocksdb").join(name));
+    fs::copy(whole, &strays[0]).unwrap();
+    fs::write(&strays[1], "half a file").unwrap();
+    let other = dir.path().join("rocksdb/notes.txt");
+    fs::write(&other, "of somebody else").unwrap();
+    assert_eq!(open(dir.path(), 3, DEEP).tip(), chain.tip());
+    assert!(other.exists() && strays.iter().all(|stray| !stray.exists()));
     assert_eq!(dump(dir.path()), before);
 }

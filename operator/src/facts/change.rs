@@ -103,6 +103,7 @@ fn facts(s: &pod::Status, max_behind: u32) -> impl PartialEq + '_ {
             refreshes.manual,
             refreshes.unwind,
             is_under_pressure(s),
+            s.store.as_ref().is_some_and(|store| store.unfiltered_rows > 0),
         ),
         (
             memory.threshold_bytes,

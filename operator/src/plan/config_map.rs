@@ -70,6 +70,7 @@ fn config(valid: &ValidIndexer, revision: &Revision, record: &Record) -> Config 
         audit_every: valid.audit_every,
         retry_attempts: valid.retry_attempts,
         views: valid.views.clone(),
+        cache_bytes: valid.cache_bytes,
         data_dir: DATA_DIR.into(),
         rpc_listen: format!("0.0.0.0:{RPC_PORT}"),
         ops_listen: format!("0.0.0.0:{OPS_PORT}"),

@@ -141,6 +141,7 @@ impl Launch {
             audit_every: spec.memory.audit_every,
             retry_attempts: spec.retry.attempts,
             views: resolved.views,
+            cache_bytes: resolved.cache_bytes,
             data_dir,
             rpc_listen: listen(host.as_deref().unwrap_or("127.0.0.1"), port.unwrap_or(RPC_PORT)),
             ops_listen: listen("127.0.0.1", ops_port.unwrap_or(OPS_PORT)),

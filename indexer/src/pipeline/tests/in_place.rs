@@ -33,7 +33,7 @@ fn assert_verified(folder: &Path) {
 }
 
 /// The index of the first module alone.
-fn alone(tip: u32) -> BTreeMap<String, BTreeMap<Vec<u8>, Vec<u8>>> {
+fn alone(tip: u32) -> rows::Dump {
     let folder = tempfile::tempdir().unwrap();
     follow(folder.path(), CHAINED, MemorySource::up_to(1, tip), (1, tip), |_| {});
     rows::dump(folder.path())

@@ -21,8 +21,8 @@ enum Step {
     Back,
     /// The process ends and another one takes over.
     Restart,
-    /// The process ends, and the newest blocks are undone before another one runs: by a command that ends as it should,
-    /// or by one that dies after it has written the file that undoes them.
+    /// The process ends, and the newest blocks are undone before another one runs; if it `dies`, it leaves a file that
+    /// no batch names.
     Rollback { depth: u32, dies: bool },
     /// A fresh instance is requested.
     Refresh,
@@ -134,15 +134,17 @@ impl Storm {
     }
 }
 
-/// Undoes the newest blocks of a closed store but the first one, or dies on the way.
+/// Undoes the newest blocks of a closed store but the first one. If the process dies before it names the file of its
+/// next blocks, that has the number of the next process's first one.
 fn undo(folder: &Path, start: u32, depth: u32, dies: bool) {
     let store = Store::open_existing(folder).unwrap();
     let Some(tip) = store.tip() else { return };
     let to = Height(tip.at.height.0.saturating_sub(depth).max(start));
-    if dies {
-        store.die_undoing(to).unwrap();
-    } else {
-        store.unwind(Some(to)).unwrap();
+    store.unwind(Some(to)).unwrap();
+    drop(store);
+    if dies && let Some(last) = rows::files(folder).pop() {
+        let number: u64 = last.file_stem().unwrap().to_str().unwrap().parse().unwrap();
+        std::fs::copy(&last, last.with_file_name(format!("{:012}.rows", number + 1))).unwrap();
     }
 }
 
@@ -210,8 +212,7 @@ fn each_kind_of_reorg_ends_like_a_fresh_sync() {
             Back,
             Refresh,
         ],
-        // Undone by file, indexed again near the tip, hence in batches, and a file of the same name that no batch
-        // announced.
+        // Undone, indexed again near the tip, and a file of the next one's number that no batch names.
         &[
             Settle,
             Rollback { depth: 3, dies: false },

@@ -1,7 +1,7 @@
 use super::*;
 
 /// Guests for blocks that a process can have at once: see `guest::engine`.
-pub(super) const SLOTS: usize = 3;
+pub(super) const SLOTS: usize = 3 + crate::guest::SCOUTS_MAX as usize;
 
 /// Does something while so many guests are taken by others.
 pub(super) fn while_taken(process: &Process, guests: usize, act: impl FnOnce()) {

@@ -61,7 +61,12 @@ struct Server<I> {
 /// [`Error::CorsOrigin`].
 pub fn router<I: Index>(index: Arc<I>, metrics: Arc<Metrics>, config: &Config) -> Result<Router, Error> {
     let views = &config.views;
-    let memory = memory_budget(config.threshold_bytes, config.identity.memory_limit_bytes, views);
+    let memory = memory_budget(
+        config.threshold_bytes,
+        config.identity.memory_limit_bytes,
+        views,
+        config.cache_bytes,
+    );
     let (budget, timeout) = (Budget::new(memory.views_bytes), Duration::from_millis(views.timeout_ms));
     let server = Server {
         bodies: Bodies::new(views.max_request_bytes, &budget),
