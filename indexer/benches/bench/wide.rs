@@ -86,7 +86,7 @@ pub(crate) fn quick(bench: &mut Bench) {
     let ratio = bench.compare("wide", 0..QUICK_BLOCKS, 3).ratio();
     bench
         .report
-        .add("wide_ratio", ratio, "×", AtMost(12.0), "60 blocks of wide");
+        .add("wide_ratio", ratio, "×", AtMost(25.0), "60 blocks of wide");
     let growth = median((0..3).map(|_| growth(bench)).collect());
     let how = "time of wide's blocks 100 to 120 ÷ that of its blocks 20 to 40, median of 3";
     bench.report.add("wide_growth", growth, "×", AtMost(2.5), how);
