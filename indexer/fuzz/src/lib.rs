@@ -5,4 +5,5 @@
 pub mod chain;
 pub mod index;
 pub mod model;
+pub mod segment;
 pub mod stage;
