@@ -5,10 +5,14 @@ use std::{
     thread,
 };
 
-use indexer::{chain::Height, state::State, store::Store};
+use indexer::{
+    chain::Height,
+    state::State,
+    store::{Error, Store},
+};
 use tempfile::tempdir;
 
-use crate::fixture::{Chain, DEEP, Pairs, commit, open, pairs};
+use crate::fixture::{Chain, DEEP, Pairs, commit, dump, files, open, pairs};
 
 /// Values that name the block that wrote them.
 fn block_pairs(salt: u32, height: u32) -> Pairs {
@@ -75,4 +79,26 @@ fn a_reader_outlives_the_store_and_runs_on_another_thread() {
     drop(store);
     let value = thread::spawn(move || reader.get(b"key0").unwrap()).join().unwrap();
     assert_eq!(value.unwrap(), "0/0");
+}
+
+/// Or files that only the reader still needs could be those of the folder's next user by the time they go.
+#[test]
+fn a_reader_keeps_the_folder_until_its_files_are_gone() {
+    let dir = tempdir().unwrap();
+    let mut chain = Chain::new(0);
+    let store = open(dir.path(), 0, DEEP);
+    commit(&store, chain.extend(0, block_pairs(0, 0)));
+    let mut reader = store.reader(Height(0));
+    store.unwind(None).unwrap();
+    drop(store);
+    let error = Store::open_existing(dir.path()).unwrap_err();
+    assert!(matches!(error, Error::Locked { .. }), "{error}");
+    assert_eq!(files(dir.path()).len(), 1);
+    assert_eq!(reader.get(b"key0").unwrap().unwrap(), "0/0");
+    drop(reader);
+    assert!(files(dir.path()).is_empty());
+    let store = open(dir.path(), 0, DEEP);
+    commit(&store, &chain.blocks[0]);
+    drop(store);
+    assert_eq!(dump(dir.path()), chain.fresh_dump());
 }
