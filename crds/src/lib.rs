@@ -35,7 +35,7 @@ mod unknown;
 
 pub use definition::crd;
 pub use identity::{Identity, IdentityDifference, Revision};
-pub use memory_budget::{MemoryBudget, ProcessMemory, STORE_BYTES, StoreMemory, memory_budget, store_memory};
+pub use memory_budget::{MemoryBudget, ProcessMemory, STORE_BYTES_MIN, StoreMemory, memory_budget, store_memory};
 pub use network::Network;
 pub use quantity::{ByteSize, TimeSpan};
 pub use registry::{BadRegistry, Registry};

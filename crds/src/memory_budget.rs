@@ -12,9 +12,9 @@ const WORKING_SET_BYTES: u64 = 512 * MIB;
 const BASE_BYTES: u64 = 320 * MIB;
 /// What the store has unless `storage.cache` says otherwise. Filters and indexes take about 1.6 bytes a row
 /// (`make bench-scale`): those of 360 million rows stay in memory.
-pub const STORE_BYTES: u64 = 704 * MIB;
+const STORE_BYTES: u64 = 704 * MIB;
 /// The least a store works with: filters that are not in memory are read from disk.
-const STORE_BYTES_MIN: u64 = 64 * MIB;
+pub const STORE_BYTES_MIN: u64 = 64 * MIB;
 /// The most that a local run takes of a machine's memory for its store, as a divisor, and in bytes: others use the
 /// machine too, and beyond some size only the page cache gains.
 const MACHINE_SHARE: u64 = 4;

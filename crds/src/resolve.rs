@@ -4,6 +4,7 @@ use std::{fmt, time::Duration};
 
 use crate::{
     identity::Identity,
+    memory_budget::STORE_BYTES_MIN,
     pod::{VIEWS_TIMEOUT_MS_MAX, Views},
     quantity::{ByteSize, ParseError, TimeSpan},
     rollout::RolloutSpec,
@@ -71,6 +72,12 @@ pub fn resolve(spec: &IndexerSpec) -> Result<Resolved, Vec<Problem>> {
         problems.push(Problem {
             field: "memory.threshold",
             message: format!("{} exceeds memory.limit {}", spec.memory.threshold, spec.memory.limit),
+        });
+    }
+    if problems.is_empty() && cache_bytes.is_some_and(|bytes| bytes < STORE_BYTES_MIN) {
+        problems.push(Problem {
+            field: "storage.cache",
+            message: "must be at least 64Mi".into(),
         });
     }
     if memory_limit_bytes > 4 << 30 {

@@ -13,7 +13,6 @@ pub mod key;
 mod memory;
 mod merge;
 pub mod plan;
-mod reads;
 mod runs;
 mod segment;
 #[cfg(test)]
@@ -27,7 +26,6 @@ pub use self::{
     error::Error,
     memory::Memory,
     merge::Merge,
-    reads::{ReadCounts, Reads},
     runs::{Place, Placed, Run, Runs, Space},
     segment::Segment,
     writer::Writer,

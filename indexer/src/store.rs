@@ -1,4 +1,4 @@
-//! The database: rows by key and height, blocks, undo records, identity.
+//! The database: rows by key and height, blocks, identity.
 //!
 //! Blocks are added and undone in atomic steps of one or many, see `commit` and `unwind`. A reader works on a snapshot,
 //! so that neither commits nor unwinds change an answer it has begun. Nothing is read to write a row: rows carry the
@@ -20,6 +20,7 @@ mod refusal;
 mod rocks;
 pub mod schema;
 mod segments;
+mod shared;
 #[cfg(test)]
 mod tests;
 mod tuning;
@@ -29,7 +30,7 @@ pub mod verify;
 pub use commit::NewBlock;
 pub use copy::{Copied, prepare};
 pub use error::Error;
-pub use handle::{Stats, Store, Tip};
+pub use handle::{Stats, Store};
 pub use lineage::{Lineage, Step, Terms};
 pub use merger::Merging;
 pub use open::Limits;
@@ -37,3 +38,4 @@ pub use reader::{Reader, SnapshotReader};
 pub use refusal::Refusal;
 pub use rocks::{Durability, FamilyStats};
 pub use schema::BlockRow;
+pub use shared::Tip;

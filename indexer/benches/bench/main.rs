@@ -16,6 +16,8 @@ mod load;
 #[path = "../../tests/support/node.rs"]
 mod node;
 mod ops;
+#[path = "../../tests/support/preload.rs"]
+mod preload;
 mod progress;
 mod recorded;
 mod reorgs;

@@ -20,7 +20,7 @@ fuzz_target!(|bytes: &[u8]| {
     for file in [bytes.to_vec(), segment::file(bytes)] {
         fs::write(&path, file).expect("write a file");
         for memory in [0, u64::MAX] {
-            if let Ok(segment) = Segment::open(0, &path, &Memory::new(memory), &Arc::default()) {
+            if let Ok(segment) = Segment::open(0, &path, &Memory::new(memory)) {
                 read(&Arc::new(segment), bytes);
             }
         }

@@ -17,19 +17,6 @@ pub enum Error {
     /// There is no such store, or it cannot be used.
     #[error(transparent)]
     Store(#[from] store::Error),
-    /// The undo records do not reach that far. Nothing was undone.
-    #[error(
-        "cannot roll back to block {to}: the store can undo only blocks {oldest} to {tip}. Give a height of at least {}, \
-         or delete the store to index again", .oldest.0.saturating_sub(1)
-    )]
-    TooDeep {
-        /// The height requested.
-        to: Height,
-        /// The oldest block that can be undone.
-        oldest: Height,
-        /// The newest block.
-        tip: Height,
-    },
     /// The report cannot be written.
     #[error("write what was undone")]
     Write(#[source] io::Error),
@@ -43,14 +30,7 @@ pub fn rollback(flags: RollbackFlags, out: &mut impl Write) -> Result<(), Error>
     let to = Height(flags.to);
     let store = Store::open_existing(&flags.folder.store_dir()?)?;
     let (before, rows_before) = (store.tip(), store.stats().entries);
-    let undone = store.unwind(Some(to)).map_err(|error| match error {
-        store::Error::TooDeep {
-            oldest: Some(oldest),
-            tip,
-            ..
-        } => Error::TooDeep { to, oldest, tip },
-        other => Error::Store(other),
-    })?;
+    let undone = store.unwind(Some(to))?;
     store.flush()?;
     let rows = rows_before - store.stats().entries;
     let mut line = |name: &str, value: String| writeln!(out, "{name:<10} {value}").map_err(Error::Write);

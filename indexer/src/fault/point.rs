@@ -5,7 +5,26 @@
 
 /// The variable that names the point to die at: `POINT#N`, the N-th time it is reached, from 1.
 #[cfg(test)]
-pub(crate) const DIE_AT: &str = "SHREWD_DIE_AT";
+const DIE_AT: &str = "SHREWD_DIE_AT";
+
+/// Runs an ignored test of this program as a process that dies at a point, if it reaches it so many times. `variable`
+/// says which folder it works in.
+#[cfg(test)]
+pub(crate) fn run_until(
+    test: &str,
+    (variable, folder): (&str, &std::path::Path),
+    place: &str,
+    times: u32,
+) -> std::process::ExitStatus {
+    std::process::Command::new(std::env::current_exe().unwrap())
+        .args([test, "--exact", "--ignored"])
+        .env(variable, folder)
+        .env(DIE_AT, format!("{place}#{times}"))
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .status()
+        .unwrap()
+}
 
 /// Ends the process at once, as SIGKILL would, if this is the point to die at.
 #[cfg(test)]

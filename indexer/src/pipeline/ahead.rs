@@ -5,7 +5,10 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
@@ -17,7 +20,6 @@ use crate::{
     chain::{Block, Height},
     fault::Fault,
     guest::{CancelFlag, Indexing, SCOUTS_MAX},
-    rows::ReadCounts,
     state::{Overlay, State},
     store::Reader,
     telemetry::metrics::{Metrics, ReadPlace},
@@ -38,7 +40,7 @@ const NICENESS: i32 = 7;
 pub(super) type SharedOverlay = Arc<RwLock<Overlay>>;
 
 /// Rows that were read ahead for one block.
-pub(super) struct Found {
+struct Found {
     /// What the store's tip was.
     as_of: Height,
     rows: Mutex<Rows>,
@@ -53,12 +55,13 @@ struct Rows {
 
 /// What a block reads: what is executed, rows that were read ahead, the store.
 pub(super) struct BlockState {
-    pub(super) overlay: SharedOverlay,
-    pub(super) found: Option<Arc<Found>>,
-    pub(super) below: Reader,
+    overlay: SharedOverlay,
+    found: Option<Arc<Found>>,
+    below: Reader,
     /// This is a run ahead: what the store gives is noted. None of its reads is counted.
     notes: bool,
     metrics: Arc<Metrics>,
+    waited_micros: Arc<AtomicU64>,
 }
 
 /// The threads that run blocks ahead, made when they are first wanted.
@@ -68,7 +71,6 @@ pub(super) struct Ahead {
     threads: Vec<JoinHandle<()>>,
     /// How long a block's reads wait for the disk, in seconds.
     wait: f64,
-    counted: ReadCounts,
 }
 
 struct Board {
@@ -76,6 +78,9 @@ struct Board {
     overlay: SharedOverlay,
     jobs: Mutex<Jobs>,
     changed: Condvar,
+    /// How long reads waited for the disk since the last block, those of blocks that are run ahead among them: what the
+    /// block would have waited alone, as far as the same rows are read.
+    waited_micros: Arc<AtomicU64>,
 }
 
 #[derive(Default)]
@@ -106,11 +111,11 @@ impl Ahead {
                 overlay: Arc::clone(overlay),
                 jobs: Mutex::default(),
                 changed: Condvar::new(),
+                waited_micros: Arc::default(),
             }),
             guest,
             threads: Vec::new(),
             wait: 0.0,
-            counted: shared.store.reads(),
         }
     }
 
@@ -155,9 +160,18 @@ impl Ahead {
         self.board.changed.notify_all();
     }
 
+    /// What a block reads before the store when it is its turn.
+    pub(super) fn reads(&self, height: Height) -> Reads<'_> {
+        Reads {
+            overlay: &self.board.overlay,
+            found: self.found(height),
+            waited_micros: &self.board.waited_micros,
+        }
+    }
+
     /// What was found for a block whose turn it is, if it can be used: every block that the store did not have when it
     /// was read is in the overlay.
-    pub(super) fn found(&self, height: Height) -> Option<Arc<Found>> {
+    fn found(&self, height: Height) -> Option<Arc<Found>> {
         let jobs = self.board.jobs();
         let job = jobs.upcoming.front().filter(|job| job.block.at.height == height)?;
         let overlay = self.board.overlay.read().unwrap_or_else(PoisonError::into_inner);
@@ -174,10 +188,8 @@ impl Ahead {
         jobs.executed += 1;
         drop(jobs);
         self.board.changed.notify_all();
-        let counted = self.board.shared.store.reads();
-        let waited = counted.disk_time.saturating_sub(self.counted.disk_time).as_secs_f64();
+        let waited = Duration::from_micros(self.board.waited_micros.swap(0, Relaxed)).as_secs_f64();
         self.wait += LAST_WEIGHT * (waited - self.wait);
-        self.counted = counted;
     }
 }
 
@@ -216,6 +228,7 @@ impl Board {
                 found: Some(found),
                 notes: true,
                 metrics: Arc::clone(&self.shared.metrics),
+                waited_micros: Arc::clone(&self.waited_micros),
             };
             // It fails where it would need what is not executed yet.
             let ran = guest.scout(block.at.height, block.bytes, Box::new(state), &stop);
@@ -255,20 +268,27 @@ impl BlockState {
             below,
             notes: false,
             metrics: Arc::clone(&shared.metrics),
+            waited_micros: Arc::clone(reads.waited_micros),
         }
     }
 
     fn counted(&self, place: ReadPlace, since: Instant) {
+        let took = since.elapsed();
+        if place == ReadPlace::Disk {
+            let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+            self.waited_micros.fetch_add(micros, Relaxed);
+        }
         if !self.notes {
-            self.metrics.read(place, since.elapsed());
+            self.metrics.read(place, took);
         }
     }
 }
 
 /// What a block reads before the store.
 pub(super) struct Reads<'a> {
-    pub(super) overlay: &'a SharedOverlay,
-    pub(super) found: Option<Arc<Found>>,
+    overlay: &'a SharedOverlay,
+    found: Option<Arc<Found>>,
+    waited_micros: &'a Arc<AtomicU64>,
 }
 
 impl State for BlockState {

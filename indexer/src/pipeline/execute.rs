@@ -14,7 +14,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    ahead::{Ahead, Reads, SharedOverlay},
+    ahead::{Ahead, SharedOverlay},
     attempts::{self, BlockFailed},
     bounds::COMMIT_BUDGET_KIB,
     executed::Executed,
@@ -147,10 +147,7 @@ impl Executor {
             shared.metrics.fetched_waiting().set(blocks.len() as i64);
             ahead.expect(blocks.look(ahead.depth()));
             let started = Instant::now();
-            let reads = Reads {
-                overlay: &overlay,
-                found: ahead.found(fetched.block.at.height),
-            };
+            let reads = ahead.reads(fetched.block.at.height);
             let writes = match attempts::run_block(&mut self.guest, shared, &reads, &fetched.block) {
                 Ok(writes) => writes,
                 Err(failed) => return failed.into(),

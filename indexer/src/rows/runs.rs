@@ -185,7 +185,7 @@ impl Runs {
         let hash = hash(row_prefix(wanted));
         for run in self.runs.iter().filter(|run| run.lowest <= at) {
             let Some(placed) = run.segment_of(wanted) else { continue };
-            if !placed.may_begin_with(row_prefix(wanted)) || !placed.segment.may_hold(hash)? {
+            if !placed.may_begin_with(row_prefix(wanted)) || !placed.segment.may_hold(hash, scratch)? {
                 continue;
             }
             // Rows above the run's highest height do not count, nor do those before `from`, which may be newer ones of the

@@ -6,10 +6,7 @@ use std::{
     io::{self, IoSliceMut},
     os::unix::fs::FileExt as _,
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
 };
 
 use rustix::io::{ReadWriteFlags, preadv2};
@@ -22,7 +19,6 @@ use super::{
     index::Index,
     key::{HEIGHT_BYTES, row_prefix},
     memory::{Memory, Share},
-    reads::Reads,
     writer::{checksum, failed},
 };
 use crate::chain::Height;
@@ -37,7 +33,6 @@ pub struct Segment {
     footer: Footer,
     index: Index,
     filter: Kept,
-    reads: Arc<Reads>,
     /// What index and filter take of the memory there is for them.
     _share: Share,
     doomed: AtomicBool,
@@ -65,7 +60,7 @@ impl Segment {
     ///
     /// # Errors
     /// [`Error::File`]; [`Error::Damaged`] if it is not what was written.
-    pub fn open(id: u64, path: &Path, memory: &Memory, reads: &Arc<Reads>) -> Result<Self, Error> {
+    pub fn open(id: u64, path: &Path, memory: &Memory) -> Result<Self, Error> {
         let open = || -> io::Result<_> {
             let file = File::open(path)?;
             let bytes = file.metadata()?.len();
@@ -104,7 +99,6 @@ impl Segment {
             footer,
             index,
             filter,
-            reads: Arc::clone(reads),
             _share: share,
             doomed: AtomicBool::new(false),
         })
@@ -164,14 +158,14 @@ impl Segment {
     }
 
     /// False: no row has a key of this hash.
-    pub(super) fn may_hold(&self, hash: u64) -> Result<bool, Error> {
+    pub(super) fn may_hold(&self, hash: u64, scratch: &mut Scratch) -> Result<bool, Error> {
         match &self.filter {
             Kept::Memory(filter) => Ok(filter.may_hold(hash)),
             Kept::File { lines: 0 } => Ok(true),
             Kept::File { lines } => {
                 let mut line = [0; LINE_BYTES];
                 let at = self.footer.filter_at + (filter::line_of(hash, *lines) * LINE_BYTES) as u64;
-                self.read_at(&mut line, at)?;
+                scratch.waited |= self.read_at(&mut line, at)?;
                 Ok(filter::line_may_hold(&filter::line(&line), hash))
             }
         }
@@ -213,8 +207,7 @@ impl Segment {
         unpack(&scratch.block, &mut scratch.rows).map_err(|damaged| self.damaged(damaged))
     }
 
-    /// Reads from the page cache if all of it is there, else from the disk, and notes which it was. True: it waited for
-    /// the disk.
+    /// Reads from the page cache if all of it is there, else from the disk. True: it waited for the disk.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<bool, Error> {
         let cached = preadv2(
             &self.file,
@@ -223,14 +216,11 @@ impl Segment {
             ReadWriteFlags::NOWAIT,
         );
         if cached == Ok(buffer.len()) {
-            self.reads.cached();
             return Ok(false);
         }
-        let started = std::time::Instant::now();
         self.file
             .read_exact_at(buffer, offset)
             .map_err(failed("read", &self.path))?;
-        self.reads.disk(started.elapsed());
         Ok(true)
     }
 

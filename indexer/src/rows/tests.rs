@@ -32,7 +32,7 @@ fn segment(dir: &Path, id: u64, codec: Codec, rows: &Rows, memory: &Memory) -> A
         writer.push(key, value).unwrap();
     }
     writer.finish().unwrap();
-    Arc::new(Segment::open(id, &path, memory, &Arc::default()).unwrap())
+    Arc::new(Segment::open(id, &path, memory).unwrap())
 }
 
 /// A place in which all rows count.

@@ -1,5 +1,5 @@
 //! Row order: shorter keys first, equal lengths by bytes. It is the order of the store's keys, so one sort serves
-//! digest, undo record and file.
+//! digest and file.
 
 use std::{cmp::Ordering, ops::Range};
 

@@ -2,7 +2,7 @@
 //!
 //! Keys and values lie in one piece of memory, as they came from the guest. The thread that runs the guest does no more
 //! than note where each begins; putting them in order is left to the first who needs the order, on its own thread. That
-//! copies them once more, in order: digest, undo record and file each go through all pairs, and memory that is read
+//! copies them once more, in order: digest and file each go through all pairs, and memory that is read
 //! from one end to the other is several times as fast as the same bytes here and there.
 
 use std::{fmt, ops::Range, sync::Arc, sync::OnceLock};

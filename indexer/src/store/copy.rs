@@ -5,12 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{
-    error::Error,
-    folder::Claim,
-    handle::{Store, Tip},
-    lineage::Lineage,
-};
+use super::{error::Error, folder::Claim, handle::Store, lineage::Lineage, shared::Tip};
 use crate::chain::Height;
 
 /// What a copy has.

@@ -1,24 +1,17 @@
-//! An open store: what it holds in memory, and what is read from it without a search.
+//! An open store: what is read from it without a search, and what it takes.
 
-use std::{
-    fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
-};
+use std::{fmt, sync::Arc};
 
 use super::{
     error::Error,
-    lineage::Lineage,
     merger::{Merger, Merging},
     reader::{Reader, SnapshotReader},
     rocks::{Database, FamilyStats},
     schema::BlockRow,
     segments::Segments,
+    shared::{Head, Inner, Tip},
 };
-use crate::{
-    chain::{BlockRef, Height},
-    rows::{ReadCounts, Runs},
-    state::Digest,
-};
+use crate::chain::Height;
 
 /// An open store. Clones are the same store; the folder is free again when the last of them and the last reader is
 /// dropped.
@@ -26,37 +19,6 @@ use crate::{
 pub struct Store {
     pub(super) inner: Arc<Inner>,
     pub(super) merger: Arc<Merger>,
-}
-
-/// What threads of a store share.
-pub(super) struct Inner {
-    pub(super) database: Arc<Database>,
-    pub(super) segments: Segments,
-    pub(super) start: Height,
-    pub(super) max_reorg_depth: u32,
-    /// Held by the one commit, unwind or end of a merge's step that runs.
-    writing: Mutex<()>,
-    /// What readers see. Replaced after a batch is written, so that no reader waits for a write.
-    head: RwLock<Head>,
-}
-
-/// A tip and the snapshot in which it is the tip.
-#[derive(Clone)]
-pub(super) struct Head {
-    pub(super) tip: Option<Height>,
-    /// The tip's; none just when the tip is none.
-    pub(super) row: Option<BlockRow>,
-    pub(super) lineage: Arc<Lineage>,
-    pub(super) snapshot: SnapshotReader,
-}
-
-/// The newest block of the store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Tip {
-    /// Which block.
-    pub at: BlockRef,
-    /// The digest of the index after it.
-    pub digest: Digest,
 }
 
 /// What a store takes.
@@ -78,22 +40,13 @@ pub struct Stats {
     pub filters_bytes: (u64, u64),
     /// By family.
     pub families: [FamilyStats; 3],
-    /// How reads of rows were answered.
-    pub reads: ReadCounts,
     /// What merging did, and has to do.
     pub merging: Merging,
 }
 
 impl Store {
     pub(super) fn of(database: Arc<Database>, segments: Segments, head: Head, max_reorg_depth: u32) -> Self {
-        let inner = Arc::new(Inner {
-            database,
-            segments,
-            start: head.lineage.start(),
-            max_reorg_depth,
-            writing: Mutex::default(),
-            head: RwLock::new(head),
-        });
+        let inner = Arc::new(Inner::new(database, segments, head, max_reorg_depth));
         Self {
             merger: Arc::new(Merger::new(&inner)),
             inner,
@@ -155,12 +108,6 @@ impl Store {
         self.merger.settle()
     }
 
-    /// How reads of rows were answered so far. No I/O.
-    #[must_use]
-    pub fn reads(&self) -> ReadCounts {
-        self.inner.segments.reads()
-    }
-
     /// What the store takes and does. No I/O.
     #[must_use]
     pub fn stats(&self) -> Stats {
@@ -179,56 +126,12 @@ impl Store {
             unfiltered_rows: unfiltered.map(|segment| segment.rows()).sum(),
             filters_bytes: self.inner.segments.memory(),
             families,
-            reads: self.inner.segments.reads(),
             merging: self.merger.merging(),
         }
     }
 
     pub(super) fn head(&self) -> Head {
         self.inner.head()
-    }
-}
-
-impl Inner {
-    /// Waits for the one that writes.
-    pub(super) fn writing(&self) -> MutexGuard<'_, ()> {
-        self.writing.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn head(&self) -> Head {
-        self.head.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    pub(super) fn publish(&self, tip: Option<(Height, BlockRow)>, lineage: Arc<Lineage>, runs: Arc<Runs>) {
-        let head = Head::new(tip, lineage, SnapshotReader::new(Arc::clone(&self.database), runs));
-        let before = std::mem::replace(&mut *self.head.write().unwrap_or_else(PoisonError::into_inner), head);
-        // Released outside the lock: it can free a snapshot and remove files.
-        drop(before);
-    }
-}
-
-impl Head {
-    pub(super) fn new(tip: Option<(Height, BlockRow)>, lineage: Arc<Lineage>, snapshot: SnapshotReader) -> Self {
-        let (tip, row) = tip.unzip();
-        Self {
-            tip,
-            row,
-            lineage,
-            snapshot,
-        }
-    }
-
-    /// The rows.
-    pub(super) fn runs(&self) -> &Arc<Runs> {
-        self.snapshot.runs()
-    }
-
-    pub(super) fn tip(&self) -> Option<Tip> {
-        let (height, row) = self.tip.zip(self.row)?;
-        Some(Tip {
-            at: BlockRef { height, hash: row.hash },
-            digest: row.digest,
-        })
     }
 }
 

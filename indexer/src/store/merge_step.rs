@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rocksdb::WriteBatch;
 
-use super::{error::Error, handle::Inner, rocks::Durability, segments};
+use super::{error::Error, rocks::Durability, segments, shared::Inner};
 use crate::{
     fault::point,
     rows::{

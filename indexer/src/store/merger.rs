@@ -18,7 +18,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{error::Error, handle::Inner, merge_step::Step};
+use super::{error::Error, merge_step::Step, shared::Inner};
 use crate::{
     fault::Fault,
     rows::{self, plan::Eagerness},

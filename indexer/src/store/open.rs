@@ -8,7 +8,7 @@ use super::{
     convert,
     error::Error,
     folder::{Claim, holds_store},
-    handle::{Head, Store},
+    handle::Store,
     lineage::{Lineage, Plan, Terms, may_begin},
     origin,
     reader::SnapshotReader,
@@ -16,6 +16,7 @@ use super::{
     rocks::Database,
     schema::{BLOCKS, BlockRow, META, TIP, height_key, parse_height},
     segments::Segments,
+    shared::Head,
     unwind::oldest_undoable,
 };
 use crate::{chain::Height, fault::point, rows::Memory};

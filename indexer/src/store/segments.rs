@@ -21,7 +21,7 @@ use super::{
     rocks::Database,
     schema::{SEGMENTS, decode_place, encode_place, parse_segment, segment_key},
 };
-use crate::rows::{Codec, Memory, Place, Placed, ReadCounts, Reads, Runs, Segment, Writer};
+use crate::rows::{Codec, Memory, Place, Placed, Runs, Segment, Writer};
 
 /// How the names of such files end.
 const EXTENSION: &str = "rows";
@@ -33,7 +33,6 @@ pub(super) struct Segments {
     /// The next file's number, higher than all there are.
     next: AtomicU64,
     memory: Memory,
-    reads: Arc<Reads>,
 }
 
 impl Segments {
@@ -59,7 +58,6 @@ impl Segments {
             folder: database.files(),
             next: AtomicU64::new(named.last().map_or(0, |(number, _)| number + 1)),
             memory,
-            reads: Arc::default(),
         };
         segments.remove_others(&named)?;
         named.sort_by_key(|(_, place)| std::cmp::Reverse(place.highest));
@@ -90,11 +88,6 @@ impl Segments {
         synced.map_err(self.failed("sync"))
     }
 
-    /// How reads were answered.
-    pub(super) fn reads(&self) -> ReadCounts {
-        self.reads.counts()
-    }
-
     /// Bytes of indexes and filters in memory, and bytes there may be.
     pub(super) fn memory(&self) -> (u64, u64) {
         self.memory.used()
@@ -111,7 +104,7 @@ impl Segments {
     }
 
     fn placed(&self, number: u64, place: Place) -> Result<Arc<Placed>, Error> {
-        let segment = Segment::open(number, &self.path(number), &self.memory, &self.reads)?;
+        let segment = Segment::open(number, &self.path(number), &self.memory)?;
         Ok(Placed::new(Arc::new(segment), place))
     }
 

@@ -6,11 +6,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::{
-    error,
-    handle::{Store, Tip},
-    schema::BlockRow,
-};
+use super::{error, handle::Store, schema::BlockRow, shared::Tip};
 use crate::{
     chain::{BlockRef, Height},
     rows::{Merge, key::parse_row_key},

@@ -1,31 +1,13 @@
 //! Writes and syncs that fail: disks do not fail on demand, so the system calls are made to.
 
-use std::{
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{path::Path, process::Command};
 
 use tempfile::tempdir;
 
-use crate::{heavy_guest, node::Node, process::Index, setup};
+use crate::{heavy_guest, node::Node, preload::library, process::Index, setup};
 
 /// Input/output error.
 const EIO: i32 = 5;
-
-/// The library that lets calls fail, compiled into a folder.
-fn library(folder: &Path) -> PathBuf {
-    let (source, library) = (folder.join("failing.c"), folder.join("failing.so"));
-    std::fs::write(&source, include_str!("failing.c")).unwrap();
-    let compiled = Command::new("cc")
-        .args(["-shared", "-fPIC", "-O1", "-o"])
-        .arg(&library)
-        .arg(&source)
-        .arg("-ldl")
-        .status()
-        .expect("a C compiler, `cc`: RocksDB cannot be built without one either");
-    assert!(compiled.success());
-    library
-}
 
 /// What fails: which call, on which files, from which time on. And on a store that is filled already, or on a new one.
 type Case = (&'static str, &'static str, u32, bool);
@@ -54,7 +36,7 @@ const CASES: [Case; 17] = [
 #[tokio::test]
 async fn a_call_that_fails_ends_the_run_in_words_and_the_next_one_goes_on() {
     let folder = tempdir().unwrap();
-    let library = library(folder.path());
+    let library = library(folder.path(), "failing", include_str!("failing.c"));
     let module = heavy_guest(folder.path());
     let mut node = Node::start();
     let tip = node.mine(40);

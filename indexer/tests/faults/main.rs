@@ -12,6 +12,8 @@ mod fixture;
 mod heavy;
 #[path = "../support/node.rs"]
 mod node;
+#[path = "../support/preload.rs"]
+mod preload;
 #[path = "../support/process.rs"]
 mod process;
 mod tmpfs;

@@ -56,7 +56,7 @@ pub(crate) fn rows(store: &Path) -> Pairs {
 pub(crate) fn placed(store: &Path) -> Vec<Arc<Placed>> {
     let memory = Memory::new(u64::MAX);
     let open = |(number, place)| {
-        let segment = Segment::open(number, &path(store, number), &memory, &Arc::default()).unwrap();
+        let segment = Segment::open(number, &path(store, number), &memory).unwrap();
         Placed::new(Arc::new(segment), place)
     };
     segments(&read_only(store)).into_iter().map(open).collect()
@@ -90,7 +90,7 @@ pub(crate) fn tamper_rows(store: &Path, change: impl FnOnce(&mut Pairs)) {
         writer.push(key, value).unwrap();
     }
     writer.finish().unwrap();
-    let segment = Segment::open(number, &path, &Memory::new(u64::MAX), &Arc::default()).unwrap();
+    let segment = Segment::open(number, &path, &Memory::new(u64::MAX)).unwrap();
     let (lowest, highest) = segment.heights();
     tamper(store, |db| {
         let family = db.cf_handle("segments").unwrap();

@@ -1,22 +1,15 @@
 //! A disk that is slower than the one here.
 
-use std::{path::Path, process::Command, time::Duration};
+use std::{path::Path, time::Duration};
+
+use crate::preload::library;
 
 /// What each read that the disk has to answer takes longer.
 pub(super) const DELAY: Duration = Duration::from_micros(500);
 
 /// The variables that make reads of files below this path slow. The library that does it is compiled into the folder.
 pub(super) fn variables(folder: &Path, slow: &Path) -> [(&'static str, String); 3] {
-    let (source, library) = (folder.join("slow_reads.c"), folder.join("slow_reads.so"));
-    std::fs::write(&source, include_str!("slow_reads.c")).expect("write the source");
-    let compiled = Command::new("cc")
-        .args(["-shared", "-fPIC", "-O1", "-o"])
-        .arg(&library)
-        .arg(&source)
-        .arg("-ldl")
-        .status()
-        .expect("a C compiler, `cc`: RocksDB cannot be built without one either");
-    assert!(compiled.success(), "slow_reads.c does not compile");
+    let library = library(folder, "slow_reads", include_str!("slow_reads.c"));
     // Paths of open files are absolute.
     let [library, slow] = [&library, slow].map(|path| path.canonicalize().expect("a path that exists"));
     [

@@ -179,8 +179,11 @@ impl Watch {
     }
 }
 
+/// How many reads there were, and their seconds; none before the first one.
 fn reads(metrics: &Metrics) -> Option<(f64, f64)> {
-    metrics
-        .get("store_read_seconds_count")
-        .zip(metrics.get("store_read_seconds_sum"))
+    let total = |what| -> Option<f64> {
+        let of = |place| metrics.get(&format!(r#"store_read_seconds_{what}{{place="{place}"}}"#));
+        ["memory", "cache", "disk"].map(of).into_iter().sum()
+    };
+    total("count").zip(total("sum"))
 }

@@ -2,7 +2,10 @@
 
 use std::net::ToSocketAddrs as _;
 
-use crds::pod::{Config, Views};
+use crds::{
+    STORE_BYTES_MIN,
+    pod::{Config, Views},
+};
 
 /// As in the resource's schema, which the API server enforces and a local file bypasses.
 const MAX_CONCURRENT_VIEWS: u32 = 256;
@@ -10,7 +13,7 @@ const MAX_CONCURRENT_VIEWS: u32 = 256;
 const VIEW_TIMEOUT_MAX_MS: u64 = 3_600_000;
 /// As in the resource's schema: a request or an answer is held in memory whole.
 const MESSAGE_BYTES_MAX: u64 = 1 << 30;
-/// As in the resource's schema: undo records are kept for so many blocks.
+/// As in the resource's schema.
 const REORG_DEPTH_MAX: u32 = 10_000;
 /// As in the resource's schema.
 const RETRY_ATTEMPTS_MAX: u32 = 10;
@@ -28,6 +31,7 @@ pub(super) fn problems(config: &Config) -> Vec<String> {
     problems.of_identity(config);
     problems.of_source(config);
     problems.of_indexing(config);
+    problems.of_store(config);
     problems.of_views(&config.views);
     problems.of_servers(config);
     problems.0
@@ -95,6 +99,12 @@ impl Problems {
                 "auditEvery must be at most {AUDIT_EVERY_MAX}, not {}",
                 config.audit_every
             )
+        });
+    }
+
+    fn of_store(&mut self, config: &Config) {
+        self.must(config.cache_bytes.is_none_or(|bytes| bytes >= STORE_BYTES_MIN), || {
+            format!("cacheBytes must be at least {STORE_BYTES_MIN}")
         });
     }
 

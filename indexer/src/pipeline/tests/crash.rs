@@ -1,17 +1,13 @@
 //! The process dies at each named point in the processing of a block, and the next one completes the index as an
 //! undisturbed run would.
 
-use std::{
-    env,
-    os::unix::process::ExitStatusExt as _,
-    process::{Command, Stdio},
-};
+use std::{env, os::unix::process::ExitStatusExt as _};
 
 use super::{
     in_place::{other, other_guest},
     *,
 };
-use crate::fault::point::DIE_AT;
+use crate::fault::point::run_until;
 
 /// Set for the process that dies: the folder of its store.
 const VICTIM_DIR: &str = "SHREWD_VICTIM_DIR";
@@ -160,14 +156,7 @@ fn a_process_that_ends_at_any_step_goes_on_to_the_same_index() {
 
 /// Runs a victim until it dies.
 fn die_at(victim: &str, folder: &Path, place: &str, times: u32) {
-    let died = Command::new(env::current_exe().unwrap())
-        .args([&format!("{VICTIMS}{victim}"), "--exact", "--ignored"])
-        .env(VICTIM_DIR, folder)
-        .env(DIE_AT, format!("{place}#{times}"))
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .unwrap();
+    let died = run_until(&format!("{VICTIMS}{victim}"), (VICTIM_DIR, folder), place, times);
     assert_eq!(
         died.signal(),
         Some(SIGABRT),

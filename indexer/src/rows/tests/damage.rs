@@ -28,7 +28,7 @@ type Answer = Result<Option<(Height, Vec<u8>)>, Error>;
 
 /// What a file answers to every question, as far as it answers.
 fn answers(path: &Path, memory: &Memory, rows: &Rows) -> Vec<Answer> {
-    let segment = match Segment::open(0, path, memory, &Arc::default()) {
+    let segment = match Segment::open(0, path, memory) {
         Ok(segment) => Arc::new(segment),
         Err(error) => return vec![Err(error)],
     };
@@ -104,7 +104,7 @@ fn a_file_that_is_cut_anywhere_is_refused() {
     let path = dir.path().join("cut.rows");
     for length in 0..whole.len() {
         fs::write(&path, &whole[..length]).unwrap();
-        let error = Segment::open(0, &path, &Memory::new(0), &Arc::default()).unwrap_err();
+        let error = Segment::open(0, &path, &Memory::new(0)).unwrap_err();
         assert!(
             matches!(error, Error::Damaged { .. } | Error::File { .. }),
             "{length}: {error}"
@@ -114,7 +114,7 @@ fn a_file_that_is_cut_anywhere_is_refused() {
     let mut hole = whole.clone();
     hole[whole.len() / 3..].fill(0);
     fs::write(&path, hole).unwrap();
-    assert!(Segment::open(0, &path, &Memory::new(0), &Arc::default()).is_err());
+    assert!(Segment::open(0, &path, &Memory::new(0)).is_err());
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn the_end_of_one_file_on_another_is_refused() {
     for end in [64, 200] {
         let [a, b] = &files;
         fs::write(&path, [&a[..a.len() - end], &b[b.len() - end..]].concat()).unwrap();
-        let result = catch_unwind(|| Segment::open(0, &path, &Memory::new(0), &Arc::default()).map(|_| ()));
+        let result = catch_unwind(|| Segment::open(0, &path, &Memory::new(0)).map(|_| ()));
         assert!(matches!(result, Ok(Err(Error::Damaged { .. }))), "{result:?}");
     }
 }

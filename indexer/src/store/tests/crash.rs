@@ -1,12 +1,7 @@
 //! The process dies at each named point of a commit, an unwind, a merge and a conversion, and the next one finds whole
 //! blocks, no file that is nobody's, and continues to the same end.
 
-use std::{
-    env,
-    os::unix::process::ExitStatusExt as _,
-    path::Path,
-    process::{Command, Stdio},
-};
+use std::{env, os::unix::process::ExitStatusExt as _, path::Path};
 
 use tempfile::tempdir;
 
@@ -14,7 +9,7 @@ use super::{
     fixture::{Chain, DEEP, Pairs, commit, commit_at_tip, dump, existing, open, pairs},
     format_1,
 };
-use crate::{fault::point::DIE_AT, store::Store};
+use crate::{fault::point::run_until, store::Store};
 
 /// Set for the process that dies: the folder of its store.
 const VICTIM_DIR: &str = "SHREWD_STORE_VICTIM_DIR";
@@ -148,14 +143,7 @@ fn a_process_that_ends_within_a_conversion_goes_on_with_it() {
 
 /// Runs a victim until it dies. False: it did not.
 fn die_at(victim: &str, folder: &Path, place: &str, times: u32) -> bool {
-    let died = Command::new(env::current_exe().unwrap())
-        .args([&format!("{VICTIMS}{victim}"), "--exact", "--ignored"])
-        .env(VICTIM_DIR, folder)
-        .env(DIE_AT, format!("{place}#{times}"))
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .unwrap();
+    let died = run_until(&format!("{VICTIMS}{victim}"), (VICTIM_DIR, folder), place, times);
     assert!(
         died.success() || died.signal() == Some(SIGABRT),
         "{place}, time {times}: the {victim} failed: {died}"
