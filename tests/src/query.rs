@@ -15,6 +15,9 @@ const MIN_HEIGHT: &str = "x-shrewd-min-height";
 const HEIGHT: &str = "x-shrewd-height";
 const BLOCK_HASH: &str = "x-shrewd-block-hash";
 
+/// A pod is ready a moment before each node leads the Service's address to it; until then connections are refused.
+const CONNECT_ATTEMPTS: u32 = 5;
+
 /// An answer of JSON-RPC with its headers.
 #[derive(Debug)]
 pub struct Answer {
@@ -73,20 +76,25 @@ impl Index {
     /// # Errors
     /// If that pod fails; with what it printed.
     pub async fn view_through_service(&self, question: &str, function: &str, request: &[u8]) -> Result<Vec<u8>> {
-        let name = format!("ask-{question}");
-        let pod = asking_pod(
-            &name,
-            &self.namespace.cluster.indexer_image,
-            &[
-                "view",
-                "--url",
-                &format!("http://{}:{}", self.name, crds::pod::RPC_PORT),
-                function,
-                &format!("0x{}", hex::encode(request)),
-            ],
-        );
-        let printed = run_to_end(&self.namespace, &pod).await?;
-        bytes_of(printed.trim())
+        for attempt in 1.. {
+            let pod = asking_pod(
+                &format!("ask-{question}-{attempt}"),
+                &self.namespace.cluster.indexer_image,
+                &[
+                    "view",
+                    "--url",
+                    &format!("http://{}:{}", self.name, crds::pod::RPC_PORT),
+                    function,
+                    &format!("0x{}", hex::encode(request)),
+                ],
+            );
+            match run_to_end(&self.namespace, &pod).await {
+                Ok(printed) => return bytes_of(printed.trim()),
+                Err(error) if attempt < CONNECT_ATTEMPTS && format!("{error:#}").contains("no connection") => {}
+                Err(error) => return Err(error),
+            }
+        }
+        unreachable!("the last attempt returns")
     }
 
     /// A request to a pod or a Service through the API server's proxy.
