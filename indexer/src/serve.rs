@@ -4,6 +4,7 @@ mod client;
 mod connections;
 pub mod descriptors;
 pub mod listener;
+mod lookup;
 pub mod ops;
 pub mod rpc;
 pub mod serving;

@@ -6,7 +6,7 @@ use indexer::{
     chain::{BlockRef, Height},
     fault::Fault,
     guest::{ViewAnswer, ViewError},
-    serve::rpc::{Answered, Index, IndexedBlock, ReadAt, Sizes, Terms},
+    serve::rpc::{Answered, Index, IndexedBlock, Page, Range, Read, ReadAt, Sizes, Terms, Written},
     state::Digest,
 };
 
@@ -51,10 +51,7 @@ impl Index for Double {
                     bytes: input,
                     malformed: function == "malformed",
                 },
-                at: ReadAt {
-                    height: height.unwrap_or(TIP).min(TIP),
-                    hash: Some(BlockHash::all_zeros()),
-                },
+                at: read_at(height),
             }),
             "fail" => Err(ViewError::Guest("a \"guest\"\n fails".into())),
             other => Err(ViewError::UnknownFunction(other.into())),
@@ -72,7 +69,37 @@ impl Index for Double {
         self.view(function, parent, input, terms)
     }
 
+    fn get(&self, key: &[u8], height: Option<Height>, _terms: &Terms<'_>) -> Result<Read<Option<Written>>, ViewError> {
+        let found = (!key.is_empty()).then(|| written(Bytes::copy_from_slice(key)));
+        let at = read_at(height);
+        Ok(Read { found, at })
+    }
+
+    fn scan(&self, range: &Range, height: Option<Height>, _terms: &Terms<'_>) -> Result<Read<Page>, ViewError> {
+        let entries = vec![written(range.prefix.clone()); range.limit.min(3)];
+        let after = range.after.clone();
+        let found = Page { entries, after };
+        let at = read_at(height);
+        Ok(Read { found, at })
+    }
+
     fn sizes(&self) -> Result<Sizes, Fault> {
         Ok(Sizes::default())
+    }
+}
+
+fn read_at(height: Option<Height>) -> ReadAt {
+    ReadAt {
+        height: height.unwrap_or(TIP).min(TIP),
+        hash: Some(BlockHash::all_zeros()),
+    }
+}
+
+/// A key that is its own value.
+fn written(key: Bytes) -> Written {
+    Written {
+        value: key.clone(),
+        key,
+        height: TIP,
     }
 }

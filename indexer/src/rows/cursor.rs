@@ -15,6 +15,8 @@ const READ_BYTES: usize = if cfg!(test) { 1 << 10 } else { 512 << 10 };
 /// A place in the rows of a segment, as far as they count.
 pub struct Cursor {
     placed: Arc<Placed>,
+    /// Bytes of blocks to read next.
+    read_bytes: usize,
     /// The next block to read.
     next_block: usize,
     /// Blocks as they lie on disk, and where in there the next one begins and the last one ends.
@@ -30,13 +32,24 @@ pub struct Cursor {
 }
 
 impl Cursor {
-    /// Before the first row at or behind a key.
+    /// Before the first row at or behind a key, to go through many.
     #[must_use]
     pub fn new(placed: &Arc<Placed>, from: &[u8]) -> Self {
+        Self::reading(placed, from, READ_BYTES)
+    }
+
+    /// Before the first row at or behind a key, to look at a few: it reads one block, and more each time it goes on.
+    #[must_use]
+    pub fn near(placed: &Arc<Placed>, from: &[u8]) -> Self {
+        Self::reading(placed, from, 1)
+    }
+
+    fn reading(placed: &Arc<Placed>, from: &[u8], read_bytes: usize) -> Self {
         let from = from.max(placed.from());
         Self {
             next_block: placed.segment().index().block_of(from),
             placed: Arc::clone(placed),
+            read_bytes,
             read: Vec::new(),
             at: 0,
             ends: Vec::new(),
@@ -132,11 +145,12 @@ impl Cursor {
         }
         let (offset, _) = index.place(self.next_block);
         let mut bytes = 0;
-        while self.next_block < index.len() && (bytes == 0 || bytes < READ_BYTES) {
+        while self.next_block < index.len() && bytes < self.read_bytes {
             bytes += index.place(self.next_block).1;
             self.ends.push(bytes);
             self.next_block += 1;
         }
+        self.read_bytes = (2 * bytes).min(READ_BYTES);
         self.ends.reverse();
         self.read.resize(bytes, 0);
         segment.read_through(&mut self.read, offset)?;

@@ -60,6 +60,16 @@ pub(super) fn height_of(row_key: &[u8]) -> Height {
     Height(!u32::from_be_bytes(inverted))
 }
 
+/// Writes where the rows of keys of a length and a prefix begin over `out`.
+///
+/// # Panics
+/// As [`write_row_key`].
+pub fn write_row_start(out: &mut Vec<u8>, length: usize, prefix: &[u8]) {
+    out.clear();
+    push_length(out, length);
+    out.extend_from_slice(prefix);
+}
+
 /// Appends a length: one byte below 255, else five. Guest keys come from a 32-bit memory.
 #[allow(clippy::expect_used)]
 fn push_length(out: &mut Vec<u8>, length: usize) {

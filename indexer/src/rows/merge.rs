@@ -17,7 +17,11 @@ pub struct Merge {
     /// The one with the least key on top.
     sources: BinaryHeap<Reverse<Source>>,
     has_begun: bool,
+    open: Open,
 }
+
+/// Begins to read a segment.
+type Open = fn(&Arc<Placed>, &[u8]) -> Cursor;
 
 /// The rest of one run, which is at a row.
 struct Source {
@@ -27,23 +31,36 @@ struct Source {
 }
 
 impl Merge {
-    /// Before the first row at or behind a key of these runs.
+    /// Before the first row at or behind a key of these runs, to go through many.
     ///
     /// # Errors
     /// [`Error::File`], [`Error::Damaged`].
     pub fn new<'a>(runs: impl IntoIterator<Item = &'a Run>, from: &[u8]) -> Result<Self, Error> {
+        Self::opened(runs, from, Cursor::new)
+    }
+
+    /// Before the first row at or behind a key of these runs, to look at a few.
+    ///
+    /// # Errors
+    /// [`Error::File`], [`Error::Damaged`].
+    pub fn near<'a>(runs: impl IntoIterator<Item = &'a Run>, from: &[u8]) -> Result<Self, Error> {
+        Self::opened(runs, from, Cursor::near)
+    }
+
+    fn opened<'a>(runs: impl IntoIterator<Item = &'a Run>, from: &[u8], open: Open) -> Result<Self, Error> {
         let mut sources = BinaryHeap::new();
         for run in runs {
             let mut next: Vec<_> = run.segments().to_vec();
             next.retain(|placed| placed.segment().last_key() >= from);
             next.reverse();
-            if let Some(cursor) = first_row(&mut next, from)? {
+            if let Some(cursor) = first_row(&mut next, from, open)? {
                 sources.push(Reverse(Source { next, cursor }));
             }
         }
         Ok(Self {
             sources,
             has_begun: false,
+            open,
         })
     }
 
@@ -59,7 +76,7 @@ impl Merge {
             // Put where it belongs when it is no longer looked at.
             let source = &mut top.0;
             if !source.cursor.next()? {
-                match first_row(&mut source.next, &[])? {
+                match first_row(&mut source.next, &[], self.open)? {
                     Some(cursor) => source.cursor = cursor,
                     None => drop(PeekMut::pop(top)),
                 }
@@ -82,9 +99,9 @@ impl Merge {
 }
 
 /// The first row, at or behind a key, of the next segment that has one.
-fn first_row(next: &mut Vec<Arc<Placed>>, from: &[u8]) -> Result<Option<Cursor>, Error> {
+fn first_row(next: &mut Vec<Arc<Placed>>, from: &[u8], open: Open) -> Result<Option<Cursor>, Error> {
     while let Some(placed) = next.pop() {
-        let mut cursor = Cursor::new(&placed, from);
+        let mut cursor = open(&placed, from);
         if cursor.first()? {
             return Ok(Some(cursor));
         }

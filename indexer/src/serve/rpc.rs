@@ -10,6 +10,7 @@ mod codes;
 mod context;
 mod fair;
 mod index;
+mod lookup;
 mod methods;
 mod min_height;
 mod params;
@@ -20,6 +21,6 @@ mod wire;
 
 pub use self::{
     codes::{NOT_AVAILABLE, OVER_LIMIT, VIEW_FAILED},
-    index::{Answered, Index, IndexedBlock, ReadAt, Sizes, Terms},
+    index::{Answered, Index, IndexedBlock, Page, Range, Read, ReadAt, Sizes, Terms, Written},
     server::{Error, router},
 };

@@ -4,11 +4,12 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
+use super::lookup;
 use crate::{
     chain::{BlockRef, Height},
     fault::Fault,
     guest::{Module, ViewError, ViewLimits},
-    serve::rpc::{Answered, Index, IndexedBlock, ReadAt, Sizes, Terms},
+    serve::rpc::{Answered, Index, IndexedBlock, Page, Range, Read, ReadAt, Sizes, Terms, Written},
     state::{Layered, Overlay},
     store::{SnapshotReader, Store},
 };
@@ -112,6 +113,18 @@ impl Index for Serving {
         let state = Layered::new(Arc::new(overlay), snapshot.at(at.height));
         let answer = module.view(function, height, input, Box::new(state), &limits, terms.cancel)?;
         Ok(Answered { answer, at })
+    }
+
+    fn get(&self, key: &[u8], height: Option<Height>, terms: &Terms<'_>) -> Result<Read<Option<Written>>, ViewError> {
+        let (at, snapshot) = read_at(&self.to_run()?.0, height)?;
+        let found = lookup::value(&snapshot, at.height, key, self.max_response_bytes, terms)?;
+        Ok(Read { found, at })
+    }
+
+    fn scan(&self, range: &Range, height: Option<Height>, terms: &Terms<'_>) -> Result<Read<Page>, ViewError> {
+        let (at, snapshot) = read_at(&self.to_run()?.0, height)?;
+        let found = lookup::page(&snapshot, at.height, range, self.max_response_bytes, terms)?;
+        Ok(Read { found, at })
     }
 
     fn sizes(&self) -> Result<Sizes, Fault> {

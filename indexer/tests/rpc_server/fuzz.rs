@@ -12,6 +12,8 @@ fn bodies() -> Vec<String> {
         "metashrew_getblockhash",
         "metashrew_stateroot",
         "metashrew_snapshot",
+        "shrewd_get",
+        "shrewd_scan",
     ];
     let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
     let nines = "9".repeat(400);
@@ -42,6 +44,8 @@ fn bodies() -> Vec<String> {
         "[\"0x\",\"echo\",\"0x\",-1]",
         "[\"0x\",\"_start\",\"\"]",
         "[\"\\ud800\",\"0x\"]",
+        "[\"0x\",null,\"0x00\",1]",
+        "[\"0x\",null,null,-1]",
     ];
     let mut bodies: Vec<String> = [
         "",

@@ -20,7 +20,7 @@ use indexer::{
     chain::{BlockRef, Height},
     fault::Fault,
     guest::{Budget, ViewAnswer, ViewError},
-    serve::rpc::{self, Answered, Index, IndexedBlock, ReadAt, Sizes, Terms},
+    serve::rpc::{self, Answered, Index, IndexedBlock, Page, Range, Read, ReadAt, Sizes, Terms, Written},
     state::Digest,
     telemetry::metrics::Metrics,
 };
@@ -127,6 +127,32 @@ impl Index for Double {
         Ok(Answered { answer, at })
     }
 
+    /// Keys are their own values, written at height [`START`]; the empty one is not there.
+    fn get(&self, key: &[u8], height: Option<Height>, terms: &Terms<'_>) -> Result<Read<Option<Written>>, ViewError> {
+        let charge = terms.budget.charge(key.len() as u64)?;
+        *self.budget.lock().unwrap() = Some(terms.budget.clone());
+        let key = charge.hold(key.to_vec());
+        Ok(Read {
+            found: (!key.is_empty()).then(|| written(key)),
+            at: self.at(height),
+        })
+    }
+
+    /// The prefix with one byte more each, from 1 to 5.
+    fn scan(&self, range: &Range, height: Option<Height>, _terms: &Terms<'_>) -> Result<Read<Page>, ViewError> {
+        let last = range.after.as_ref().and_then(|after| after.last().copied());
+        let mut entries: Vec<_> = (last.unwrap_or(0) + 1..=5)
+            .map(|byte| written([&range.prefix[..], &[byte]].concat().into()))
+            .collect();
+        let is_all = entries.len() <= range.limit;
+        entries.truncate(range.limit);
+        let after = entries.last().filter(|_| !is_all).map(|last| last.key.clone());
+        Ok(Read {
+            found: Page { entries, after },
+            at: self.at(height),
+        })
+    }
+
     fn sizes(&self) -> Result<Sizes, Fault> {
         Ok(Sizes {
             entries: 12,
@@ -206,6 +232,14 @@ impl Double {
             }
             other => Err(ViewError::UnknownFunction(other.into())),
         }
+    }
+}
+
+fn written(key: Bytes) -> Written {
+    Written {
+        value: key.clone(),
+        key,
+        height: Height(START),
     }
 }
 
@@ -302,10 +336,11 @@ pub(crate) fn view(function: &str) -> String {
     json!({"jsonrpc": "2.0", "id": 1, "method": "metashrew_view", "params": [function, "0x"]}).to_string()
 }
 
-/// Result, or code and message, of one answer; panics if it is neither or both.
+/// Result, as text, or code and message, of one answer; panics if it is neither or both.
 pub(crate) fn outcome(answer: &Value) -> Result<String, (i64, String)> {
     match (answer.get("result"), answer.get("error")) {
         (Some(Value::String(result)), None) => Ok(result.clone()),
+        (Some(result), None) => Ok(result.to_string()),
         (None, Some(error)) => Err((
             error["code"].as_i64().unwrap(),
             error["message"].as_str().unwrap().to_owned(),

@@ -11,6 +11,7 @@ mod harness;
 mod heights;
 /// Bounds: bodies, concurrent views, time, answers; clients that leave.
 mod limits;
+mod lookup;
 /// Every method with every way of writing its parameters.
 mod methods;
 /// The metrics as a whole, and their documentation.

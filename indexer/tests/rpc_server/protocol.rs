@@ -78,7 +78,7 @@ async fn a_browser_gets_the_methods_and_an_example() {
     let text = to_bytes(response.into_body(), usize::MAX).await.unwrap();
     let text = String::from_utf8_lossy(&text);
     let methods = "metashrew_view, metashrew_preview, metashrew_height, metashrew_getblockhash, metashrew_stateroot, \
-                   metashrew_snapshot\n";
+                   metashrew_snapshot, shrewd_get, shrewd_scan\n";
     assert!(
         text.ends_with(&format!("Methods: {methods}")) && text.contains(r#""method":"metashrew_height""#),
         "{text}"

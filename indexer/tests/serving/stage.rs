@@ -169,8 +169,9 @@ pub(crate) async fn call(router: &Router, method: &str, params: Value) -> Result
     let answer = send(router, method, params).await;
     let bytes = to_bytes(answer.into_body(), usize::MAX).await.unwrap();
     let answer: Value = serde_json::from_slice(&bytes).unwrap();
-    match answer["result"].as_str() {
-        Some(result) => Ok(result.to_owned()),
+    match answer.get("result") {
+        Some(Value::String(result)) => Ok(result.clone()),
+        Some(result) => Ok(result.to_string()),
         None => Err((
             answer["error"]["code"].as_i64().unwrap(),
             answer["error"]["message"].as_str().unwrap().to_owned(),

@@ -1,13 +1,17 @@
 //! Any course of commits, unwinds, merges and restarts leaves what the blocks that remain would have left alone.
 
+use std::collections::BTreeSet;
+
 use indexer::{
     chain::{BlockRef, Height},
-    store::{Durability, Error, Reader, Store},
+    store::{Durability, Error, Found, Reader, SnapshotReader, Store},
 };
 use proptest::{collection::btree_map, prelude::*};
 use tempfile::tempdir;
 
-use crate::fixture::{Chain, DEEP, Pairs, assert_reads, commit, commit_at_tip, dump, open, pairs, write_set};
+use crate::fixture::{
+    Chain, DEEP, Pairs, assert_reads, commit, commit_all, commit_at_tip, dump, open, pairs, write_set,
+};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -84,6 +88,60 @@ fn settle(store: &Store) {
     assert!(stats.runs < 8, "{} runs are left", stats.runs);
 }
 
+/// A key, the height at which its value was written, and the value.
+type Written = (Vec<u8>, u32, Vec<u8>);
+
+/// All keys with a prefix behind another one, as of a height; `None` where a step came to none.
+fn scanned(snapshot: &SnapshotReader, at: u32, prefix: &[u8], after: Option<&[u8]>) -> Vec<Option<Written>> {
+    let mut scan = snapshot.scan(Height(at), prefix, after).unwrap();
+    let mut steps = Vec::new();
+    loop {
+        steps.push(match scan.step().unwrap() {
+            Found::Value { key, height, value } => Some((key.to_vec(), height.0, value.to_vec())),
+            Found::Passed => None,
+            Found::End => return steps,
+        });
+    }
+}
+
+/// What a scan must find, shorter keys first.
+fn wanted_of_scan(chain: &Chain, at: u32, prefix: &[u8], after: Option<&[u8]>) -> Vec<Written> {
+    let keys: BTreeSet<_> = chain
+        .blocks
+        .iter()
+        .flat_map(|block| block.pairs.keys().cloned())
+        .collect();
+    let mut wanted: Vec<_> = keys
+        .into_iter()
+        .filter(|key| key.starts_with(prefix))
+        .filter(|key| after.is_none_or(|after| (key.len(), &key[..]) > (after.len(), after)))
+        .filter_map(|key| {
+            let below = chain.blocks.iter().rev().filter(|block| block.tip.at.height.0 <= at);
+            below
+                .filter_map(|block| Some((block.tip.at.height.0, block.pairs.get(&key)?.clone())))
+                .map(|(height, value)| (key.clone(), height, value))
+                .next()
+        })
+        .collect();
+    wanted.sort_by(|(a, ..), (b, ..)| (a.len(), a).cmp(&(b.len(), b)));
+    wanted
+}
+
+fn assert_scans(store: &Store, chain: &Chain, at: u32) {
+    let (_, snapshot) = store.view_reader();
+    for prefix in [&[][..], &[0], &[0xff], b"key", &[0xff; 254], b"other"] {
+        let middle = keys().into_iter().find(|key| key.len() > 2 && key.starts_with(prefix));
+        for after in [None, Some(prefix), middle.as_deref()] {
+            let found: Vec<_> = scanned(&snapshot, at, prefix, after).into_iter().flatten().collect();
+            assert_eq!(
+                found,
+                wanted_of_scan(chain, at, prefix, after),
+                "{prefix:02x?} {after:02x?}"
+            );
+        }
+    }
+}
+
 fn assert_same(store: &Store, chain: &Chain) {
     assert_eq!(store.tip(), chain.tip());
     let stats = store.stats();
@@ -93,6 +151,7 @@ fn assert_same(store: &Store, chain: &Chain) {
         let row = store.block(height).unwrap().unwrap();
         assert_eq!((row.hash, row.digest), (block.tip.at.hash, block.tip.digest));
         assert_reads(&mut store.reader(height), &chain.as_of(height.0), &keys());
+        assert_scans(store, chain, height.0);
     }
     let above = chain.start + u32::try_from(chain.blocks.len()).unwrap();
     assert_eq!(store.block(Height(above)).unwrap(), None);
@@ -145,6 +204,44 @@ proptest! {
         unwind(&store, &mut chain, 1);
         drop(store);
         prop_assert_eq!(dump(dir.path()), wanted);
+    }
+}
+
+/// Rows of one key that is written by every block are passed in a few jumps, whichever height is asked for.
+#[test]
+fn a_scan_does_not_look_at_each_row_of_one_key() {
+    const BLOCKS: u32 = 20_000;
+    let dir = tempdir().unwrap();
+    let mut chain = Chain::new(1);
+    for _ in 0..BLOCKS {
+        chain.extend(0, pairs([("counter", "1")]));
+    }
+    chain.extend(0, pairs([("last", "2"), ("counters", "3")]));
+    let store = open(dir.path(), 1, DEEP);
+    commit_all(&store, &chain.blocks, Durability::Lazy).unwrap();
+    let (_, snapshot) = store.view_reader();
+    for (at, wanted) in [
+        (0, vec![]),
+        (1, vec![("counter", 1, "1")]),
+        (9_000, vec![("counter", 9_000, "1")]),
+        (BLOCKS, vec![("counter", BLOCKS, "1")]),
+        (
+            u32::MAX,
+            vec![
+                ("last", BLOCKS + 1, "2"),
+                ("counter", BLOCKS, "1"),
+                ("counters", BLOCKS + 1, "3"),
+            ],
+        ),
+    ] {
+        let steps = scanned(&snapshot, at, b"", None);
+        assert!(steps.len() < 10, "{} steps at {at}", steps.len());
+        let found: Vec<_> = steps.into_iter().flatten().collect();
+        let wanted: Vec<Written> = wanted
+            .into_iter()
+            .map(|(key, height, value): (&str, u32, &str)| (key.into(), height, value.into()))
+            .collect();
+        assert_eq!(found, wanted, "at {at}");
     }
 }
 

@@ -58,6 +58,19 @@ pub trait Index: Send + Sync + 'static {
         terms: &Terms<'_>,
     ) -> Result<Answered, ViewError>;
 
+    /// The value of a key as of a height, or the tip as in [`Self::view`]; none if it was not written by then. It is
+    /// charged to the terms' budget.
+    ///
+    /// # Errors
+    /// [`ViewError::Limit`], [`ViewError::Host`].
+    fn get(&self, key: &[u8], height: Option<Height>, terms: &Terms<'_>) -> Result<Read<Option<Written>>, ViewError>;
+
+    /// A page of the keys with a prefix and their values, otherwise as [`Self::get`].
+    ///
+    /// # Errors
+    /// [`ViewError::Limit`], [`ViewError::Host`]; [`ViewError::Deadline`] when not even one key was come to in time.
+    fn scan(&self, range: &Range, height: Option<Height>, terms: &Terms<'_>) -> Result<Read<Page>, ViewError>;
+
     /// How much there is.
     ///
     /// # Errors
@@ -83,6 +96,46 @@ pub struct Sizes {
     pub bytes_on_disk: u64,
     /// Blocks from the first one to the tip.
     pub blocks: u64,
+}
+
+/// A value of the index.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// The key.
+    pub key: Bytes,
+    /// The height at which the value was written.
+    pub height: Height,
+    /// The value.
+    pub value: Bytes,
+}
+
+/// Keys a client wants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Range {
+    /// What they begin with.
+    pub prefix: Bytes,
+    /// The key they come after, which begins with the prefix and need not be there; none: from the first one on.
+    pub after: Option<Bytes>,
+    /// How many at most. One page may hold fewer.
+    pub limit: usize,
+}
+
+/// Keys that were found, shorter ones first, those of one length in the order of their bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    /// Keys with their values.
+    pub entries: Vec<Written>,
+    /// The key to go on after; none: there are no more.
+    pub after: Option<Bytes>,
+}
+
+/// What was read, and at what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Read<T> {
+    /// What was found.
+    pub found: T,
+    /// The newest block that could be seen.
+    pub at: ReadAt,
 }
 
 /// What a view may use.

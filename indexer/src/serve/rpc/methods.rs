@@ -2,22 +2,20 @@
 
 use std::sync::Arc;
 
-use jsonrpsee_types::error::{ErrorObjectOwned, INVALID_PARAMS_CODE, METHOD_NOT_FOUND_CODE};
+use jsonrpsee_types::error::{ErrorObjectOwned, METHOD_NOT_FOUND_CODE};
 use serde::Serialize;
 
 use super::{
     caller::Caller,
-    codes::{NOT_AVAILABLE, OVER_LIMIT, VIEW_FAILED, error},
+    codes::{NOT_AVAILABLE, error},
     context::Context,
     index::{Answered, Index, IndexedBlock, ReadAt, Terms},
+    lookup,
     params::{At, Params, bad, truncated},
     reply::{Answer, Outcome},
-    views::Failure,
     wire::Request,
 };
 use crate::{chain::Height, fault::Fault, guest::ViewError};
-
-const NOTHING_INDEXED: &str = "nothing is indexed yet";
 
 /// A method that clients may call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +26,8 @@ pub(super) enum Method {
     BlockHash,
     StateRoot,
     Snapshot,
+    Get,
+    Scan,
 }
 
 /// The answer to `metashrew_snapshot`; the fields about snapshots are there because clients read them, and are true.
@@ -48,13 +48,15 @@ struct Snapshot {
 
 impl Method {
     /// All of them.
-    pub(super) const ALL: [Self; 6] = [
+    pub(super) const ALL: [Self; 8] = [
         Self::View,
         Self::Preview,
         Self::Height,
         Self::BlockHash,
         Self::StateRoot,
         Self::Snapshot,
+        Self::Get,
+        Self::Scan,
     ];
 
     /// As it is called.
@@ -66,6 +68,8 @@ impl Method {
             Self::BlockHash => "metashrew_getblockhash",
             Self::StateRoot => "metashrew_stateroot",
             Self::Snapshot => "metashrew_snapshot",
+            Self::Get => "shrewd_get",
+            Self::Scan => "shrewd_scan",
         }
     }
 
@@ -74,8 +78,9 @@ impl Method {
         match self {
             Self::Height | Self::Snapshot => 0,
             Self::BlockHash | Self::StateRoot => 1,
+            Self::Get => 2,
             Self::View => 3,
-            Self::Preview => 4,
+            Self::Preview | Self::Scan => 4,
         }
     }
 
@@ -109,6 +114,8 @@ pub(super) async fn call<I: Index>(
         Method::BlockHash => of_block(context, params, |block| format!("0x{}", block.hash)).await,
         Method::StateRoot => of_block(context, params, |block| format!("0x{}", block.digest)).await,
         Method::Snapshot => snapshot(context).await,
+        Method::Get => lookup::get(context, caller, method.name(), params).await,
+        Method::Scan => lookup::scan(context, caller, method.name(), params).await,
     }
 }
 
@@ -149,22 +156,10 @@ async fn run<I: Index>(
     height: Option<Height>,
     work: impl FnOnce(&I, &str, &Terms<'_>) -> Result<Answered, ViewError> + Send + 'static,
 ) -> Result<Answer, ErrorObjectOwned> {
-    if context.index.tip().is_none() {
-        return Err(error(NOT_AVAILABLE, NOTHING_INDEXED));
-    }
-    let Answered { answer, at } = context
-        .views
-        .run(caller, function, work)
-        .await
-        .map_err(|failure| error(code(&failure), failure.to_string()))?;
-    // The tip was high enough when the request began; blocks may have been undone since.
-    if let Some(min_height) = caller.min_height.filter(|min| height.is_none() && at.height < *min) {
-        let message = format!(
-            "blocks were undone: the tip is {} again, below the wanted {min_height}",
-            at.height
-        );
-        return Err(error(NOT_AVAILABLE, message));
-    }
+    context.indexed()?;
+    let answered = context.views.run(caller, function, work).await;
+    let Answered { answer, at } = answered.map_err(|failure| failure.refused())?;
+    caller.check(height.is_none(), at)?;
     Ok(Answer {
         result: Outcome::Bytes(answer.bytes),
         at: Some(at),
@@ -184,18 +179,17 @@ async fn of_block<I: Index>(
     mut params: Params<'_>,
     shown: impl FnOnce(IndexedBlock) -> String,
 ) -> Result<Answer, ErrorObjectOwned> {
-    let nothing = || error(NOT_AVAILABLE, NOTHING_INDEXED);
     let height = match params.height()?.ok_or_else(|| bad("height is missing"))? {
-        At::Latest => context.index.tip().ok_or_else(nothing)?.height,
+        At::Latest => context.indexed()?.height,
         At::Height(height) => height,
     };
     let found = on_thread(&context.index, move |index| index.block(height)).await?;
-    let block = found.ok_or_else(|| match context.index.tip() {
-        Some(tip) => error(
+    let block = found.ok_or_else(|| match context.indexed() {
+        Ok(tip) => error(
             NOT_AVAILABLE,
             format!("height {height} is not indexed; the last one is {}", tip.height),
         ),
-        None => nothing(),
+        Err(nothing) => nothing,
     })?;
     let at = ReadAt {
         height,
@@ -239,18 +233,6 @@ async fn on_thread<I: Index, T: Send + 'static>(
     match tokio::task::spawn_blocking(move || read(&index)).await {
         Ok(result) => result.map_err(|fault| error(NOT_AVAILABLE, fault.message)),
         Err(ended) => Err(error(NOT_AVAILABLE, format!("the reading thread ended: {ended}"))),
-    }
-}
-
-fn code(failure: &Failure) -> i32 {
-    match failure {
-        Failure::View(ViewError::UnknownFunction(_)) => INVALID_PARAMS_CODE,
-        Failure::View(ViewError::Guest(_)) => VIEW_FAILED,
-        Failure::View(ViewError::Limit(_) | ViewError::Deadline)
-        | Failure::Timeout { .. }
-        | Failure::BatchTimeout
-        | Failure::Busy { .. } => OVER_LIMIT,
-        Failure::View(ViewError::Host(_) | ViewError::Cancelled) => NOT_AVAILABLE,
     }
 }
 

@@ -74,11 +74,28 @@ impl<'a> Params<'a> {
     /// The next one, bytes in hex; `0x` in front is optional. They are charged to the budget for as long as they exist.
     pub(super) fn hex(&mut self, name: &str, budget: &Budget) -> Result<Bytes, ErrorObjectOwned> {
         let text = self.text(name)?;
-        let digits = text.strip_prefix("0x").unwrap_or(&text);
-        let charge = budget.charge(digits.len() as u64 / 2);
-        let charge = charge.map_err(|exhausted| error(OVER_LIMIT, exhausted.to_string()))?;
-        let bytes = hex::decode(digits).map_err(|e| bad(format!("{name} is not hex: {e}")))?;
-        Ok(charge.hold(bytes))
+        bytes_of(name, &text, budget)
+    }
+
+    /// The next one as [`Self::hex`]. None if missing.
+    pub(super) fn hex_if_any(&mut self, name: &str, budget: &Budget) -> Result<Option<Bytes>, ErrorObjectOwned> {
+        match self.values.next() {
+            None | Some(Param::Null) => Ok(None),
+            Some(Param::Text(text)) => bytes_of(name, &text, budget).map(Some),
+            Some(other) => Err(bad(format!("{name} must be a string, not {}", other.kind()))),
+        }
+    }
+
+    /// The next one, a number from 1 to `max`.
+    pub(super) fn count(&mut self, name: &str, max: u32) -> Result<usize, ErrorObjectOwned> {
+        match self.values.next() {
+            None | Some(Param::Null) => Err(bad(format!("{name} is missing: a number from 1 to {max}"))),
+            Some(Param::Number(number)) if (1..=u64::from(max)).contains(&number) => {
+                Ok(usize::try_from(number).unwrap_or(usize::MAX))
+            }
+            Some(Param::Number(number)) => Err(bad(format!("{name} must be from 1 to {max}, not {number}"))),
+            Some(other) => Err(bad(format!("{name} must be a number, not {}", other.kind()))),
+        }
     }
 
     /// The next one: a number, a decimal string, `latest`, or either followed by `:` and anything. None if missing.
@@ -98,6 +115,14 @@ impl<'a> Params<'a> {
             Some(At::Height(height)) => Some(height),
         })
     }
+}
+
+fn bytes_of(name: &str, text: &str, budget: &Budget) -> Result<Bytes, ErrorObjectOwned> {
+    let digits = text.strip_prefix("0x").unwrap_or(text);
+    let charge = budget.charge(digits.len() as u64 / 2);
+    let charge = charge.map_err(|exhausted| error(OVER_LIMIT, exhausted.to_string()))?;
+    let bytes = hex::decode(digits).map_err(|e| bad(format!("{name} is not hex: {e}")))?;
+    Ok(charge.hold(bytes))
 }
 
 /// -32602 with what is wrong.

@@ -40,11 +40,13 @@ pub(super) struct Answer {
     pub(super) at: Option<ReadAt>,
 }
 
-/// A result as clients see it: always a string.
+/// A result as clients see it: of Metashrew's methods always a string.
 pub(super) enum Outcome {
     Text(String),
     /// Shown as `0x` and hex.
     Bytes(Bytes),
+    /// JSON as it is.
+    Json(Bytes),
 }
 
 /// An answer that is written.
@@ -58,6 +60,7 @@ pub(super) struct Reply {
 enum Part {
     Text(Vec<u8>),
     Hex(Bytes),
+    Json(Bytes),
 }
 
 /// What the entries of a batch were read at.
@@ -98,6 +101,12 @@ impl Reply {
                 self.len_bytes += 2 * bytes.len() as u64;
                 self.parts.push_back(Part::Hex(bytes));
                 self.text(|out| wire::write_hex_end(out, id));
+            }
+            Outcome::Json(json) => {
+                self.text(wire::write_json_start);
+                self.len_bytes += json.len() as u64;
+                self.parts.push_back(Part::Json(json));
+                self.text(|out| wire::write_json_end(out, id));
             }
         }
     }
@@ -163,6 +172,7 @@ impl Stream for Chunks {
         }
         Poll::Ready(Some(Ok(match part {
             Part::Text(text) => text.into(),
+            Part::Json(json) => json,
             Part::Hex(mut bytes) => {
                 let chunk = bytes.split_to(bytes.len().min(HEX_CHUNK_BYTES));
                 if !bytes.is_empty() {

@@ -5,10 +5,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use jsonrpsee_types::error::{ErrorObjectOwned, INVALID_PARAMS_CODE};
 use tokio::time::timeout_at;
 
 use super::{
     caller::{BATCH_TIMEOUTS, Caller},
+    codes::{NOT_AVAILABLE, OVER_LIMIT, VIEW_FAILED, error},
     fair::{FairPermits, Full},
     index::{Answered, Index, Terms},
     params::truncated,
@@ -86,35 +88,42 @@ impl<I: Index> Views<I> {
         function: String,
         work: impl FnOnce(&I, &str, &Terms<'_>) -> Result<Answered, ViewError> + Send + 'static,
     ) -> Result<Answered, Failure> {
-        let label: &str = if self.index.has_view(&function) {
-            &function
-        } else {
-            OTHER_FUNCTION
-        };
-        let mut record = Record::start(&self.metrics, label);
-        let result = self.run_permitted(caller, function, work).await;
-        record.outcome = match &result {
-            Ok(answered) => {
-                if answered.answer.malformed {
-                    self.metrics.malformed_answer();
-                }
-                "ok"
-            }
-            Err(failure) => failure.outcome(),
-        };
+        if !self.index.has_view(&function) {
+            let name = truncated(&function).to_owned();
+            let failure = Failure::View(ViewError::UnknownFunction(name));
+            Record::start(&self.metrics, OTHER_FUNCTION).outcome = failure.outcome();
+            return Err(failure);
+        }
+        let label = function.clone();
+        let work = move |index: &I, terms: &Terms<'_>| work(index, &function, terms);
+        let answered = self.read(caller, &label, work).await?;
+        if answered.answer.malformed {
+            self.metrics.malformed_answer();
+        }
+        Ok(answered)
+    }
+
+    /// Runs what reads the index as if it were a view, which is counted under this name.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub(super) async fn read<T: Send + 'static>(
+        &self,
+        caller: Caller,
+        name: &str,
+        work: impl FnOnce(&I, &Terms<'_>) -> Result<T, ViewError> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let mut record = Record::start(&self.metrics, name);
+        let result = self.run_permitted(caller, work).await;
+        record.outcome = result.as_ref().map_or_else(Failure::outcome, |_| "ok");
         result
     }
 
-    async fn run_permitted(
+    async fn run_permitted<T: Send + 'static>(
         &self,
         caller: Caller,
-        function: String,
-        work: impl FnOnce(&I, &str, &Terms<'_>) -> Result<Answered, ViewError> + Send + 'static,
-    ) -> Result<Answered, Failure> {
-        if !self.index.has_view(&function) {
-            let name = truncated(&function).to_owned();
-            return Err(Failure::View(ViewError::UnknownFunction(name)));
-        }
+        work: impl FnOnce(&I, &Terms<'_>) -> Result<T, ViewError> + Send + 'static,
+    ) -> Result<T, Failure> {
         let own_deadline = Instant::now() + self.timeout;
         let deadline = own_deadline.min(caller.deadline);
         let late = || match deadline < own_deadline {
@@ -142,7 +151,7 @@ impl<I: Index> Views<I> {
                 cancel: &flag,
                 budget: &budget,
             };
-            work(&index, &function, &terms)
+            work(&index, &terms)
         });
         match timeout_at((deadline + GRACE).into(), view).await {
             Ok(Ok(Err(ViewError::Deadline))) | Err(_) => Err(late()),
@@ -191,6 +200,20 @@ impl Drop for Record<'_> {
 }
 
 impl Failure {
+    /// As the contract assigns codes; the message is for people.
+    pub(super) fn refused(&self) -> ErrorObjectOwned {
+        let code = match self {
+            Self::View(ViewError::UnknownFunction(_)) => INVALID_PARAMS_CODE,
+            Self::View(ViewError::Guest(_)) => VIEW_FAILED,
+            Self::View(ViewError::Limit(_) | ViewError::Deadline)
+            | Self::Timeout { .. }
+            | Self::BatchTimeout
+            | Self::Busy { .. } => OVER_LIMIT,
+            Self::View(ViewError::Host(_) | ViewError::Cancelled) => NOT_AVAILABLE,
+        };
+        error(code, self.to_string())
+    }
+
     /// As a metric label.
     fn outcome(&self) -> &'static str {
         match self {

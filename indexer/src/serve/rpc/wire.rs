@@ -141,7 +141,18 @@ pub(super) fn write_hex_start(out: &mut Vec<u8>) {
 
 /// Appends what follows those digits.
 pub(super) fn write_hex_end(out: &mut Vec<u8>, id: Option<&RawValue>) {
-    out.extend_from_slice(br#"","id":"#);
+    out.push(b'"');
+    write_json_end(out, id);
+}
+
+/// Appends the answer to one request up to its result, which is JSON.
+pub(super) fn write_json_start(out: &mut Vec<u8>) {
+    out.extend_from_slice(br#"{"jsonrpc":"2.0","result":"#);
+}
+
+/// Appends what follows that result.
+pub(super) fn write_json_end(out: &mut Vec<u8>, id: Option<&RawValue>) {
+    out.extend_from_slice(br#","id":"#);
     out.extend_from_slice(id.map_or("null", RawValue::get).as_bytes());
     out.push(b'}');
 }
