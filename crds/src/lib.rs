@@ -31,6 +31,7 @@ mod spec;
 #[allow(unreachable_pub)]
 mod status;
 mod store_format;
+pub mod sync_pace;
 mod unknown;
 
 pub use definition::crd;

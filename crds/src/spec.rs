@@ -59,6 +59,13 @@ use crate::{rollout::RolloutSpec, status::IndexerStatus};
     printcolumn(name = "Revision", type_ = "string", json_path = ".status.active.revision", priority = 1),
     printcolumn(name = "Candidate", type_ = "string", json_path = ".status.candidate.revision", priority = 1),
     printcolumn(
+        name = "Left",
+        type_ = "string",
+        json_path = ".status.active.timeLeft",
+        description = "How long it takes to reach the tip at the pace of the last half a minute",
+        priority = 1
+    ),
+    printcolumn(
         name = "Reason",
         type_ = "string",
         json_path = ".status.conditions[?(@.type=='Ready')].reason",

@@ -5,4 +5,5 @@ pub mod metrics;
 pub mod progress;
 pub mod pulse;
 pub mod report;
+mod speed;
 pub mod units;

@@ -94,6 +94,8 @@ pub(crate) fn following(height: u32) -> pod::Status {
         digest: Some("ef".repeat(32)),
         tip: Some(height),
         behind: Some(0),
+        blocks_per_second: None,
+        seconds_left: None,
         module: check(pod::module_reasons::VERIFIED),
         source: check(pod::source_reasons::FOLLOWING),
         memory: Memory {

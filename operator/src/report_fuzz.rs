@@ -114,6 +114,8 @@ fn edit() -> impl Strategy<Value = Edit> {
         "/memory/lastCrossingHeight",
     ]);
     let bytes = select(vec![
+        "/secondsLeft",
+        "/blocksPerSecond",
         "/memory/guestBytes",
         "/memory/guestPeakBytes",
         "/memory/residentBytes",

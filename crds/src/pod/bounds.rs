@@ -18,6 +18,8 @@ pub const HEIGHT_MAX: u32 = 2_000_000_000;
 pub const MEMORY_BYTES_MAX: u64 = 1 << 48;
 /// The highest count. Up to here every reader of JSON has whole numbers, and the sum of a few fits 64 bits.
 pub const COUNT_MAX: u64 = 1 << 53;
+/// The most blocks a second: one each microsecond, which no machine hashes.
+pub const BLOCKS_PER_SECOND_MAX: f64 = 1e6;
 /// The longest message, in characters: that of [`Halt::message`].
 pub const MESSAGE_CHARS_MAX: usize = 1_000;
 /// The longest reason, in characters: twice the longest that there is.
@@ -40,6 +42,12 @@ pub enum BadStatus {
         value: u64,
         /// The bound.
         max: u64,
+    },
+    /// A speed is none.
+    #[error("blocksPerSecond is {value}, and 0 to {BLOCKS_PER_SECOND_MAX} is possible")]
+    Speed {
+        /// What it says.
+        value: f64,
     },
     /// A hash is not 64 lowercase hex digits.
     #[error("{field} is not 64 lowercase hex digits")]
@@ -72,6 +80,12 @@ impl Status {
         for (field, value) in [("height", self.height), ("tip", self.tip), ("behind", self.behind)] {
             height(field, value)?;
         }
+        if let Some(value) = self.blocks_per_second
+            && !(0.0..=BLOCKS_PER_SECOND_MAX).contains(&value)
+        {
+            return Err(BadStatus::Speed { value });
+        }
+        at_most("secondsLeft", self.seconds_left.unwrap_or(0), COUNT_MAX)?;
         let hashes = [("blockHash", &self.block_hash), ("digest", &self.digest)];
         for (field, value) in hashes {
             value.as_deref().map_or(Ok(()), |value| hash(field, value))?;
@@ -204,6 +218,7 @@ mod tests {
             "version": "0.1.0", "indexer": "ns/one", "revision": "0123456789", "moduleSha256": hash, "phase": "Halted",
             "lineage": [{"fromHeight": 1, "moduleSha256": hash}], "lastRefreshRequest": "1",
             "height": 7, "blockHash": hash, "digest": hash, "tip": 7, "behind": 0,
+            "blocksPerSecond": 1.5, "secondsLeft": 1,
             "module": check, "source": check, "seed": check,
             "memory": {"guestBytes": 1, "guestPeakBytes": 1, "guestPeakHeight": 1, "residentBytes": 1,
                        "thresholdBytes": 1, "limitBytes": 1, "lastCrossingHeight": 1,
@@ -235,6 +250,7 @@ mod tests {
             ("/memory/residentBytes", bytes),
             ("/memory/thresholdBytes", bytes),
             ("/memory/limitBytes", bytes),
+            ("/secondsLeft", count),
             ("/blockUnderWay/seconds", count),
             ("/memory/refreshes/block", count),
             ("/memory/refreshes/threshold", count),
@@ -245,6 +261,11 @@ mod tests {
             report(pointer, json!(max)).unwrap_or_else(|error| panic!("{pointer}: {error}"));
             let error = report(pointer, json!(max + 1)).expect_err(pointer).to_string();
             assert!(error.contains("is possible"), "{pointer}: {error}");
+        }
+        report("/blocksPerSecond", json!(BLOCKS_PER_SECOND_MAX)).unwrap();
+        for speed in [-0.1, BLOCKS_PER_SECOND_MAX + 1.0, f64::MAX] {
+            let error = report("/blocksPerSecond", json!(speed)).unwrap_err();
+            assert!(matches!(error, BadStatus::Speed { .. }), "{speed}: {error}");
         }
         for pointer in [
             "/blockHash",

@@ -53,6 +53,13 @@ pub struct Status {
     /// `tip - height`; none until both are known.
     #[serde(default)]
     pub behind: Option<u32>,
+    /// Blocks indexed per second, averaged over about the last half a minute; none unless it is catching up, and for the
+    /// first seconds of that.
+    #[serde(default)]
+    pub blocks_per_second: Option<f64>,
+    /// Seconds until it reaches the tip at that pace.
+    #[serde(default)]
+    pub seconds_left: Option<u64>,
     /// The module's state.
     #[serde(default)]
     pub module: Check,

@@ -30,6 +30,12 @@ pub struct ActiveRevision {
     /// Blocks between that height and the chain's tip.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub behind: Option<u32>,
+    /// Blocks indexed per second by that pod, averaged over about half a minute, while it catches up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blocks_per_second: Option<String>,
+    /// How long it takes to reach the tip at that pace: `7m`, `3h20m`, `2d5h`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_left: Option<String>,
     /// The format of that pod's store.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub store_format: Option<u32>,
@@ -64,6 +70,12 @@ pub struct CandidateRevision {
     /// Blocks between that height and the chain's tip.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub behind: Option<u32>,
+    /// Blocks indexed per second by that pod, averaged over about half a minute, while it catches up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blocks_per_second: Option<String>,
+    /// How long it takes to reach the tip at that pace: `7m`, `3h20m`, `2d5h`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_left: Option<String>,
     /// Since when it has been caught up and healthy without interruption, as observed by the running operator.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub healthy_since: Option<Time>,

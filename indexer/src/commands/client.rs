@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::{
     cli::args::{RefreshFlags, StatusFlags, ViewFlags},
-    telemetry::units::mebibytes,
+    telemetry::units::{mebibytes, pace},
 };
 
 /// Timeout of a status, which is answered from memory.
@@ -254,8 +254,9 @@ fn height(status: &Status) -> String {
     let indexed = status
         .height
         .map_or("nothing indexed yet".into(), |height| height.to_string());
+    let pace = pace(status).map_or(String::new(), |pace| format!(", {pace}"));
     match (status.tip, status.behind) {
-        (Some(tip), Some(behind)) => format!("{indexed} of {tip}, {behind} behind"),
+        (Some(tip), Some(behind)) => format!("{indexed} of {tip}, {behind} behind{pace}"),
         (Some(tip), None) => format!("{indexed}, the tip is {tip}"),
         (None, _) => indexed,
     }

@@ -136,7 +136,7 @@ impl Committer {
         point::reach("announced");
         let share = started.elapsed() / blocks;
         metrics.executed_waiting().sub(i64::from(blocks));
-        report.trouble_over();
+        report.committed(blocks);
         for block in self.waiting.drain(..) {
             metrics.committed(block.writes.pairs().len(), block.writes.bytes());
             metrics.stage("commit", block.took + share);

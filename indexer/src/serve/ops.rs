@@ -166,6 +166,8 @@ mod tests {
             digest: None,
             tip: Some(12),
             behind: Some(7),
+            blocks_per_second: None,
+            seconds_left: None,
             module: check(Some(true), "Verified"),
             source: check(Some(true), "Following"),
             memory: Memory::default(),

@@ -5,10 +5,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crds::pod::Status;
+use crds::{
+    pod::Status,
+    sync_pace::{speed_in_words, time_left_in_words},
+};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::report::Report;
+use super::{report::Report, units::pace};
 
 /// Blocks after which a line is written.
 const LINE_EVERY_BLOCKS: u64 = 1_000;
@@ -18,7 +21,7 @@ const LINE_EVERY: Duration = Duration::from_secs(10);
 const DRAW_EVERY: Duration = Duration::from_millis(100);
 
 /// What the bar shows beside itself.
-const TEMPLATE: &str = "{wide_bar:.cyan/blue} {human_pos}/{human_len} {per_sec}, eta {eta}, {msg}";
+const TEMPLATE: &str = "{wide_bar:.cyan/blue} {human_pos}/{human_len} {msg}";
 
 /// Hears of every step of indexing and decides what to show of it.
 pub struct Progress {
@@ -88,17 +91,12 @@ impl Progress {
 
     fn draw(&self, status: &Status) {
         let height = status.height.unwrap_or(0);
-        if self.bar.length().is_none() {
-            // The pace shown is that from here on.
-            self.bar.reset_eta();
-            self.bar.set_position(u64::from(height));
-            self.bar.reset_elapsed();
-        }
         self.bar.set_length(u64::from(status.tip.unwrap_or(0).max(height)));
         self.bar.set_position(u64::from(height));
         let memory = &status.memory;
+        let pace = pace(status).map_or(String::new(), |pace| pace + ", ");
         self.bar.set_message(format!(
-            "guest {} of {} MB, {} refreshes",
+            "{pace}guest {} of {} MB, {} refreshes",
             megabytes(memory.guest_bytes),
             megabytes(memory.threshold_bytes),
             memory.refreshes.total()
@@ -140,6 +138,8 @@ fn log(status: &Status, blocks: u64, took: Duration) {
         tip = status.tip,
         blocks,
         seconds = format_args!("{:.1}", took.as_secs_f64()),
+        blocks_per_second = status.blocks_per_second.map(speed_in_words),
+        left = status.seconds_left.map(time_left_in_words),
         guest_mb = megabytes(status.memory.guest_bytes),
         guest_peak_mb = megabytes(status.memory.guest_peak_bytes),
         resident_mb = megabytes(status.memory.resident_bytes),

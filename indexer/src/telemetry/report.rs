@@ -10,6 +10,7 @@ use crds::{
     pod::{BlockRun, BlockUnderWay, Check, Config, Memory, Status, Trouble, module_reasons, source_reasons},
 };
 
+use super::speed::{Speed, seconds_left};
 use crate::{chain::BlockRef, fault::Fault};
 
 /// A pod is not ready once the node has not answered for this long: the tip it knows is stale. Sixty times the pause
@@ -37,6 +38,8 @@ struct Board {
     /// As last told, and as shown.
     standing: Standing,
     shown: Standing,
+    /// How fast blocks were indexed since it last began to catch up.
+    speed: Speed,
     /// Height of the last header of the followed chain that was verified.
     verified: Option<u32>,
 }
@@ -82,6 +85,8 @@ impl Report {
             digest: None,
             tip: None,
             behind: None,
+            blocks_per_second: None,
+            seconds_left: None,
             module: pending(module_reasons::PENDING),
             source: pending(source_reasons::PENDING),
             memory: Memory {
@@ -104,6 +109,7 @@ impl Report {
                 run_began_at: Instant::now(),
                 standing: Standing::default(),
                 shown: Standing::default(),
+                speed: Speed::measured_from(Instant::now()),
                 verified: None,
             }),
             max_behind: config.max_behind,
@@ -111,7 +117,7 @@ impl Report {
         }
     }
 
-    /// Changes the status. `ready`, `behind` and resident memory are derived when it is read: do not write them.
+    /// Changes the status. `ready`, `behind`, the pace and resident memory are derived when it is read: do not write them.
     pub fn update(&self, change: impl FnOnce(&mut Status)) {
         change(&mut self.lock().status);
     }
@@ -119,7 +125,12 @@ impl Report {
     /// The chain source has just answered: this is its tip.
     pub fn source_heard(&self, tip: u32) {
         let mut board = self.lock();
-        board.source_heard_at = Some(Instant::now());
+        let now = Instant::now();
+        if self.phase(&board.status) != Phase::Syncing {
+            // If it catches up from here on, the wait for blocks until now is no part of its pace.
+            board.speed = Speed::measured_from(now);
+        }
+        board.source_heard_at = Some(now);
         board.status.tip = Some(tip);
         board.show_source();
     }
@@ -156,7 +167,7 @@ impl Report {
         };
     }
 
-    /// This machine failed to run a block, which will be retried: shown until [`Self::trouble_over`].
+    /// This machine failed to run a block, which will be retried: shown until [`Self::committed`].
     pub fn in_trouble(&self, fault: &Fault) {
         let message = fault.message.chars().take(MESSAGE_CHARS_MAX).collect();
         let trouble = Trouble::now(fault.class, message);
@@ -170,9 +181,11 @@ impl Report {
         board.status.trouble = Some(Trouble { since, ..trouble });
     }
 
-    /// A block was committed.
-    pub fn trouble_over(&self) {
-        self.lock().status.trouble = None;
+    /// So many more blocks were committed.
+    pub fn committed(&self, blocks: u32) {
+        let mut board = self.lock();
+        board.status.trouble = None;
+        board.speed.count(blocks, Instant::now());
     }
 
     /// A run of a block begins; it is shown until the value returned is dropped.
@@ -200,17 +213,16 @@ impl Report {
     }
 
     /// The status as it is shown.
-    ///
-    /// While it indexes, the phase follows from the source's state and the distance to the tip.
     #[must_use]
     pub fn status(&self) -> Status {
-        let (mut status, heard_at, run_began_at, standing) = {
+        let (mut status, heard_at, run_began_at, standing, speed) = {
             let board = self.lock();
             (
                 board.status.clone(),
                 board.source_heard_at,
                 board.run_began_at,
                 board.shown,
+                board.speed,
             )
         };
         if let Some(under_way) = &mut status.block_under_way {
@@ -221,24 +233,34 @@ impl Report {
         {
             status.source.message = format!("the first block, {start}, is above the node's tip {tip}: waiting for it");
         }
-        status.behind = status
-            .tip
-            .zip(status.height)
-            .map(|(tip, height)| tip.saturating_sub(height));
-        let fresh = heard_at.is_some_and(|at| at.elapsed() < TIP_FRESH);
-        let caught_up = status.behind.is_some_and(|behind| behind <= self.max_behind);
+        status.behind = behind(&status);
         if status.phase == Phase::Syncing {
-            status.phase = match status.source.ok {
-                Some(true) if caught_up => Phase::Following,
-                Some(true) => Phase::Syncing,
-                Some(false) | None => Phase::WaitingForSource,
-            };
+            status.phase = self.phase(&status);
+            let fresh = heard_at.is_some_and(|at| at.elapsed() < TIP_FRESH);
             // On a branch that the source's chain has left, what is served is not the chain.
             let is_confirmed = !matches!(standing, Standing::Apart { .. });
-            status.ready = caught_up && fresh && is_confirmed;
+            status.ready = self.is_caught_up(&status) && fresh && is_confirmed;
+        }
+        if status.phase == Phase::Syncing {
+            status.blocks_per_second = speed.blocks_per_second(Instant::now());
+            let pace = status.behind.zip(status.blocks_per_second);
+            status.seconds_left = pace.and_then(|(behind, speed)| seconds_left(behind, speed));
         }
         status.memory.resident_bytes = resident_bytes();
         status
+    }
+
+    /// What the process does. While it indexes, that follows from the source's state and the distance to the tip.
+    fn phase(&self, status: &Status) -> Phase {
+        match (status.phase, status.source.ok) {
+            (Phase::Syncing, Some(true)) if self.is_caught_up(status) => Phase::Following,
+            (Phase::Syncing, Some(false) | None) => Phase::WaitingForSource,
+            (phase, _) => phase,
+        }
+    }
+
+    fn is_caught_up(&self, status: &Status) -> bool {
+        behind(status).is_some_and(|behind| behind <= self.max_behind)
     }
 
     fn lock(&self) -> MutexGuard<'_, Board> {
@@ -283,6 +305,12 @@ impl Board {
             message: message.unwrap_or_default(),
         };
     }
+}
+
+/// Blocks between the last one committed and the node's tip.
+fn behind(status: &Status) -> Option<u32> {
+    let known = status.tip.zip(status.height);
+    known.map(|(tip, height)| tip.saturating_sub(height))
 }
 
 /// Resident memory of this process in bytes; 0 where `/proc` does not say.
@@ -359,6 +387,34 @@ mod tests {
         assert_eq!(at(&report, 17), (Phase::Syncing, false));
         assert_eq!(at(&report, 18), (Phase::Following, true));
         assert_eq!(report.status().behind, Some(2));
+    }
+
+    #[test]
+    fn the_pace_is_shown_while_it_catches_up_and_counts_from_the_moment_it_began_to() {
+        let report = report();
+        let earlier = Instant::now().checked_sub(Duration::from_secs(60)).unwrap();
+        let pace = || {
+            let status = report.status();
+            (status.phase, status.blocks_per_second, status.seconds_left)
+        };
+        report.update(|status| (status.phase, status.height) = (Phase::Syncing, Some(100)));
+        report.source_heard(1_000);
+        assert_eq!(pace(), (Phase::Syncing, None, None), "not measured yet");
+        report.lock().speed = Speed::measured_from(earlier);
+        report.source_heard(1_000);
+        report.committed(100);
+        let (_, speed, left) = pace();
+        // What a minute counts for is 26 seconds.
+        assert!((3.0..4.0).contains(&speed.unwrap()), "{speed:?}");
+        assert!((225..300).contains(&left.unwrap()), "{left:?}");
+
+        report.update(|status| status.height = Some(1_000));
+        assert_eq!(pace(), (Phase::Following, None, None));
+        report.source_heard(2_000);
+        assert_eq!(pace(), (Phase::Syncing, None, None), "waiting for blocks was no sync");
+        report.lock().speed = Speed::measured_from(earlier);
+        report.source_failed("Unreachable", "connection refused".into());
+        assert_eq!(pace(), (Phase::WaitingForSource, None, None));
     }
 
     #[test]

@@ -1,4 +1,9 @@
-//! Byte counts, as people read them.
+//! Byte counts and the pace of a sync, as people read them.
+
+use crds::{
+    pod::Status,
+    sync_pace::{speed_in_words, time_left_in_words},
+};
 
 /// Mebibytes with one decimal, rounded up, so that something is never shown as nothing: `0.1 MiB` for one byte.
 #[must_use]
@@ -7,9 +12,35 @@ pub fn mebibytes(bytes: u64) -> String {
     format!("{}.{} MiB", tenths / 10, tenths % 10)
 }
 
+/// How fast blocks are indexed, and how long that takes to reach the tip: `12 blocks/s, 3h20m left`. None unless it is
+/// known.
+#[must_use]
+pub fn pace(status: &Status) -> Option<String> {
+    let speed = speed_in_words(status.blocks_per_second?);
+    let left = status.seconds_left.map(time_left_in_words);
+    Some(match left {
+        Some(left) => format!("{speed} blocks/s, {left} left"),
+        None => format!("{speed} blocks/s"),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pace_is_shown_as_far_as_it_is_known() {
+        let mut status: Status = serde_json::from_str(include_str!("../../tests/data/status.json")).unwrap();
+        let cases = [
+            (None, None, None),
+            (Some(12.3), Some(12_000), Some("12 blocks/s, 3h20m left")),
+            (Some(0.0), None, Some("0.00 blocks/s")),
+        ];
+        for (speed, left, shown) in cases {
+            (status.blocks_per_second, status.seconds_left) = (speed, left);
+            assert_eq!(pace(&status).as_deref(), shown, "{speed:?}");
+        }
+    }
 
     #[test]
     fn a_tenth_of_a_mebibyte_is_the_least_that_is_shown() {

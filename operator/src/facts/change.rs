@@ -24,7 +24,8 @@ pub const PRESSURE_BLOCKS: u32 = 100;
 pub enum Change {
     /// None.
     Nothing,
-    /// Heights, bytes or counters of ordinary refreshes.
+    /// Heights, bytes or counters of ordinary refreshes. The pace of a sync is published with them: it changes with every
+    /// block, and on its own says nothing new.
     Numbers,
     /// One more block ended at or above the threshold.
     Crossing,
@@ -148,7 +149,7 @@ mod tests {
 
     #[test]
     fn differences_are_weighed_by_what_they_mean() {
-        let cases: [(&str, Edit, Change); 17] = [
+        let cases: [(&str, Edit, Change); 18] = [
             ("the same", |_| {}, Change::Nothing),
             (
                 "resident memory jitters",
@@ -160,6 +161,7 @@ mod tests {
                 |s| s.memory.resident_bytes += RESIDENT_STEP_BYTES,
                 Change::Numbers,
             ),
+            ("another pace", |s| s.blocks_per_second = Some(7.0), Change::Nothing),
             ("another tip", |s| s.tip = Some(901), Change::Nothing),
             ("a block was indexed", |s| s.height = Some(101), Change::Numbers),
             (

@@ -1,7 +1,9 @@
 //! (pure) The figures in a status.
 
 use crds::{
-    ActiveRevision, CandidateRevision, Identity, IndexerStatus, MemoryStatus, Phase, PodRow, Revision, pod::Status,
+    ActiveRevision, CandidateRevision, Identity, IndexerStatus, MemoryStatus, Phase, PodRow, Revision,
+    pod::Status,
+    sync_pace::{speed_in_words, time_left_in_words},
 };
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 
@@ -32,6 +34,8 @@ pub(super) fn active(revision: &Revision, inputs: &Inputs<'_>, pods: &[&Observed
         block_hash: best.and_then(|s| s.block_hash.clone()),
         digest: best.and_then(|s| s.digest.clone()),
         behind: best.and_then(|s| s.behind),
+        blocks_per_second: best.and_then(|s| s.blocks_per_second).map(speed_in_words),
+        time_left: best.and_then(|s| s.seconds_left).map(time_left_in_words),
         store_format: best.and_then(|s| s.store_format),
         lineage: best.map(|s| s.lineage.clone()).unwrap_or_default(),
     })
@@ -50,6 +54,8 @@ pub(super) fn candidate(decision: &Decision, observed: &Observed) -> Option<Cand
         module_sha256: decision.record(revision)?.identity.module_sha256.clone(),
         height: best.and_then(|s| s.height),
         behind: best.and_then(|s| s.behind),
+        blocks_per_second: best.and_then(|s| s.blocks_per_second).map(speed_in_words),
+        time_left: best.and_then(|s| s.seconds_left).map(time_left_in_words),
         healthy_since: decision.healthy_since.map(whole_second),
     })
 }

@@ -179,7 +179,14 @@ const SITUATIONS: &[Row] = &[
     ("image cannot be pulled",
         |s| { *s.pod() = observed_pod("one-0"); s.pod().ready = false; s.pod().trouble = Some("ImagePullBackOff: x".into()); },
         MOVING, "False", reasons::POD_NOT_RUNNING, &[("Stalled", "False")]),
-    ("catches up", |s| { s.says(|p| { p.behind = Some(MAX_BEHIND + 1); p.ready = false; }); s.pod().ready = false; },
+    ("catches up",
+        |s| {
+            s.says(|p| {
+                (p.behind, p.ready) = (Some(MAX_BEHIND + 1), false);
+                (p.blocks_per_second, p.seconds_left) = (Some(0.052), Some(58));
+            });
+            s.pod().ready = false;
+        },
         MOVING, "False", reasons::CATCHING_UP, &[("Synced", "False"), ("Available", "False")]),
     ("halted", |s| { s.says(|p| { p.halt = Some(halt(FaultClass::Guest)); p.ready = false; }); s.pod().ready = false; },
         FAILED, "False", reasons::HALTED, &[("Stalled", "True"), ("Reconciling", "False"), ("Synced", "False")]),

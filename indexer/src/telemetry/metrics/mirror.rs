@@ -1,9 +1,9 @@
 //! Metrics that repeat the process's status.
 
 use crds::{RefreshReason, pod::Status};
-use prometheus::{IntCounterVec, IntGaugeVec, Registry};
+use prometheus::{GaugeVec, IntCounterVec, IntGaugeVec, Registry};
 
-use super::register::{counters, gauge, gauges};
+use super::register::{counters, fractions, gauge, gauges};
 
 /// Metrics that repeat a [`Status`]. Those without labels are vectors too: an empty vector is not shown, which
 /// distinguishes an unknown height from height 0.
@@ -11,6 +11,8 @@ pub(super) struct Mirror {
     height: IntGaugeVec,
     tip: IntGaugeVec,
     behind: IntGaugeVec,
+    blocks_per_second: GaugeVec,
+    sync_left: IntGaugeVec,
     ready: IntGaugeVec,
     halted: IntGaugeVec,
     guest_memory: IntGaugeVec,
@@ -33,6 +35,18 @@ impl Mirror {
                 registry,
                 "behind_blocks",
                 "Blocks between the last one committed and the node's tip.",
+                &[],
+            )?,
+            blocks_per_second: fractions(
+                registry,
+                "blocks_per_second",
+                "Blocks indexed per second, averaged over half a minute, while it catches up.",
+                &[],
+            )?,
+            sync_left: gauges(
+                registry,
+                "sync_left_seconds",
+                "Time until it reaches the tip at that pace.",
                 &[],
             )?,
             ready: gauges(
@@ -68,6 +82,11 @@ impl Mirror {
         set_known(&self.height, status.height);
         set_known(&self.tip, status.tip);
         set_known(&self.behind, status.behind);
+        match status.blocks_per_second {
+            Some(speed) => self.blocks_per_second.with_label_values::<&str>(&[]).set(speed),
+            None => self.blocks_per_second.reset(),
+        }
+        set_known(&self.sync_left, status.seconds_left);
         set_known(&self.ready, Some(u32::from(status.ready)));
         set_known(&self.halted, Some(u32::from(status.halt.is_some())));
         let memory = &status.memory;
@@ -91,9 +110,9 @@ impl Mirror {
     }
 }
 
-fn set_known(metric: &IntGaugeVec, value: Option<u32>) {
+fn set_known(metric: &IntGaugeVec, value: Option<impl Into<u64>>) {
     match value {
-        Some(value) => metric.with_label_values::<&str>(&[]).set(i64::from(value)),
+        Some(value) => metric.with_label_values::<&str>(&[]).set(gauge(value.into())),
         None => metric.reset(),
     }
 }

@@ -1,10 +1,10 @@
 //! Makes metrics and registers them.
 
-use prometheus::{HistogramOpts, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry, core::Collector};
+use prometheus::{GaugeVec, HistogramOpts, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry, core::Collector};
 
-/// Gauges are signed; no byte count of this world needs the last bit.
-pub(super) fn gauge(bytes: u64) -> i64 {
-    i64::try_from(bytes).unwrap_or(i64::MAX)
+/// Gauges are signed; no count of this world needs the last bit.
+pub(super) fn gauge(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 /// From 100 µs, a cheap block or view, to a minute, in steps of about three.
@@ -43,4 +43,14 @@ pub(super) fn gauges(
     labels: &[&str],
 ) -> Result<IntGaugeVec, prometheus::Error> {
     register(registry, IntGaugeVec::new(Opts::new(name, help), labels)?)
+}
+
+/// Gauges with a fraction, told apart by labels, registered.
+pub(super) fn fractions(
+    registry: &Registry,
+    name: &str,
+    help: &str,
+    labels: &[&str],
+) -> Result<GaugeVec, prometheus::Error> {
+    register(registry, GaugeVec::new(Opts::new(name, help), labels)?)
 }
