@@ -4,8 +4,8 @@
 //! the store would give the same.
 //!
 //! A run ahead misses the rows of blocks that are not executed yet, and a guest may end where one that it relies on is
-//! missing. It is run once more then, with a value that another key has in the place of the missing one: what it goes on
-//! to read is most often what it would have read.
+//! missing. It is run once more then, with a value of another key as a substitute: what it reads after that is most often
+//! what it would have read.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -35,8 +35,8 @@ const WAIT_PER_SCOUT: Duration = Duration::from_millis(20);
 /// Rows that are kept of one block, at most: a hundred times what a dense block reads. Those beyond it are in the page
 /// cache all the same.
 const FOUND_BYTES_MAX: usize = 32 << 20;
-/// Missing rows of one block that a value stands in for. Each costs one more run of the guest, mostly in memory.
-const STAND_INS_MAX: usize = 16;
+/// Missing rows of one block that get a substitute. Each costs one more run of the guest, mostly in memory.
+const SUBSTITUTES_MAX: usize = 16;
 /// Lengths of keys for which a value is remembered. Guests have a few kinds of keys, each of its own length.
 const LENGTHS_MAX: usize = 64;
 /// Share of the last block in what is known of waiting.
@@ -72,14 +72,14 @@ pub(super) struct BlockState {
     waited_micros: Arc<AtomicU64>,
 }
 
-/// What stands in for rows that a run ahead misses.
+/// Substitutes for rows that a run ahead misses.
 #[derive(Default)]
 struct Guesses {
     /// The last key that had no value.
     missing: Option<Vec<u8>>,
     /// A value that was read, by the length of its key.
     likely: HashMap<usize, Bytes>,
-    stand_ins: HashMap<Vec<u8>, Bytes>,
+    substitutes: HashMap<Vec<u8>, Bytes>,
 }
 
 /// The threads that run blocks ahead, made when they are first wanted.
@@ -268,7 +268,7 @@ impl Board {
                 return true;
             }
             let got_further = found.rows().by_key.len() > known;
-            if stop.is_cancelled() || !got_further || !lock(&guesses).stand_in() {
+            if stop.is_cancelled() || !got_further || !lock(&guesses).substitute() {
                 return false;
             }
         }
@@ -333,28 +333,28 @@ impl Found {
 }
 
 impl Guesses {
-    /// What a run ahead is told of a key whose row is this one, as far as it is known.
+    /// What a run ahead reads for a key whose row is this one, as far as it is known.
     fn answer(&mut self, key: &[u8], row: Option<Bytes>) -> Option<Bytes> {
         match &row {
             Some(value) if self.likely.len() < LENGTHS_MAX || self.likely.contains_key(&key.len()) => {
                 self.likely.insert(key.len(), value.clone());
             }
             Some(_) => {}
-            None if self.stand_ins.contains_key(key) => return self.stand_ins.get(key).cloned(),
+            None if self.substitutes.contains_key(key) => return self.substitutes.get(key).cloned(),
             None => self.missing = Some(key.to_vec()),
         }
         row
     }
 
-    /// Lets a value stand in for the row that was missed last. False: there is none, or there were too many.
-    fn stand_in(&mut self) -> bool {
+    /// Chooses a substitute for the row that was missed last. False: there is none, or there were too many.
+    fn substitute(&mut self) -> bool {
         let missing = self.missing.take();
         let Some(key) = missing else { return false };
         let Some(value) = self.likely.get(&key.len()).cloned() else {
             return false;
         };
-        self.stand_ins.insert(key, value);
-        self.stand_ins.len() <= STAND_INS_MAX
+        self.substitutes.insert(key, value);
+        self.substitutes.len() <= SUBSTITUTES_MAX
     }
 }
 
@@ -417,16 +417,16 @@ mod tests {
         );
     }
     #[test]
-    fn a_value_of_a_key_of_the_same_length_stands_in_for_a_missing_one() {
+    fn a_value_of_a_key_of_the_same_length_is_the_substitute_of_a_missing_one() {
         let value = |text: &'static str| Some(Bytes::from(text));
         let mut guesses = Guesses::default();
         assert_eq!(guesses.answer(b"aa", None), None);
-        assert!(!guesses.stand_in(), "nothing is known of such keys");
+        assert!(!guesses.substitute(), "nothing is known of such keys");
         guesses.answer(b"bb", value("2"));
         guesses.answer(b"ccc", value("3"));
-        assert!(!guesses.stand_in(), "it was not missed again");
+        assert!(!guesses.substitute(), "it was not missed again");
         assert_eq!(guesses.answer(b"aa", None), None);
-        assert!(guesses.stand_in());
+        assert!(guesses.substitute());
         assert_eq!(guesses.answer(b"aa", None), value("2"));
         assert_eq!(
             guesses.answer(b"aa", value("1")),
@@ -434,10 +434,10 @@ mod tests {
             "it was executed meanwhile"
         );
         assert_eq!(guesses.answer(b"bb", None), None);
-        for n in 1..=STAND_INS_MAX {
+        for n in 1..=SUBSTITUTES_MAX {
             let key = [9, u8::try_from(n).unwrap()];
             assert_eq!(guesses.answer(&key, None), None);
-            assert_eq!(guesses.stand_in(), n < STAND_INS_MAX, "{n}");
+            assert_eq!(guesses.substitute(), n < SUBSTITUTES_MAX, "{n}");
         }
     }
 }

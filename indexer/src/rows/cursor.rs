@@ -38,7 +38,7 @@ impl Cursor {
         Self::reading(placed, from, READ_BYTES)
     }
 
-    /// Before the first row at or behind a key, to look at a few: it reads one block, and more each time it goes on.
+    /// Before the first row at or behind a key, to look at a few: it reads one block, and more each time after that.
     #[must_use]
     pub fn near(placed: &Arc<Placed>, from: &[u8]) -> Self {
         Self::reading(placed, from, 1)

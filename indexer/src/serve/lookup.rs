@@ -28,7 +28,7 @@ pub(super) fn value(
 }
 
 /// The next keys of a range as of a height. It ends early when the answer gets too long or time is up, having come at
-/// least one key further, so that whoever goes on where it ended gets through any range.
+/// least one key further, so that whoever continues where it ended gets through any range.
 pub(super) fn page(
     snapshot: &SnapshotReader,
     at: Height,

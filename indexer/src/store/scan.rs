@@ -73,7 +73,7 @@ impl SnapshotReader {
 }
 
 impl Scan<'_> {
-    /// Goes on to the next key, or some way towards it: a step takes a bounded time, however many rows there are.
+    /// Goes to the next key, or some way towards it: a step takes a bounded time, however many rows there are.
     ///
     /// # Errors
     /// [`Error::Rows`].
