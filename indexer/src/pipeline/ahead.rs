@@ -2,10 +2,6 @@
 //! instance of its own that is bounded in memory, against what is there. What they write is dropped; the rows they read
 //! are in memory when the ordered run asks for them. A result cannot depend on it: a row found so is taken only where
 //! the store would give the same.
-//!
-//! A run ahead misses the rows of blocks that are not executed yet, and a guest may end where one that it relies on is
-//! missing. It is run once more then, with a value of another key as a substitute: what it reads after that is most often
-//! what it would have read.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -35,10 +31,6 @@ const WAIT_PER_SCOUT: Duration = Duration::from_millis(20);
 /// Rows that are kept of one block, at most: a hundred times what a dense block reads. Those beyond it are in the page
 /// cache all the same.
 const FOUND_BYTES_MAX: usize = 32 << 20;
-/// Missing rows of one block that get a substitute. Each costs one more run of the guest, mostly in memory.
-const SUBSTITUTES_MAX: usize = 16;
-/// Lengths of keys for which a value is remembered. Guests have a few kinds of keys, each of its own length.
-const LENGTHS_MAX: usize = 64;
 /// Share of the last block in what is known of waiting.
 const LAST_WEIGHT: f64 = 0.2;
 /// Between the niceness of the guest (5) and that of commits (10): what it finds is needed soon.
@@ -66,20 +58,10 @@ pub(super) struct BlockState {
     overlay: SharedOverlay,
     found: Option<Arc<Found>>,
     below: Reader,
-    /// This is a run ahead, whose reads are noted and not counted.
-    guesses: Option<Arc<Mutex<Guesses>>>,
+    /// This is a run ahead: what the store gives is noted. None of its reads is counted.
+    notes: bool,
     metrics: Arc<Metrics>,
     waited_micros: Arc<AtomicU64>,
-}
-
-/// Substitutes for rows that a run ahead misses.
-#[derive(Default)]
-struct Guesses {
-    /// The last key that had no value.
-    missing: Option<Vec<u8>>,
-    /// A value that was read, by the length of its key.
-    likely: HashMap<usize, Bytes>,
-    substitutes: HashMap<Vec<u8>, Bytes>,
 }
 
 /// The threads that run blocks ahead, made when they are first wanted.
@@ -240,36 +222,20 @@ impl Board {
         // A system that refuses only costs time.
         let _ = rustix::process::setpriority_process(None, NICENESS);
         while let Some((block, found, stop)) = self.next() {
-            let is_done = self.read_ahead(guest, &block, &found, &stop);
-            let mut jobs = self.jobs();
-            if let Some(job) = jobs.upcoming.iter_mut().find(|job| job.block.at == block.at) {
-                job.is_running = false;
-                job.is_done = is_done;
-            }
-        }
-    }
-
-    /// Runs a block until it gets to its end, or would not get any further.
-    fn read_ahead(&self, guest: &Indexing, block: &Block, found: &Arc<Found>, stop: &CancelFlag) -> bool {
-        let guesses = Arc::new(Mutex::new(Guesses::default()));
-        loop {
-            let known = found.rows().by_key.len();
             let state = BlockState {
                 overlay: Arc::clone(&self.overlay),
                 below: self.shared.store.reader(found.as_of),
-                found: Some(Arc::clone(found)),
-                guesses: Some(Arc::clone(&guesses)),
+                found: Some(found),
+                notes: true,
                 metrics: Arc::clone(&self.shared.metrics),
                 waited_micros: Arc::clone(&self.waited_micros),
             };
             // It fails where it would need what is not executed yet.
-            let ran = guest.scout(block.at.height, block.bytes.clone(), Box::new(state), stop);
-            if ran.is_ok() {
-                return true;
-            }
-            let got_further = found.rows().by_key.len() > known;
-            if stop.is_cancelled() || !got_further || !lock(&guesses).substitute() {
-                return false;
+            let ran = guest.scout(block.at.height, block.bytes, Box::new(state), &stop);
+            let mut jobs = self.jobs();
+            if let Some(job) = jobs.upcoming.iter_mut().find(|job| job.block.at == block.at) {
+                job.is_running = false;
+                job.is_done = ran.is_ok();
             }
         }
     }
@@ -300,7 +266,7 @@ impl BlockState {
             overlay: Arc::clone(reads.overlay),
             found: reads.found.clone(),
             below,
-            guesses: None,
+            notes: false,
             metrics: Arc::clone(&shared.metrics),
             waited_micros: Arc::clone(reads.waited_micros),
         }
@@ -312,54 +278,10 @@ impl BlockState {
             let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
             self.waited_micros.fetch_add(micros, Relaxed);
         }
-        if self.guesses.is_none() {
+        if !self.notes {
             self.metrics.read(place, took);
         }
     }
-}
-
-impl Found {
-    fn rows(&self) -> MutexGuard<'_, Rows> {
-        lock(&self.rows)
-    }
-
-    fn note(&self, key: &[u8], row: Option<&Bytes>) {
-        let mut rows = self.rows();
-        if rows.bytes < FOUND_BYTES_MAX {
-            rows.bytes += key.len() + row.map_or(0, Bytes::len);
-            rows.by_key.insert(key.to_vec(), row.cloned());
-        }
-    }
-}
-
-impl Guesses {
-    /// What a run ahead reads for a key whose row is this one, as far as it is known.
-    fn answer(&mut self, key: &[u8], row: Option<Bytes>) -> Option<Bytes> {
-        match &row {
-            Some(value) if self.likely.len() < LENGTHS_MAX || self.likely.contains_key(&key.len()) => {
-                self.likely.insert(key.len(), value.clone());
-            }
-            Some(_) => {}
-            None if self.substitutes.contains_key(key) => return self.substitutes.get(key).cloned(),
-            None => self.missing = Some(key.to_vec()),
-        }
-        row
-    }
-
-    /// Chooses a substitute for the row that was missed last. False: there is none, or there were too many.
-    fn substitute(&mut self) -> bool {
-        let missing = self.missing.take();
-        let Some(key) = missing else { return false };
-        let Some(value) = self.likely.get(&key.len()).cloned() else {
-            return false;
-        };
-        self.substitutes.insert(key, value);
-        self.substitutes.len() <= SUBSTITUTES_MAX
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What a block reads before the store.
@@ -369,39 +291,35 @@ pub(super) struct Reads<'a> {
     waited_micros: &'a Arc<AtomicU64>,
 }
 
-impl BlockState {
-    /// The row of a key as of the height before, as far as that is executed.
-    fn row(&mut self, key: &[u8]) -> Result<Option<Bytes>, Fault> {
+impl State for BlockState {
+    fn get(&mut self, key: &[u8]) -> Result<Option<Bytes>, Fault> {
         let since = Instant::now();
         let newest = self.overlay.read().unwrap_or_else(PoisonError::into_inner).get(key);
         if newest.is_some() {
             self.counted(ReadPlace::Memory, since);
             return Ok(newest);
         }
-        let found = self.found.as_ref();
-        if let Some(row) = found.and_then(|found| found.rows().by_key.get(key).cloned()) {
+        let rows = || {
+            let found = self.found.as_ref()?;
+            Some(found.rows.lock().unwrap_or_else(PoisonError::into_inner))
+        };
+        if let Some(row) = rows().and_then(|rows| rows.by_key.get(key).cloned()) {
             self.counted(ReadPlace::Memory, since);
             return Ok(row);
         }
         let row = self.below.get(key)?;
         let waited = self.below.waited();
         self.counted(if waited { ReadPlace::Disk } else { ReadPlace::Cache }, since);
-        if self.guesses.is_some()
+        if self.notes
             && let Some(found) = &self.found
         {
-            found.note(key, row.as_ref());
+            let mut rows = found.rows.lock().unwrap_or_else(PoisonError::into_inner);
+            if rows.bytes < FOUND_BYTES_MAX {
+                rows.bytes += key.len() + row.as_ref().map_or(0, Bytes::len);
+                rows.by_key.insert(key.to_vec(), row.clone());
+            }
         }
         Ok(row)
-    }
-}
-
-impl State for BlockState {
-    fn get(&mut self, key: &[u8]) -> Result<Option<Bytes>, Fault> {
-        let row = self.row(key)?;
-        Ok(match &self.guesses {
-            Some(guesses) => lock(guesses).answer(key, row),
-            None => row,
-        })
     }
 }
 
@@ -415,29 +333,5 @@ mod tests {
             [0.0, 0.019, 0.021, 0.1, 60.0].map(depth),
             [0, 0, 1, 5.min(SCOUTS_MAX as usize), SCOUTS_MAX as usize]
         );
-    }
-    #[test]
-    fn a_value_of_a_key_of_the_same_length_is_the_substitute_of_a_missing_one() {
-        let value = |text: &'static str| Some(Bytes::from(text));
-        let mut guesses = Guesses::default();
-        assert_eq!(guesses.answer(b"aa", None), None);
-        assert!(!guesses.substitute(), "nothing is known of such keys");
-        guesses.answer(b"bb", value("2"));
-        guesses.answer(b"ccc", value("3"));
-        assert!(!guesses.substitute(), "it was not missed again");
-        assert_eq!(guesses.answer(b"aa", None), None);
-        assert!(guesses.substitute());
-        assert_eq!(guesses.answer(b"aa", None), value("2"));
-        assert_eq!(
-            guesses.answer(b"aa", value("1")),
-            value("1"),
-            "it was executed meanwhile"
-        );
-        assert_eq!(guesses.answer(b"bb", None), None);
-        for n in 1..=SUBSTITUTES_MAX {
-            let key = [9, u8::try_from(n).unwrap()];
-            assert_eq!(guesses.answer(&key, None), None);
-            assert_eq!(guesses.substitute(), n < SUBSTITUTES_MAX, "{n}");
-        }
     }
 }
