@@ -233,6 +233,7 @@ fn shown(stats: &Stats) -> pod::Store {
     pod::Store {
         rows: stats.entries,
         disk_bytes: stats.disk_bytes,
+        merge_bytes_max: stats.merge_bytes_max,
         runs: small(stats.runs as u64),
         merges_pending: small(stats.merging.pending),
         filters_bytes: stats.filters_bytes.0,

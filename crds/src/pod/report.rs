@@ -130,6 +130,9 @@ pub struct Store {
     pub rows: u64,
     /// Bytes of its files.
     pub disk_bytes: u64,
+    /// Bytes that merges may take beyond that for a while, at most; 0 for versions that do not know it.
+    #[serde(default)]
+    pub merge_bytes_max: u64,
     /// Sorted runs of rows, each of which a read may have to ask.
     pub runs: u32,
     /// Merges of runs that are due or under way. In a sync there is always some; for hours, the disk cannot follow.

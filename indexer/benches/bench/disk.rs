@@ -1,6 +1,13 @@
 //! Room on disk: what a folder takes, and what is left.
 
-use std::{collections::HashSet, fs, os::unix::fs::MetadataExt as _, path::Path, process::Command};
+use std::{
+    collections::HashSet,
+    fs::{self, File},
+    os::unix::fs::{FileExt as _, MetadataExt as _},
+    path::Path,
+    process::Command,
+    time::Instant,
+};
 
 /// What `st_blocks` counts in.
 const BLOCK_BYTES: u64 = 512;
@@ -34,4 +41,24 @@ pub(crate) fn free_bytes(folder: &Path) -> u64 {
     let text = String::from_utf8_lossy(&output.stdout);
     let number = text.lines().nth(1).and_then(|line| line.trim().parse().ok());
     number.unwrap_or_else(|| panic!("df says of {}: {text}", folder.display()))
+}
+
+/// Milliseconds one page of a large file takes, one after the other at random places that are not in
+/// the page cache: the least that a read can take that waits for it.
+pub(crate) fn page_ms(folder: &Path) -> f64 {
+    const PAGE: usize = 4096;
+    const READS: u64 = 4_000;
+    let files = fs::read_dir(folder).into_iter().flatten().flatten();
+    let largest = files.max_by_key(|file| file.metadata().map_or(0, |metadata| metadata.len()));
+    let file = File::open(largest.expect("a file").path()).expect("open a file");
+    rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed).expect("empty the page cache");
+    let pages = file.metadata().expect("its size").len() / PAGE as u64;
+    let mut page = [0; PAGE];
+    let started = Instant::now();
+    for read in 0..READS {
+        // A large odd step visits places in no order that anyone reads ahead in.
+        let at = read.wrapping_mul(0x9E37_79B9_7F4A_7C15) % pages * PAGE as u64;
+        file.read_exact_at(&mut page, at).expect("read a page");
+    }
+    started.elapsed().as_secs_f64() * 1e3 / READS as f64
 }

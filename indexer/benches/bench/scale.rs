@@ -210,6 +210,11 @@ impl Run {
             let is_settled = last.disk_still_s >= STILL_SECONDS && last.merges_pending == 0.0;
             last.height == tip && (is_settled || started.elapsed().as_secs_f64() > SETTLE_SECONDS_MAX)
         });
+        drop(running);
+        let page_us = disk::page_ms(&self.setup.store().join("rocksdb")) * 1e3;
+        let how = "a page of the largest file that is not in the page cache, read alone while nothing else runs: the \
+                   least a read takes that waits for this disk";
+        self.report.add("disk_read_us", page_us, "µs", None, how);
         let bytes = self.watch.of_process().last().map_or(0, |last| last.disk_bytes) as f64;
         let peak = self.watch.peak_disk_bytes() as f64;
         let how = format!(

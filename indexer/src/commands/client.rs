@@ -6,14 +6,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crds::pod::{BlockUnderWay, Check, Status};
+use crds::pod::{BlockUnderWay, Check, Status, Store};
 use reqwest::{Client, RequestBuilder};
 use serde::Deserialize;
 use serde_json::json;
 
 use crate::{
     cli::args::{RefreshFlags, StatusFlags, ViewFlags},
-    telemetry::units::{mebibytes, pace},
+    telemetry::units::{gibibytes, mebibytes, pace},
 };
 
 /// Timeout of a status, which is answered from memory.
@@ -240,9 +240,9 @@ fn shown(status: &Status) -> String {
             ),
         ),
         ("resident", mebibytes(memory.resident_bytes)),
-        ("refreshes", refreshes(status)),
-        ("version", status.version.clone()),
     ]);
+    lines.extend(status.store.as_ref().map(|store| ("store", on_disk(store))));
+    lines.extend([("refreshes", refreshes(status)), ("version", status.version.clone())]);
     lines.iter().fold(String::new(), |mut text, (name, value)| {
         // Into a string: cannot fail.
         let _ = writeln!(text, "{name:<10} {value}");
@@ -260,6 +260,14 @@ fn height(status: &Status) -> String {
         (Some(tip), None) => format!("{indexed}, the tip is {tip}"),
         (None, _) => indexed,
     }
+}
+
+fn on_disk(store: &Store) -> String {
+    format!(
+        "{} on disk, merges take up to {} more for a while",
+        gibibytes(store.disk_bytes),
+        gibibytes(store.merge_bytes_max)
+    )
 }
 
 fn check(check: &Check) -> String {

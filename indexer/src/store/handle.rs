@@ -4,7 +4,8 @@ use std::{fmt, sync::Arc};
 
 use super::{
     error::Error,
-    merger::{Merger, Merging},
+    merge_step::spare_bytes_max,
+    merger::{IN_SYNC, Merger, Merging},
     reader::{Reader, SnapshotReader},
     rocks::{Database, FamilyStats},
     schema::BlockRow,
@@ -32,6 +33,8 @@ pub struct Stats {
     pub disk_bytes: u64,
     /// Those of rows.
     pub rows_bytes: u64,
+    /// What merges may take beyond that for a while, at most.
+    pub merge_bytes_max: u64,
     /// Runs of rows that a read may have to ask.
     pub runs: usize,
     /// Rows of files whose filters are not in memory: each read that asks one of those files for a key reads from it.
@@ -115,13 +118,14 @@ impl Store {
         let (entries, raw_bytes) = head.row.map_or((0, 0), |row| (row.entries, row.bytes));
         let families = self.inner.database.stats();
         let segments = || head.runs().segments().map(|placed| placed.segment());
-        let rows_bytes = segments().map(|segment| segment.bytes()).sum();
+        let rows_bytes: u64 = segments().map(|segment| segment.bytes()).sum();
         let unfiltered = segments().filter(|segment| !segment.filter_in_memory());
         Stats {
             entries,
             raw_bytes,
             disk_bytes: rows_bytes + families.iter().map(|family| family.disk_bytes).sum::<u64>(),
             rows_bytes,
+            merge_bytes_max: spare_bytes_max(rows_bytes, IN_SYNC),
             runs: head.runs().runs().len(),
             unfiltered_rows: unfiltered.map(|segment| segment.rows()).sum(),
             filters_bytes: self.inner.segments.memory(),

@@ -28,6 +28,21 @@ const DENSE_FROM_BYTES: u64 = 128 << 20;
 /// Rows after which it is asked whether to stop.
 const ROWS_BETWEEN_ASKING: u64 = 4_096;
 
+/// Bytes of a segment of a run that so many bytes are merged into.
+fn segment_bytes_max(merged_bytes: u64) -> u64 {
+    (merged_bytes / SEGMENTS_OF_A_RUN).clamp(SEGMENT_BYTES.0, SEGMENT_BYTES.1)
+}
+
+/// Disk that merges may take for a while beyond an index of so many bytes, at most: of each size of runs one merge can
+/// be under way, and it has written a segment before it can remove one of each run that it merges.
+pub(super) fn spare_bytes_max(rows_bytes: u64, eagerness: Eagerness) -> u64 {
+    let runs = u64::from(eagerness.runs);
+    let sizes = std::iter::successors(Some(rows_bytes), |bytes| Some(bytes / runs)).take_while(|bytes| *bytes > 0);
+    sizes
+        .map(|bytes| bytes.min((runs + 1) * segment_bytes_max(bytes)))
+        .sum()
+}
+
 /// A step to do.
 pub(super) struct Step {
     /// The runs that are merged.
@@ -136,7 +151,7 @@ impl Inner {
         } else {
             Codec::Lz4
         };
-        let bytes_max = (total / SEGMENTS_OF_A_RUN).clamp(SEGMENT_BYTES.0, SEGMENT_BYTES.1);
+        let bytes_max = segment_bytes_max(total);
         let mut rows = Merge::new(&step.inputs, &step.from)?;
         if !rows.next()? {
             return Ok((None, None));

@@ -26,7 +26,7 @@ use crate::{
 
 /// In a sync a row should be written as seldom as possible: once for every factor of eight by which the index outgrows a
 /// batch. Up to seven runs of each size are asked by a read then, at the cost of a filter in memory.
-const IN_SYNC: Eagerness = Eagerness { runs: 8 };
+pub(super) const IN_SYNC: Eagerness = Eagerness { runs: 8 };
 /// At the tip, blocks are rare and views count.
 const AT_TIP: Eagerness = Eagerness { runs: 3 };
 /// So many runs, and commits wait for merges: what is due at any time is far less, unless the disk cannot follow.

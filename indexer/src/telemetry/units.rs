@@ -12,6 +12,13 @@ pub fn mebibytes(bytes: u64) -> String {
     format!("{}.{} MiB", tenths / 10, tenths % 10)
 }
 
+/// Gibibytes with one decimal, rounded up.
+#[must_use]
+pub fn gibibytes(bytes: u64) -> String {
+    let tenths = (u128::from(bytes) * 10).div_ceil(1 << 30);
+    format!("{}.{} GiB", tenths / 10, tenths % 10)
+}
+
 /// How fast blocks are indexed, and how long that takes to reach the tip: `12 blocks/s, 3h20m left`. None unless it is
 /// known.
 #[must_use]

@@ -1,12 +1,15 @@
 //! Merges step by step, with blocks that come and go at any moment between the steps and within them.
 
-use std::sync::Arc;
+use std::{fs, sync::Arc};
 
 use proptest::{collection::btree_map, prelude::*};
 use tempfile::{TempDir, tempdir};
 
 use super::{
-    super::{merge_step::Step, reader::Reader},
+    super::{
+        merge_step::{Step, spare_bytes_max},
+        reader::Reader,
+    },
     fixture::{Chain, DEEP, Pairs, assert_reads, commit, commit_all, commit_at_tip, dump, open, pairs},
 };
 use crate::{
@@ -121,6 +124,32 @@ impl Stage {
         drop(store);
         assert!(dump(dir.path()) == chain.fresh_dump(), "another index");
     }
+}
+
+#[test]
+fn merges_take_no_more_disk_than_is_said() {
+    let mut stage = Stage::new();
+    let on_disk = |stage: &Stage| -> u64 {
+        let files = fs::read_dir(stage.dir.path().join("rocksdb"))
+            .unwrap()
+            .map(Result::unwrap);
+        let rows = files.filter(|file| file.path().extension().is_some_and(|ending| ending == "rows"));
+        rows.map(|file| file.metadata().unwrap().len()).sum()
+    };
+    let mut steps = 0;
+    for block in 0..150_u32 {
+        let bytes = |i: u32| (block * 20 + i).wrapping_mul(2_654_435_761).to_be_bytes().repeat(5);
+        stage.commit(0, [(0..20).map(|i| (bytes(i), bytes(i + 1))).collect()]);
+        let before = on_disk(&stage);
+        while stage.write() {
+            let (bytes, most) = (on_disk(&stage), before + spare_bytes_max(before, EAGER));
+            assert!(bytes <= most, "{bytes} of {most} bytes");
+            assert!(stage.put());
+            steps += 1;
+        }
+    }
+    // 149 merges, and the larger ones in several steps.
+    assert!(steps > 200, "{steps} steps");
 }
 
 /// So few that most blocks write the same ones, and a step ends among the rows of one.
