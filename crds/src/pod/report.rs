@@ -131,7 +131,6 @@ pub struct Store {
     /// Bytes of its files.
     pub disk_bytes: u64,
     /// Bytes that merges may take beyond that for a while, at most; 0 for versions that do not know it.
-    #[serde(default)]
     pub merge_bytes_max: u64,
     /// Sorted runs of rows, each of which a read may have to ask.
     pub runs: u32,

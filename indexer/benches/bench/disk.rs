@@ -1,4 +1,4 @@
-//! Room on disk: what a folder takes, and what is left.
+//! The disk: what a folder takes, what is left, and how long it takes to answer.
 
 use std::{
     collections::HashSet,
@@ -43,9 +43,9 @@ pub(crate) fn free_bytes(folder: &Path) -> u64 {
     number.unwrap_or_else(|| panic!("df says of {}: {text}", folder.display()))
 }
 
-/// Milliseconds one page of a large file takes, one after the other at random places that are not in
-/// the page cache: the least that a read can take that waits for it.
-pub(crate) fn page_ms(folder: &Path) -> f64 {
+/// Microseconds one page of a large file takes, one after the other at random places that are not in the page cache: the
+/// least that a read can take that waits for it.
+pub(crate) fn page_us(folder: &Path) -> f64 {
     const PAGE: usize = 4096;
     const READS: u64 = 4_000;
     let files = fs::read_dir(folder).into_iter().flatten().flatten();
@@ -60,5 +60,5 @@ pub(crate) fn page_ms(folder: &Path) -> f64 {
         let at = read.wrapping_mul(0x9E37_79B9_7F4A_7C15) % pages * PAGE as u64;
         file.read_exact_at(&mut page, at).expect("read a page");
     }
-    started.elapsed().as_secs_f64() * 1e3 / READS as f64
+    started.elapsed().as_secs_f64() * 1e6 / READS as f64
 }

@@ -211,7 +211,7 @@ impl Run {
             last.height == tip && (is_settled || started.elapsed().as_secs_f64() > SETTLE_SECONDS_MAX)
         });
         drop(running);
-        let page_us = disk::page_ms(&self.setup.store().join("rocksdb")) * 1e3;
+        let page_us = disk::page_us(&self.setup.store().join("rocksdb"));
         let how = "a page of the largest file that is not in the page cache, read alone while nothing else runs: the \
                    least a read takes that waits for this disk";
         self.report.add("disk_read_us", page_us, "µs", None, how);
