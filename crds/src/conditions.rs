@@ -92,6 +92,8 @@ pub mod reasons {
     pub const REORG_TOO_DEEP: &str = "ReorgTooDeep";
     /// A pod's machine currently cannot run the guest, for lack of memory. The pod retries by itself.
     pub const HOST_FAULT: &str = "HostFault";
+    /// The volume of a pod is full: indexing waits for room, and what is indexed is served.
+    pub const DISK_FULL: &str = "DiskFull";
     /// An audit found that the guest carries state from block to block; indexing stopped below that block.
     pub const NONDETERMINISM: &str = "Nondeterminism";
     /// `spec.suspend` is true.

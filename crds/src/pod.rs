@@ -15,7 +15,7 @@ mod under_way;
 pub use bounds::BadStatus;
 pub use config::{Config, Module, Seed, Source, VIEWS_TIMEOUT_MS_MAX, Views};
 pub use refresh::{REFRESH_ID_BYTES_MAX, RefreshRequest};
-pub use report::{Check, FaultClass, Halt, Memory, Status, Store, Trouble};
+pub use report::{Check, FaultClass, Halt, Memory, Status, Store, Trouble, Volume};
 pub use under_way::{BlockRun, BlockUnderWay};
 
 /// TCP port of the JSON-RPC server.

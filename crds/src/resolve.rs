@@ -80,6 +80,16 @@ pub fn resolve(spec: &IndexerSpec) -> Result<Resolved, Vec<Problem>> {
             message: "must be at least 64Mi".into(),
         });
     }
+    if spec
+        .chain
+        .stop_height
+        .is_some_and(|stop| stop < spec.chain.start_height)
+    {
+        problems.push(Problem {
+            field: "chain.stopHeight",
+            message: format!("must not be below chain.startHeight {}", spec.chain.start_height),
+        });
+    }
     if memory_limit_bytes > 4 << 30 {
         problems.push(Problem {
             field: "memory.limit",

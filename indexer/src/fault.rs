@@ -56,7 +56,7 @@ impl Fault {
     pub fn remedy(&self) -> Remedy {
         match self.class {
             FaultClass::Guest | FaultClass::Limit => Remedy::RetryThenHalt,
-            FaultClass::Host | FaultClass::Source => Remedy::Backoff,
+            FaultClass::Host | FaultClass::DiskFull | FaultClass::Source => Remedy::Backoff,
             FaultClass::Reorg | FaultClass::Nondeterminism => Remedy::Halt,
         }
     }

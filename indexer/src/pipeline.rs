@@ -22,13 +22,17 @@ mod executed;
 pub mod fetch;
 mod halted;
 mod kept_guest;
+pub(crate) mod room;
 mod session;
 pub mod shared;
 pub(crate) mod tip;
 
 use std::{sync::Arc, time::Duration};
 
-use crds::{Phase, pod::Halt};
+use crds::{
+    Phase,
+    pod::{FaultClass, Halt},
+};
 use tokio::runtime::Handle;
 
 use self::{execute::Executor, session::SessionEnd, shared::Shared, tip::show_tip};
@@ -99,6 +103,11 @@ impl<S: BlockSource> Pipeline<S> {
             match end {
                 SessionEnd::Stopped => return PipelineEnd::Stopped,
                 SessionEnd::ReachedExit => return PipelineEnd::ReachedExit,
+                SessionEnd::StoreFailed(fault)
+                    if fault.class == FaultClass::DiskFull && !self.shared.settings.is_one_shot =>
+                {
+                    self.wait_for_room(&fault);
+                }
                 SessionEnd::StoreFailed(fault) => return PipelineEnd::StoreFailed(fault),
                 SessionEnd::Continue | SessionEnd::Reorg { .. } => {}
                 SessionEnd::Halted(halt) => {
@@ -108,7 +117,7 @@ impl<S: BlockSource> Pipeline<S> {
                 }
                 SessionEnd::SourceFailed(error) => {
                     self.source_failed(&error);
-                    if error.is_lasting() && self.shared.settings.ends_on_lasting {
+                    if error.is_lasting() && self.shared.settings.is_one_shot {
                         return PipelineEnd::SourceFailed(Fault::source(error.message()));
                     }
                     pause = self.rest(pause);
@@ -190,6 +199,16 @@ impl<S: BlockSource> Pipeline<S> {
         );
         self.shared.metrics.source_error(error.reason());
         self.shared.report.source_failed(error.reason(), error.message());
+    }
+
+    /// Waits until blocks can be written again. Nothing of the store has changed: rows are written before the database is.
+    fn wait_for_room(&self, fault: &Fault) {
+        let Shared {
+            store, report, control, ..
+        } = &self.shared;
+        let space = || store.room().space();
+        self.runtime
+            .block_on(room::wait_for_room(fault, space, report, control.stop_token()));
     }
 
     /// Waits, unless it is time to stop, and returns the next pause: twice as long, up to the cap.

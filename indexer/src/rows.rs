@@ -13,6 +13,7 @@ pub mod key;
 mod memory;
 mod merge;
 pub mod plan;
+mod room;
 mod runs;
 mod segment;
 #[cfg(test)]
@@ -23,9 +24,10 @@ mod writer;
 pub use self::{
     block::Codec,
     cursor::Cursor,
-    error::Error,
+    error::{Error, is_for_want_of_room},
     memory::Memory,
     merge::Merge,
+    room::{DiskSpace, Room},
     runs::{Place, Placed, Run, Runs, Space},
     segment::Segment,
     writer::Writer,

@@ -6,7 +6,11 @@ mod opening;
 mod process;
 mod servers;
 
-use std::{sync::Arc, thread, time::Duration};
+use std::{
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Result, anyhow, bail};
 use crds::{Phase, pod};
@@ -27,6 +31,7 @@ use crate::{
         execute::Executor,
         shared::{Settings, Shared},
     },
+    rows::{DiskSpace, Room},
     seed::serve::{Copies, router as copies_router},
     serve::{
         descriptors, listener,
@@ -36,7 +41,13 @@ use crate::{
     },
     source::{Login, configured::Configured},
     store::{Stats, Store},
-    telemetry::{metrics::Metrics, progress::Progress, pulse, report::Report},
+    telemetry::{
+        growth::{Growth, days_left},
+        metrics::Metrics,
+        progress::Progress,
+        pulse,
+        report::Report,
+    },
 };
 
 /// How long a pod keeps answering after it was asked to stop. Its removal from the Service takes that long to reach every
@@ -191,7 +202,7 @@ fn index(process: &Process, runtime: &Handle) -> Result<()> {
     let source = Configured::new(&config.source, config.identity.network, process.login.as_ref())?;
     let shared = Shared {
         settings: Arc::new(Settings {
-            ends_on_lasting: process.one_shot,
+            is_one_shot: process.one_shot,
             kept_bytes: memory.kept_bytes,
             ..Settings::from(config)
         }),
@@ -215,17 +226,38 @@ fn index(process: &Process, runtime: &Handle) -> Result<()> {
     }
 }
 
-/// Keeps what metrics and status say of the store current. It is all in memory.
+/// Keeps what metrics and status say of the store and its volume current. It is all in memory, but for one call of the
+/// system.
 async fn measure_store(store: Store, metrics: Arc<Metrics>, report: Arc<Report>, control: Arc<Control>) {
+    let mut growth = Growth::default();
     loop {
         let stats = store.stats();
         metrics.store(&stats);
-        report.update(|status| status.store = Some(shown(&stats)));
+        let volume = measure_volume(store.room(), &mut growth);
+        report.update(|status| {
+            status.store = Some(shown(&stats));
+            // What cannot be asked for a moment is as it was.
+            status.volume = volume.or_else(|| status.volume.take());
+        });
         tokio::select! {
             () = control.stop_token().cancelled() => return,
             () = tokio::time::sleep(MEASURE_EVERY) => {}
         }
     }
+}
+
+fn measure_volume(room: &Room, growth: &mut Growth) -> Option<pod::Volume> {
+    let DiskSpace {
+        capacity_bytes,
+        free_bytes,
+    } = room.space().ok()?;
+    let growth_per_day_bytes = growth.add(Instant::now(), capacity_bytes.saturating_sub(free_bytes));
+    Some(pod::Volume {
+        capacity_bytes,
+        free_bytes,
+        growth_per_day_bytes,
+        days_left: growth_per_day_bytes.and_then(|growth| days_left(free_bytes, growth)),
+    })
 }
 
 fn shown(stats: &Stats) -> pod::Store {

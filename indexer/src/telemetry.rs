@@ -1,5 +1,6 @@
 //! What the process reports: log lines, the progress bar, metrics, and the status document.
 
+pub mod growth;
 pub mod logs;
 pub mod metrics;
 pub mod progress;

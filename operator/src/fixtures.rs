@@ -87,6 +87,7 @@ pub(crate) fn following(height: u32) -> pod::Status {
         module_sha256: "ab".repeat(32),
         store_format: Some(crds::STORE_FORMAT),
         store: None,
+        volume: None,
         phase: Phase::Following,
         ready: true,
         height: Some(height),

@@ -44,6 +44,8 @@ pub struct ValidIndexer {
     pub refresh: RefreshPolicy,
     /// Every so many blocks one is audited; 0: none.
     pub audit_every: u32,
+    /// `chain.stopHeight`.
+    pub stop_height: Option<u32>,
     /// How many times a failed block is retried.
     pub retry_attempts: u32,
     /// Bounds on queries.
@@ -134,6 +136,7 @@ pub fn validate(indexer: &Indexer, defaults: &Defaults) -> Result<ValidIndexer, 
         threshold_bytes: resolved.threshold_bytes,
         refresh: spec.memory.refresh,
         audit_every: spec.memory.audit_every,
+        stop_height: spec.chain.stop_height,
         retry_attempts: spec.retry.attempts,
         rollout: spec.rollout.clone(),
         timing: resolved.timing,

@@ -36,6 +36,9 @@ pub struct Config {
     pub module: Module,
     /// Where blocks come from.
     pub source: Source,
+    /// Height of the last block to index, at which the process stays; none: the chain is followed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_height: Option<u32>,
     /// How many blocks can be undone.
     pub max_reorg_depth: u32,
     /// A pod that is behind by at most this many blocks counts as caught up.

@@ -72,6 +72,9 @@ pub struct Status {
     /// Its store; unknown until that is open.
     #[serde(default)]
     pub store: Option<Store>,
+    /// The file system that holds its data, as statvfs has it; unknown until the store is open.
+    #[serde(default)]
+    pub volume: Option<Volume>,
     /// Set while this machine cannot do what a block needs and retries.
     #[serde(default)]
     pub trouble: Option<Trouble>,
@@ -145,6 +148,21 @@ pub struct Store {
     pub unfiltered_rows: u64,
 }
 
+/// The file system of one process' data.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Volume {
+    /// Bytes of all of it.
+    pub capacity_bytes: u64,
+    /// Bytes that can still be written.
+    pub free_bytes: u64,
+    /// Bytes a day by which what is taken grew over the last day, or since the start of the process; unknown for the
+    /// first ten minutes.
+    pub growth_per_day_bytes: Option<u64>,
+    /// Days until it is full at that pace; none if it does not grow.
+    pub days_left: Option<f64>,
+}
+
 /// Why indexing stopped.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -194,6 +212,8 @@ pub enum FaultClass {
     Limit,
     /// Caused by this machine: memory, disk. Retried, never halts.
     Host,
+    /// There is no room on the disk of the index. Retried, never halts.
+    DiskFull,
     /// Caused by the node. Retried, never halts.
     Source,
     /// The chain left the range that can be undone. Halts.

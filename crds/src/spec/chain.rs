@@ -8,6 +8,7 @@ use crate::{network::Network, spec::secret::SecretRef};
 
 /// The chain and where its blocks come from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[x_kube(validation = Rule::new("!has(self.stopHeight) || self.stopHeight >= self.startHeight").message("chain.stopHeight must not be below chain.startHeight"))]
 #[serde(rename_all = "camelCase")]
 pub struct ChainSpec {
     /// The network. It is immutable: another network is another index.
@@ -17,6 +18,11 @@ pub struct ChainSpec {
     #[serde(default)]
     #[schemars(range(max = 2_000_000_000))]
     pub start_height: u32,
+    /// Height of the last block to index: the index stays there and serves. It may change at any time; an index that is
+    /// above it already stays where it is. None: the chain is followed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = 2_000_000_000))]
+    pub stop_height: Option<u32>,
     /// How many blocks can be undone when the chain reorganises; a deeper reorganisation halts the index.
     #[serde(default = "default_max_reorg_depth")]
     #[schemars(range(min = 1, max = 10_000))]

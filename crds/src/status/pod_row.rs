@@ -54,6 +54,8 @@ pub enum Phase {
     Syncing,
     /// It is at the tip and follows it.
     Following,
+    /// It has indexed the last block that `chain.stopHeight` allows, and stays there.
+    AtStopHeight,
     /// It stopped below a block; everything below it is still served.
     Halted,
     /// It is shutting down.

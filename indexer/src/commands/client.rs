@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crds::pod::{BlockUnderWay, Check, Status, Store};
+use crds::pod::{BlockUnderWay, Check, Status, Store, Volume};
 use reqwest::{Client, RequestBuilder};
 use serde::Deserialize;
 use serde_json::json;
@@ -242,6 +242,7 @@ fn shown(status: &Status) -> String {
         ("resident", mebibytes(memory.resident_bytes)),
     ]);
     lines.extend(status.store.as_ref().map(|store| ("store", on_disk(store))));
+    lines.extend(status.volume.as_ref().map(|volume| ("volume", on_volume(volume))));
     lines.extend([("refreshes", refreshes(status)), ("version", status.version.clone())]);
     lines.iter().fold(String::new(), |mut text, (name, value)| {
         // Into a string: cannot fail.
@@ -268,6 +269,21 @@ fn on_disk(store: &Store) -> String {
         gibibytes(store.disk_bytes),
         gibibytes(store.merge_bytes_max)
     )
+}
+
+fn on_volume(volume: &Volume) -> String {
+    let room = format!(
+        "{} of {} free",
+        gibibytes(volume.free_bytes),
+        gibibytes(volume.capacity_bytes)
+    );
+    let growth = volume.growth_per_day_bytes.map(|growth| {
+        let left = volume
+            .days_left
+            .map_or(String::new(), |days| format!(", {days:.1} days left"));
+        format!(", {} more a day{left}", gibibytes(growth))
+    });
+    room + &growth.unwrap_or_default()
 }
 
 fn check(check: &Check) -> String {

@@ -149,9 +149,11 @@ impl From<Failure> for ViewError {
             Failure::Fault(Fault { class, message }) => match class {
                 FaultClass::Guest => Self::Guest(message),
                 FaultClass::Limit => Self::Limit(message),
-                FaultClass::Host | FaultClass::Source | FaultClass::Reorg | FaultClass::Nondeterminism => {
-                    Self::Host(message)
-                }
+                FaultClass::Host
+                | FaultClass::DiskFull
+                | FaultClass::Source
+                | FaultClass::Reorg
+                | FaultClass::Nondeterminism => Self::Host(message),
             },
         }
     }

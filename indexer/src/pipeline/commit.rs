@@ -148,8 +148,8 @@ impl Committer {
 
     /// Far below the tip a crash may cost blocks that are simply indexed again; at the tip it may not.
     fn durability(&self, height: u32) -> Durability {
-        let tip = self.shared.report.tip().unwrap_or(0);
-        if tip.saturating_sub(height) <= self.shared.settings.max_behind {
+        let last = self.shared.report.last_wanted().unwrap_or(0);
+        if last.saturating_sub(height) <= self.shared.settings.max_behind {
             Durability::EachBlock
         } else {
             Durability::Lazy

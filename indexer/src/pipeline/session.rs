@@ -85,7 +85,7 @@ fn start_fetch<S: BlockSource>(
     let (source, store, report) = (source.clone(), shared.store.clone(), shared.report.clone());
     let wanted = Heights {
         first: Height(shared.settings.identity.start_height),
-        end: shared.settings.exit_at,
+        end: shared.settings.end(),
     };
     runtime.spawn(async move {
         let known = |height| Ok(store.block(height)?.map(|row| row.hash));

@@ -28,10 +28,22 @@ pub struct Settings {
     pub max_behind: u32,
     /// Bytes of write sets that are kept in memory once they are committed.
     pub kept_bytes: u64,
+    /// Blocks above it are not indexed.
+    pub stop_height: Option<Height>,
     /// Stop before this height.
     pub exit_at: Option<Height>,
-    /// A failure of the chain source that cannot heal by itself ends the pipeline instead of being retried.
-    pub ends_on_lasting: bool,
+    /// What cannot heal by itself, a lasting failure of the chain source or a full disk, ends the pipeline instead of
+    /// being waited out.
+    pub is_one_shot: bool,
+}
+
+impl Settings {
+    /// Blocks from this height on are not indexed.
+    #[must_use]
+    pub fn end(&self) -> Option<Height> {
+        let stop = self.stop_height.map(Height::next);
+        self.exit_at.into_iter().chain(stop).min()
+    }
 }
 
 /// Everything the stages share. Cheap to clone.
@@ -61,8 +73,9 @@ impl From<&Config> for Settings {
             retry_attempts: config.retry_attempts,
             max_behind: config.max_behind,
             kept_bytes: 0,
+            stop_height: config.stop_height.map(Height),
             exit_at: config.exit_at.map(Height),
-            ends_on_lasting: false,
+            is_one_shot: false,
         }
     }
 }

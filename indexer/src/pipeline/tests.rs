@@ -71,6 +71,7 @@ fn config(change: impl FnOnce(&mut Config)) -> Config {
         max_behind: 2,
         threshold_bytes: 32 << 20,
         refresh: RefreshPolicy::EveryBlock,
+        stop_height: None,
         audit_every: 0,
         retry_attempts: 1,
         cache_bytes: None,
@@ -115,7 +116,7 @@ impl Process {
         guest: &str,
         chain: MemorySource,
         change: impl FnOnce(&mut Config),
-        ends_on_lasting: bool,
+        is_one_shot: bool,
     ) -> Self {
         let config = config(change);
         let engine = Engine::new(&EngineConfig {
@@ -127,7 +128,7 @@ impl Process {
         let module = Module::load(&engine.unwrap(), &wat::parse_str(guest).unwrap()).unwrap();
         let shared = Shared {
             settings: Arc::new(Settings {
-                ends_on_lasting,
+                is_one_shot,
                 ..Settings::from(&config)
             }),
             store: Store::open_on(folder, &config.identity, Terms::from(&config), config.max_reorg_depth).unwrap(),
@@ -300,6 +301,38 @@ fn the_height_to_exit_at_is_not_indexed() {
         (end, tip.map(|t| t.at.height)),
         (PipelineEnd::ReachedExit, Some(Height(19)))
     );
+}
+
+#[test]
+fn an_index_stays_at_the_stop_height_serves_as_caught_up_and_follows_reorganisations_below_it() {
+    let stopped = |c: &mut Config| c.stop_height = Some(20);
+    let process = Process::start(LEAKY, MemorySource::up_to(1, 30), stopped);
+    let at_stop = |s: &Status| s.phase == Phase::AtStopHeight && s.ready;
+    let status = process.wait("the stop height", at_stop);
+    assert_eq!(
+        (status.height, status.behind, status.tip),
+        (Some(20), Some(0), Some(30))
+    );
+    process.source.replace(15, 2, 31);
+    let before = status.block_hash;
+    let status = process.wait("the other branch", |s| at_stop(s) && s.block_hash != before);
+    assert_eq!((status.height, status.behind), (Some(20), Some(0)));
+    assert_eq!(process.stop().1, fresh(LEAKY, forked(15, 20), (2, 20)));
+}
+
+#[test]
+fn an_index_above_a_new_stop_height_stays_where_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let process = Process::start_in(folder.path(), LEAKY, MemorySource::up_to(1, 30), |_| {});
+    process.wait_for_tip(1, 30);
+    let (_, tip) = process.stop();
+    let process = Process::start_in(folder.path(), LEAKY, MemorySource::up_to(1, 31), |c| {
+        c.stop_height = Some(20)
+    });
+    process.wait("the stop height", |s| {
+        s.phase == Phase::AtStopHeight && s.ready && s.tip == Some(31)
+    });
+    assert_eq!(process.stop().1, tip);
 }
 
 #[test]

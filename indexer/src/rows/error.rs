@@ -1,6 +1,9 @@
 //! Why rows cannot be read or written.
 
-use std::{io, path::PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 /// What is wrong with bytes that were read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,4 +33,27 @@ pub enum Error {
     /// Whoever asked wants it no more.
     #[error("stopped")]
     Stopped,
+}
+
+/// For a call that failed.
+pub(super) fn failed<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> Error + 'a {
+    move |source| Error::File {
+        action,
+        path: path.into(),
+        source,
+    }
+}
+
+impl Error {
+    /// Whether room on the disk is all that is missing.
+    #[must_use]
+    pub fn is_for_want_of_room(&self) -> bool {
+        matches!(self, Self::File { source, .. } if is_for_want_of_room(source))
+    }
+}
+
+/// Whether the system had no room for what was written.
+#[must_use]
+pub fn is_for_want_of_room(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }

@@ -13,13 +13,13 @@ use rustix::io::{ReadWriteFlags, preadv2};
 
 use super::{
     block::{Found, seek, unpack},
-    error::{Damaged, Error},
+    error::{Damaged, Error, failed},
     filter::{self, Filter, LINE_BYTES},
     footer::{FOOTER_BYTES, Footer},
     index::Index,
     key::{HEIGHT_BYTES, row_prefix},
     memory::{Memory, Share},
-    writer::{checksum, failed},
+    writer::checksum,
 };
 use crate::chain::Height;
 

@@ -10,11 +10,12 @@ use twox_hash::XxHash3_64;
 
 use super::{
     block::{Codec, FRAME_BYTES, Packer, ROW_FRAME_BYTES, push_row, shared_bytes},
-    error::Error,
+    error::{Error, failed},
     filter::Filter,
     footer::Footer,
     index::Index,
     key::{HEIGHT_BYTES, height_of, row_prefix},
+    room::Room,
 };
 use crate::chain::Height;
 
@@ -45,9 +46,12 @@ struct Unfinished {
 /// A segment that is being written. The file goes with it, unless it is [finished](Self::finish).
 pub struct Writer {
     file: Unfinished,
-    /// Bytes of the file so far, and up to which they are on the disk.
+    /// Where it lies; none: nothing is kept of the disk.
+    room: Option<Room>,
+    /// Bytes of the file so far, up to which they are on the disk, and up to which there was room for them.
     written: u64,
     synced: u64,
+    roomy: u64,
     packer: Packer,
     index: Index,
     /// One for each key.
@@ -77,8 +81,10 @@ impl Writer {
                 out: BufWriter::with_capacity(BUFFER_BYTES, file),
                 is_finished: false,
             },
+            room: None,
             written: 0,
             synced: 0,
+            roomy: 0,
             packer: Packer::new(codec),
             index: Index::new(),
             hashes: Vec::new(),
@@ -93,10 +99,19 @@ impl Writer {
         })
     }
 
+    /// Leaves as much of the disk as that room says.
+    #[must_use]
+    pub fn within(self, room: &Room) -> Self {
+        Self {
+            room: Some(room.clone()),
+            ..self
+        }
+    }
+
     /// Adds a row. Its key must be behind the one before it.
     ///
     /// # Errors
-    /// [`Error::File`].
+    /// [`Error::File`], also when there is no more room.
     pub fn push(&mut self, row_key: &[u8], value: &[u8]) -> Result<(), Error> {
         debug_assert!(self.count == 0 || *self.last_key < *row_key, "rows come in order");
         if self.count == 0 || row_prefix(row_key) != row_prefix(&self.last_key) {
@@ -159,6 +174,7 @@ impl Writer {
         self.index.end_with(&self.last_key);
         let index = self.index.encode();
         let filter = Filter::of(&self.hashes).bytes();
+        self.must_have_room(self.written + (index.len() + filter.len()) as u64)?;
         let footer = Footer {
             index_at: self.written,
             filter_at: self.written + index.len() as u64,
@@ -201,6 +217,16 @@ impl Writer {
         }
     }
 
+    /// Asks once for each buffer, and for the first block.
+    fn must_have_room(&mut self, upto: u64) -> Result<(), Error> {
+        if let Some(room) = self.room.as_ref().filter(|_| upto > self.roomy) {
+            let bytes = (upto - self.roomy).max(BUFFER_BYTES as u64);
+            room.check(bytes)?;
+            self.roomy += bytes;
+        }
+        Ok(())
+    }
+
     fn end_block(&mut self) -> Result<(), Error> {
         if self.rows.is_empty() {
             return Ok(());
@@ -214,6 +240,7 @@ impl Writer {
         self.before.clear();
         self.before.extend_from_slice(&self.last_key);
         self.written += u64::from(padding) + self.packed.len() as u64;
+        self.must_have_room(self.written)?;
         let Unfinished { path, out, .. } = &mut self.file;
         let mut write = || -> io::Result<()> {
             out.write_all(&[0; PAGE_BYTES][..padding as usize])?;
@@ -254,12 +281,4 @@ fn guest_bytes(row_key: &[u8], value: &[u8]) -> u64 {
     let key = row_key.len().saturating_sub(HEIGHT_BYTES);
     let length = if key > 255 { 5 } else { 1 };
     (key.saturating_sub(length) + value.len()) as u64
-}
-
-pub(super) fn failed<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> Error + 'a {
-    move |source| Error::File {
-        action,
-        path: path.into(),
-        source,
-    }
 }

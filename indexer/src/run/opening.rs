@@ -4,7 +4,7 @@
 use anyhow::Result;
 use crds::{
     StoreMemory, memory_budget,
-    pod::{Check, Config, Seed, module_reasons, seed_reasons},
+    pod::{Check, Config, FaultClass, Seed, module_reasons, seed_reasons},
     store_memory,
 };
 use tokio::runtime::Handle;
@@ -15,24 +15,40 @@ use super::{
 };
 use crate::{
     cli::args,
+    fault::Fault,
     machine,
-    pipeline::tip::show_tip,
+    pipeline::{room::wait_for_room, tip::show_tip},
+    rows::Room,
     seed::fill::Filling,
     store::{Error, Limits, Refusal, Store, Terms},
 };
 
 /// The store. None: asked to stop meanwhile.
 pub(super) fn open_store(process: &Process, runtime: &Handle) -> Result<Option<Store>> {
-    let opened = match &process.config.seed {
-        None => open(&process.config),
-        Some(seed) => match open_filled(process, seed, runtime)? {
-            Some(opened) => opened,
-            None => return Ok(None),
-        },
-    };
-    let error = match opened {
-        Ok(store) => return Ok(Some(store)),
-        Err(error) => error,
+    let error = loop {
+        let opened = match &process.config.seed {
+            None => open(&process.config),
+            Some(seed) => match open_filled(process, seed, runtime)? {
+                Some(opened) => opened,
+                None => return Ok(None),
+            },
+        };
+        match opened {
+            Ok(store) => return Ok(Some(store)),
+            Err(error) if process.one_shot || !is_for_want_of_room(&process.config, &error) => break error,
+            Err(error) => {
+                let room = Room::of(&process.config.data_dir);
+                let fault = Fault {
+                    class: FaultClass::DiskFull,
+                    ..error.into()
+                };
+                let (report, stop) = (&process.report, process.control.stop_token());
+                runtime.block_on(wait_for_room(&fault, || room.space(), report, stop));
+            }
+        }
+        if process.control.stop_token().is_cancelled() {
+            return Ok(None);
+        }
     };
     if process.one_shot || !is_refusal(&process.config, &error) {
         return Err(error.into());
@@ -106,6 +122,13 @@ fn lacks_blocks(opened: &Result<Store, Error>) -> bool {
         Err(Error::InPlace { refusal, .. }) => matches!(refusal, Refusal::Empty { .. }),
         Err(_) => false,
     }
+}
+
+/// Whether it could be opened with more room on the disk. The database's own words do not tell, so the disk is asked.
+fn is_for_want_of_room(config: &Config, error: &Error) -> bool {
+    let is_of_disk = matches!(error, Error::Open { .. } | Error::Write { .. }) || error.class() == FaultClass::DiskFull;
+    let is_full = || Room::of(&config.data_dir).space().is_ok_and(|space| !space.has(0));
+    is_of_disk && is_full()
 }
 
 /// Whether only another declaration can help: a restart would change nothing.

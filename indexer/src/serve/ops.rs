@@ -159,6 +159,7 @@ mod tests {
             module_sha256: "ab".repeat(32),
             store_format: Some(crds::STORE_FORMAT),
             store: None,
+            volume: None,
             phase: Phase::Syncing,
             ready: false,
             height: Some(5),

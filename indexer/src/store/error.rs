@@ -118,6 +118,8 @@ pub enum Error {
     MergeFailed {
         /// The last failure.
         why: String,
+        /// Its class.
+        class: FaultClass,
     },
     /// What is on disk cannot have been written by this program.
     #[error("the store is damaged: {what}; restore it, or delete it to index again")]
@@ -158,6 +160,9 @@ impl Error {
     pub fn class(&self) -> FaultClass {
         match self {
             Self::TooDeep { .. } => FaultClass::Reorg,
+            Self::MergeFailed { class, .. } => *class,
+            Self::Folder { source, .. } if rows::is_for_want_of_room(source) => FaultClass::DiskFull,
+            Self::Rows(error) if error.is_for_want_of_room() => FaultClass::DiskFull,
             Self::Folder { .. }
             | Self::NotOurs { .. }
             | Self::Missing { .. }
@@ -169,10 +174,16 @@ impl Error {
             | Self::Read { .. }
             | Self::Write { .. }
             | Self::Rows(_)
-            | Self::MergeFailed { .. }
             | Self::Damaged { .. }
             | Self::OutOfOrder { .. } => FaultClass::Host,
         }
+    }
+}
+
+impl From<Fault> for Error {
+    /// Of a merge.
+    fn from(Fault { class, message }: Fault) -> Self {
+        Self::MergeFailed { why: message, class }
     }
 }
 

@@ -12,7 +12,7 @@ use super::{
     segments::Segments,
     shared::{Head, Inner, Tip},
 };
-use crate::chain::Height;
+use crate::{chain::Height, rows::Room};
 
 /// An open store. Clones are the same store; the folder is free again when the last of them and the last reader is
 /// dropped.
@@ -132,6 +132,12 @@ impl Store {
             families,
             merging: self.merger.merging(),
         }
+    }
+
+    /// The disk it lies on.
+    #[must_use]
+    pub fn room(&self) -> &Room {
+        self.inner.segments.room()
     }
 
     pub(super) fn head(&self) -> Head {

@@ -62,7 +62,7 @@ struct State {
     at_work: bool,
     in_sync: bool,
     /// Why the last step failed.
-    failed: Option<String>,
+    failed: Option<Fault>,
 }
 
 /// What merging did, and has to do.
@@ -95,7 +95,7 @@ impl Merger {
         let mut state = self.signal.state();
         while self.inner.head().runs().runs().len() >= RUNS_MAX {
             if let Some(why) = &state.failed {
-                return Err(Error::MergeFailed { why: why.clone() });
+                return Err(why.clone().into());
             }
             state = self.signal.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
@@ -127,7 +127,7 @@ impl Merger {
         let mut state = self.signal.state();
         while state.look || state.at_work {
             if let Some(why) = &state.failed {
-                return Err(Error::MergeFailed { why: why.clone() });
+                return Err(why.clone().into());
             }
             state = self.signal.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
@@ -186,9 +186,11 @@ impl Signal {
                 }
                 Err(Error::Rows(rows::Error::Stopped)) => {}
                 Err(error) => {
-                    let message = Fault::from(error).message;
-                    tracing::error!(error = message, "merging rows failed, retrying");
-                    state.failed = Some(message);
+                    let fault = Fault::from(error);
+                    if state.failed.as_ref() != Some(&fault) {
+                        tracing::error!(class = ?fault.class, error = %fault, "merging rows failed, retrying");
+                    }
+                    state.failed = Some(fault);
                     self.changed.notify_all();
                     let waited = self.changed.wait_timeout_while(state, RETRY, |state| !state.stop);
                     drop(waited);

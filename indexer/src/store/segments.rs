@@ -21,7 +21,7 @@ use super::{
     rocks::Database,
     schema::{SEGMENTS, decode_place, encode_place, parse_segment, segment_key},
 };
-use crate::rows::{Codec, Memory, Place, Placed, Runs, Segment, Writer};
+use crate::rows::{Codec, Memory, Place, Placed, Room, Runs, Segment, Writer};
 
 /// How the names of such files end.
 const EXTENSION: &str = "rows";
@@ -33,6 +33,7 @@ pub(super) struct Segments {
     /// The next file's number, higher than all there are.
     next: AtomicU64,
     memory: Memory,
+    room: Room,
 }
 
 impl Segments {
@@ -58,6 +59,7 @@ impl Segments {
             folder: database.files(),
             next: AtomicU64::new(named.last().map_or(0, |(number, _)| number + 1)),
             memory,
+            room: Room::of(&database.files()),
         };
         segments.remove_others(&named)?;
         named.sort_by_key(|(_, place)| std::cmp::Reverse(place.highest));
@@ -73,7 +75,7 @@ impl Segments {
 
     /// Begins a file.
     pub(super) fn create(&self, number: u64, codec: Codec) -> Result<Writer, Error> {
-        Ok(Writer::create(&self.path(number), codec)?)
+        Ok(Writer::create(&self.path(number), codec)?.within(&self.room))
     }
 
     /// Ends a file and opens it in its place.
@@ -86,6 +88,11 @@ impl Segments {
     pub(super) fn sync_names(&self) -> Result<(), Error> {
         let synced = File::open(&self.folder).and_then(|folder| folder.sync_all());
         synced.map_err(self.failed("sync"))
+    }
+
+    /// The disk they lie on.
+    pub(super) fn room(&self) -> &Room {
+        &self.room
     }
 
     /// Bytes of indexes and filters in memory, and bytes there may be.

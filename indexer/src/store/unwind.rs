@@ -24,7 +24,8 @@ impl Store {
     /// blocks undone. It is one step: a crash leaves all of them, or none.
     ///
     /// # Errors
-    /// [`Error::TooDeep`] for more blocks than may be undone: nothing is undone then. [`Error::Read`], [`Error::Write`].
+    /// [`Error::TooDeep`] for more blocks than may be undone: nothing is undone then. [`Error::Read`], [`Error::Write`],
+    /// [`Error::Rows`] if the disk is full.
     pub fn unwind(&self, to: Option<Height>) -> Result<u32, Error> {
         let Some(tip) = self.head().tip else { return Ok(0) };
         let lowest = match to {
@@ -36,6 +37,7 @@ impl Store {
         if oldest.is_none_or(|oldest| oldest > lowest) {
             return Err(Error::TooDeep { lowest, oldest, tip });
         }
+        self.room().check(0)?;
         self.undo_from(lowest)?;
         Ok(tip.above(lowest) + 1)
     }

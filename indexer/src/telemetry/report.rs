@@ -27,6 +27,8 @@ pub struct Report {
     max_behind: u32,
     /// Height of the first block of the index.
     start_height: u32,
+    /// Height of the last block that is wanted.
+    stop_height: Option<u32>,
 }
 
 #[derive(Debug)]
@@ -95,6 +97,7 @@ impl Report {
                 ..Memory::default()
             },
             store: None,
+            volume: None,
             trouble: None,
             halt: None,
             last_refresh_request: None,
@@ -114,6 +117,7 @@ impl Report {
             }),
             max_behind: config.max_behind,
             start_height: config.identity.start_height,
+            stop_height: config.stop_height,
         }
     }
 
@@ -212,6 +216,12 @@ impl Report {
         self.lock().status.tip
     }
 
+    /// The last block that is wanted of the chain as far as it is known.
+    #[must_use]
+    pub fn last_wanted(&self) -> Option<u32> {
+        Some(self.goal(self.tip()?))
+    }
+
     /// The status as it is shown.
     #[must_use]
     pub fn status(&self) -> Status {
@@ -233,7 +243,7 @@ impl Report {
         {
             status.source.message = format!("the first block, {start}, is above the node's tip {tip}: waiting for it");
         }
-        status.behind = behind(&status);
+        status.behind = self.behind(&status);
         if status.phase == Phase::Syncing {
             status.phase = self.phase(&status);
             let fresh = heard_at.is_some_and(|at| at.elapsed() < TIP_FRESH);
@@ -253,6 +263,7 @@ impl Report {
     /// What the process does. While it indexes, that follows from the source's state and the distance to the tip.
     fn phase(&self, status: &Status) -> Phase {
         match (status.phase, status.source.ok) {
+            (Phase::Syncing, Some(true)) if self.is_at_stop_height(status) => Phase::AtStopHeight,
             (Phase::Syncing, Some(true)) if self.is_caught_up(status) => Phase::Following,
             (Phase::Syncing, Some(false) | None) => Phase::WaitingForSource,
             (phase, _) => phase,
@@ -260,7 +271,22 @@ impl Report {
     }
 
     fn is_caught_up(&self, status: &Status) -> bool {
-        behind(status).is_some_and(|behind| behind <= self.max_behind)
+        self.behind(status).is_some_and(|behind| behind <= self.max_behind)
+    }
+
+    fn is_at_stop_height(&self, status: &Status) -> bool {
+        self.stop_height.is_some_and(|stop| status.height >= Some(stop))
+    }
+
+    /// Blocks between the last one committed and the last one wanted.
+    fn behind(&self, status: &Status) -> Option<u32> {
+        let goal = self.goal(status.tip?);
+        Some(goal.saturating_sub(status.height?))
+    }
+
+    /// The last block that is wanted of a chain that ends there.
+    fn goal(&self, tip: u32) -> u32 {
+        self.stop_height.map_or(tip, |stop| stop.min(tip))
     }
 
     fn lock(&self) -> MutexGuard<'_, Board> {
@@ -307,12 +333,6 @@ impl Board {
     }
 }
 
-/// Blocks between the last one committed and the node's tip.
-fn behind(status: &Status) -> Option<u32> {
-    let known = status.tip.zip(status.height);
-    known.map(|(tip, height)| tip.saturating_sub(height))
-}
-
 /// Resident memory of this process in bytes; 0 where `/proc` does not say.
 #[must_use]
 pub fn resident_bytes() -> u64 {
@@ -349,6 +369,7 @@ mod tests {
             max_behind: 2,
             threshold_bytes: 1 << 20,
             refresh: RefreshPolicy::EveryBlock,
+            stop_height: None,
             audit_every: 0,
             retry_attempts: 1,
             cache_bytes: None,

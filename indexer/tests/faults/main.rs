@@ -8,6 +8,7 @@ mod failing_calls;
 #[allow(dead_code, unused_imports)] // The tests of the store use all of it.
 #[path = "../store/fixture.rs"]
 mod fixture;
+mod full_pod;
 #[path = "../support/heavy.rs"]
 mod heavy;
 #[path = "../support/node.rs"]

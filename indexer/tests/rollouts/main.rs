@@ -53,6 +53,7 @@ fn config(folder: &Path, node: &Node, name: &str, rounds: u32) -> Config {
         max_behind: 2,
         threshold_bytes: 64 << 20,
         refresh: RefreshPolicy::EveryBlock,
+        stop_height: None,
         audit_every: 0,
         retry_attempts: 1,
         cache_bytes: None,

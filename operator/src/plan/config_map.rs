@@ -63,6 +63,7 @@ fn config(valid: &ValidIndexer, revision: &Revision, record: &Record) -> Config 
             cookie_file: None,
             block_files: None,
         },
+        stop_height: valid.stop_height,
         max_reorg_depth: valid.max_reorg_depth,
         max_behind: valid.rollout.max_behind,
         threshold_bytes: valid.threshold_of(&record.identity),

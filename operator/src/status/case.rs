@@ -135,6 +135,8 @@ pub(super) fn halt_reason(halt: &Halt) -> &'static str {
     match halt.class {
         FaultClass::Reorg => reasons::REORG_TOO_DEEP,
         FaultClass::Nondeterminism => reasons::NONDETERMINISM,
-        FaultClass::Guest | FaultClass::Limit | FaultClass::Host | FaultClass::Source => reasons::HALTED,
+        FaultClass::Guest | FaultClass::Limit | FaultClass::Host | FaultClass::DiskFull | FaultClass::Source => {
+            reasons::HALTED
+        }
     }
 }

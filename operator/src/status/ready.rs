@@ -1,6 +1,6 @@
 //! Whether everything the spec asks for holds, and whether clients are answered.
 
-use crds::conditions::reasons;
+use crds::{conditions::reasons, pod::FaultClass};
 
 use super::{
     case::{Case, KEPT_OUT},
@@ -42,7 +42,11 @@ impl Case<'_> {
             return verdict;
         }
         if let Some(trouble) = self.answers.iter().find_map(|s| s.trouble.as_ref()) {
-            return Verdict::no(reasons::HOST_FAULT, trouble.message.clone());
+            let reason = match trouble.class {
+                FaultClass::DiskFull => reasons::DISK_FULL,
+                _ => reasons::HOST_FAULT,
+            };
+            return Verdict::no(reason, trouble.message.clone());
         }
         for verdict in [module, source, synced] {
             if !verdict.is_true() {

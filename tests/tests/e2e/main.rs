@@ -18,6 +18,7 @@ mod quiet;
 mod refusals;
 mod same_data;
 mod status_restored;
+mod stop_height;
 mod sync;
 mod view_heights;
 mod waiting_candidate;

@@ -138,6 +138,7 @@ impl Launch {
             max_behind: MAX_BEHIND,
             threshold_bytes: resolved.threshold_bytes,
             refresh: spec.memory.refresh,
+            stop_height: spec.chain.stop_height,
             audit_every: spec.memory.audit_every,
             retry_attempts: spec.retry.attempts,
             views: resolved.views,
@@ -173,6 +174,7 @@ fn defaults(sha256: String) -> IndexerSpec {
             path: None,
         },
         chain: ChainSpec {
+            stop_height: None,
             network: Network::Mainnet,
             start_height: 0,
             max_reorg_depth: MAX_REORG_DEPTH,

@@ -94,6 +94,13 @@ impl Problems {
                 config.retry_attempts
             )
         });
+        let above_stop = config
+            .exit_at
+            .zip(config.stop_height)
+            .filter(|(exit, stop)| *exit > stop.saturating_add(1));
+        self.must(above_stop.is_none(), || {
+            "chain.stopHeight keeps the run below --exit-at: that must be at most one more".into()
+        });
         self.must(config.audit_every <= AUDIT_EVERY_MAX, || {
             format!(
                 "auditEvery must be at most {AUDIT_EVERY_MAX}, not {}",
@@ -188,7 +195,7 @@ mod tests {
     #[test]
     fn every_bad_value_is_named() {
         type Spoil = fn(&mut Config);
-        let cases: [(&str, Spoil); 19] = [
+        let cases: [(&str, Spoil); 20] = [
             ("identity.moduleSha256", |c| c.identity.module_sha256 = "AB".repeat(32)),
             ("identity.memoryLimitBytes", |c| {
                 c.identity.memory_limit_bytes = (4 << 30) + 1
@@ -206,6 +213,9 @@ mod tests {
             ("seed.from", |c| c.seed = Some(seed(&["http://pod:9090/path"]))),
             ("maxReorgDepth", |c| c.max_reorg_depth = 0),
             ("retryAttempts", |c| c.retry_attempts = 11),
+            ("chain.stopHeight", |c| {
+                (c.exit_at, c.stop_height) = (Some(102), Some(100))
+            }),
             ("auditEvery", |c| c.audit_every = 1_000_001),
             ("views.maxConcurrent", |c| c.views.max_concurrent = 0),
             ("views.timeout", |c| c.views.timeout_ms = 0),

@@ -17,6 +17,9 @@ pub(super) struct Mirror {
     halted: IntGaugeVec,
     guest_memory: IntGaugeVec,
     resident_memory: IntGaugeVec,
+    volume: IntGaugeVec,
+    volume_growth: IntGaugeVec,
+    volume_days_left: GaugeVec,
     refreshes: IntCounterVec,
 }
 
@@ -68,6 +71,24 @@ impl Mirror {
                 "Resident memory of the process.",
                 &[],
             )?,
+            volume: gauges(
+                registry,
+                "volume_bytes",
+                "The file system that holds the data: its capacity, and what is free.",
+                &["kind"],
+            )?,
+            volume_growth: gauges(
+                registry,
+                "volume_growth_bytes_per_day",
+                "Bytes a day by which what is taken of it grew over the last day.",
+                &[],
+            )?,
+            volume_days_left: fractions(
+                registry,
+                "volume_days_left",
+                "Days until it is full at that pace; not shown while it does not grow.",
+                &[],
+            )?,
             refreshes: counters(
                 registry,
                 "refreshes_total",
@@ -82,10 +103,7 @@ impl Mirror {
         set_known(&self.height, status.height);
         set_known(&self.tip, status.tip);
         set_known(&self.behind, status.behind);
-        match status.blocks_per_second {
-            Some(speed) => self.blocks_per_second.with_label_values::<&str>(&[]).set(speed),
-            None => self.blocks_per_second.reset(),
-        }
+        set_known_fraction(&self.blocks_per_second, status.blocks_per_second);
         set_known(&self.sync_left, status.seconds_left);
         set_known(&self.ready, Some(u32::from(status.ready)));
         set_known(&self.halted, Some(u32::from(status.halt.is_some())));
@@ -102,11 +120,25 @@ impl Mirror {
         self.resident_memory
             .with_label_values::<&str>(&[])
             .set(gauge(memory.resident_bytes));
+        if let Some(volume) = &status.volume {
+            for (kind, bytes) in [("capacity", volume.capacity_bytes), ("free", volume.free_bytes)] {
+                self.volume.with_label_values(&[kind]).set(gauge(bytes));
+            }
+            set_known(&self.volume_growth, volume.growth_per_day_bytes);
+            set_known_fraction(&self.volume_days_left, volume.days_left);
+        }
         let mut counts = memory.refreshes;
         for reason in RefreshReason::ALL {
             let shown = self.refreshes.with_label_values(&[reason.label()]);
             shown.inc_by(counts.of(reason).saturating_sub(shown.get()));
         }
+    }
+}
+
+fn set_known_fraction(metric: &GaugeVec, value: Option<f64>) {
+    match value {
+        Some(value) => metric.with_label_values::<&str>(&[]).set(value),
+        None => metric.reset(),
     }
 }
 
