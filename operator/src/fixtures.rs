@@ -148,6 +148,7 @@ pub(crate) fn observed_pod(name: &str) -> ObservedPod {
         template: Some("new".into()),
         ready: true,
         terminating: false,
+        orphan: false,
         kept_out: false,
         restarts: 0,
         trouble: None,

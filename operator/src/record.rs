@@ -86,18 +86,22 @@ impl Record {
     }
 }
 
-/// Every revision with a `StatefulSet`, and its record; none if it cannot be read. If it is missing there, it is taken
-/// from the `ConfigMap`.
+/// Every revision with a `StatefulSet` or a `ConfigMap`, and its record; none if it cannot be read. That of the
+/// `StatefulSet` counts, which is written last. A set may be missing because it is being replaced, or was deleted by hand:
+/// its revision exists all the same. When a revision is removed, its `ConfigMap` goes first.
 #[must_use]
 pub fn records(children: &BTreeMap<(ChildKind, String), Value>) -> BTreeMap<Revision, Option<Record>> {
-    let of_kind = |wanted: ChildKind| children.iter().filter(move |((kind, _), _)| *kind == wanted);
-    of_kind(ChildKind::StatefulSet)
-        .filter_map(|((_, name), set)| {
-            let revision = revision_of(set)?;
-            let map = children.get(&(ChildKind::ConfigMap, name.clone()));
-            Some((revision, Record::read(set).or_else(|| Record::read(map?))))
-        })
-        .collect()
+    let mut found = BTreeMap::new();
+    for wanted in [ChildKind::ConfigMap, ChildKind::StatefulSet] {
+        let of_kind = children.iter().filter(|((kind, _), _)| *kind == wanted);
+        for (revision, object) in of_kind.filter_map(|(_, object)| Some((revision_of(object)?, object))) {
+            let known = found.entry(revision).or_insert(None);
+            if let Some(record) = Record::read(object) {
+                *known = Some(record);
+            }
+        }
+    }
+    found
 }
 
 #[cfg(test)]
@@ -108,7 +112,7 @@ mod tests {
     use crate::fixtures;
 
     #[test]
-    fn a_record_survives_and_a_lost_one_is_found_beside_it() {
+    fn a_record_survives_its_object_and_a_lost_one_is_found_beside_it() {
         let record = Record {
             in_place: true,
             in_place_at: Some(7),
@@ -139,5 +143,12 @@ mod tests {
             let found = records(&children(set, map));
             assert_eq!(found[&revision].as_ref(), expected, "{set:?}, {map:?}");
         }
+        let mut without_set = children(None, Some(&text));
+        without_set.retain(|(kind, _), _| *kind == ChildKind::ConfigMap);
+        assert_eq!(
+            records(&without_set)[&revision].as_ref(),
+            Some(&record),
+            "the set is gone"
+        );
     }
 }

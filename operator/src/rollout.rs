@@ -119,6 +119,13 @@ fn assemble(
     {
         sets.extend(world.record(kept).cloned().map(|record| (kept.clone(), record)));
     }
+    // A set that goes takes along only the pods it controls, so it stays, or comes back, until it controls them.
+    let is_planned = |revision: &Revision| sets.iter().any(|(planned, _)| planned == revision);
+    let orphaned = world.sets.iter().filter(|(of, set)| set.orphaned && !is_planned(of));
+    let orphaned: Vec<_> = orphaned
+        .filter_map(|(of, set)| Some((of.clone(), set.record.clone()?)))
+        .collect();
+    sets.extend(orphaned);
     let is_planned = |revision: &Revision| sets.iter().any(|(planned, _)| planned == revision);
     let stays =
         |revision: &Revision| *revision == serving || previous.as_ref().is_some_and(|(kept, _)| kept == revision);

@@ -27,7 +27,7 @@ pub struct Observed {
     pub strangers: Vec<Stranger>,
     /// What its Service for clients says; none if there is none.
     pub served: Option<Served>,
-    /// Every revision that has a stateful set, and its record if it can be read.
+    /// Every revision that has a stateful set or a configuration, and its record if it can be read.
     pub records: BTreeMap<Revision, Option<Record>>,
     /// Whether the pods of a revision agree.
     pub consistency: BTreeMap<Revision, Consistency>,

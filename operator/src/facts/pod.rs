@@ -28,6 +28,8 @@ pub struct ObservedPod {
     pub ready: bool,
     /// Whether it is being deleted.
     pub terminating: bool,
+    /// Whether nothing controls it, as while its `StatefulSet` is replaced.
+    pub orphan: bool,
     /// Whether the Service does not select it: above all because its digest is not that of the others.
     pub kept_out: bool,
     /// Restarts of its container.
@@ -76,6 +78,10 @@ impl ObservedPod {
             template: pod.labels().get("controller-revision-hash").cloned(),
             ready,
             terminating: pod.metadata.deletion_timestamp.is_some(),
+            orphan: !pod
+                .owner_references()
+                .iter()
+                .any(|owner| owner.controller == Some(true)),
             kept_out: pod
                 .labels()
                 .get(names::LABEL_SERVES)

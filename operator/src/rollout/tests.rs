@@ -6,7 +6,13 @@ use std::{collections::BTreeMap, time::Duration};
 use crds::{CompareView, FromActive, OnDifference, RolloutStrategy, SeedSpec, conditions::reasons};
 
 use super::*;
-use crate::{fixtures, objects::Served};
+use crate::{
+    facts::Observed,
+    fixtures,
+    objects::{ChildKind, Served},
+    plan::plan,
+    record::records,
+};
 
 /// What the spec says, next to what serves.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -159,6 +165,7 @@ fn set(valid: &ValidIndexer, health: Health) -> SetState {
         record: Some(valid.declared()),
         health,
         heights: Some((TIP - 1, TIP)),
+        orphaned: false,
     }
 }
 
@@ -414,6 +421,46 @@ fn objects_without_a_readable_record_stay_as_they_are() {
     assert_eq!((untouched, decided.retired), (expected, vec![]));
 }
 
+/// As while it is replaced, or after `kubectl delete`. The candidate's set is the only one then.
+#[test]
+fn a_revision_whose_set_is_gone_serves_on_and_gets_it_back() {
+    let (before, after) = declared(Change::Module, Gate::Open);
+    let mut children = fixtures::live(&plan(&before, &fixtures::settled(&before))).children;
+    children.retain(|(kind, _), _| *kind != ChildKind::StatefulSet);
+    children.extend(fixtures::live(&plan(&after, &fixtures::settled(&after))).children);
+    let observed = Observed {
+        records: records(&children),
+        children,
+        ..Observed::default()
+    };
+    let served = Served {
+        revision: before.revision.clone(),
+        previous: None,
+    };
+    let world = World::of(&after, &observed, Some(served), None, at(NOW));
+    let decided = decide(&after, &world);
+    assert_eq!(decided.serving, before.revision);
+    assert_eq!(decided.sets[0], (before.revision.clone(), before.declared()));
+}
+
+#[test]
+fn a_set_goes_once_it_controls_its_pods() {
+    let (before, after) = declared(Change::Nothing, Gate::Open);
+    let mut world = world(&before, &after, None, Gate::Open, Before::Abandoned).unwrap();
+    let old = third();
+    world.sets.get_mut(&old.revision).unwrap().orphaned = true;
+    let decided = decide(&after, &world);
+    let planned = decided
+        .sets
+        .iter()
+        .any(|set| *set == (old.revision.clone(), old.declared()));
+    assert!(planned && decided.retired.is_empty(), "{decided:?}");
+    assert_eq!(decided.serving, before.revision);
+
+    world.sets.get_mut(&old.revision).unwrap().orphaned = false;
+    assert_eq!(decide(&after, &world).retired, [old.revision]);
+}
+
 /// A cluster that takes the writes of a pass one by one: the Service, then the sets, then what goes.
 #[derive(Clone, Debug, PartialEq)]
 struct Cluster {
@@ -457,6 +504,7 @@ impl Cluster {
                 record: Some(record.clone()),
                 health: Health::Healthy { tip: TIP },
                 heights: Some((TIP, TIP)),
+                orphaned: false,
             };
             (revision.clone(), state)
         };

@@ -16,7 +16,7 @@ pub struct World {
     pub served: Option<Served>,
     /// The active revision of the last status, in case the Service was deleted.
     pub last_active: Option<Revision>,
-    /// Every revision that has a `StatefulSet`.
+    /// Every revision that has a `StatefulSet`, or had one that is to come back.
     pub sets: BTreeMap<Revision, SetState>,
     /// What was gathered about the candidate.
     pub inquiry: Inquiry,
@@ -46,6 +46,8 @@ pub struct SetState {
     pub health: Health,
     /// Lowest and highest height of its pods; none while a desired one does not report it, or runs another module.
     pub heights: Option<(u32, u32)>,
+    /// Whether pods of it wait for a set to take them over.
+    pub orphaned: bool,
 }
 
 /// The outcome of comparing views.
@@ -76,6 +78,7 @@ impl World {
                 record: record.clone(),
                 health: health(valid, revision, observed),
                 heights: heights(valid, revision, record.as_ref(), observed),
+                orphaned: observed.pods_of(revision).any(|pod| pod.orphan && !pod.terminating),
             };
             (revision.clone(), state)
         };
