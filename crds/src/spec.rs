@@ -84,9 +84,9 @@ pub struct IndexerSpec {
     /// What happens after a failed block.
     #[serde(default)]
     pub retry: RetrySpec,
-    /// The volume of each pod. Its size and class cannot change after creation.
-    #[x_kube(validation = Rule::new("self.size == oldSelf.size && (has(self.storageClassName) ? has(oldSelf.storageClassName) && self.storageClassName == oldSelf.storageClassName : !has(oldSelf.storageClassName))")
-        .message("storage.size and storage.storageClassName cannot change: create another Indexer and move the clients"))]
+    /// The volume of each pod. Its class cannot change after creation.
+    #[x_kube(validation = Rule::new("has(self.storageClassName) ? has(oldSelf.storageClassName) && self.storageClassName == oldSelf.storageClassName : !has(oldSelf.storageClassName)")
+        .message("storage.storageClassName cannot change: create another Indexer and move the clients"))]
     #[serde(default)]
     pub storage: StorageSpec,
     /// How a new identity, typically a new module, takes over.

@@ -4,17 +4,20 @@
 use crds::{Indexer, IndexerStatus, Revision};
 use kube::{
     Api, Client, Resource, ResourceExt,
-    api::{ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, Preconditions},
+    api::{ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, Preconditions, PropagationPolicy},
 };
 use serde_json::json;
 
 mod changes;
+mod claims;
 mod confirm;
+mod covers;
 mod error;
 mod pods;
-mod quantity;
+mod replacing;
 
 pub use changes::{Changes, Pruned, changes};
+pub use claims::raise;
 pub use confirm::confirm;
 pub use error::{Class, Error};
 pub use pods::{Removal, let_serve, remove};
@@ -66,26 +69,46 @@ pub async fn apply(client: &Client, key: &Key, changes: &Changes<'_>, observed: 
             }
         }
     }
+    for (claim, owner) in &changes.release {
+        claims::release(client, key, claim, owner).await?;
+        done.changed = true;
+    }
+    for set in &changes.orphan {
+        claims::confirm_free(client, key, set).await?;
+        let pods_stay = DeleteParams {
+            propagation_policy: Some(PropagationPolicy::Orphan),
+            ..DeleteParams::default()
+        };
+        delete(client, key, set, pods_stay).await?;
+        tracing::info!(indexer = %key, set = set.name, "deleted a StatefulSet without its pods, to recreate it");
+        done.changed = true;
+    }
     for pruned in &changes.prune {
-        let Pruned {
-            kind,
-            name,
-            uid,
-            version,
-        } = pruned;
-        let params = DeleteParams::default().preconditions(Preconditions {
-            uid: Some(uid.clone()),
-            resource_version: version.clone(),
-        });
-        match bounded(api(client, key, *kind).delete(name, &params)).await {
-            Ok(_) => done.changed = true,
-            Err(cause) => match Error::new("delete", *kind, name, cause) {
-                absent if absent.is_of_absent() => {}
-                error => return Err(error),
-            },
+        match delete(client, key, pruned, DeleteParams::default()).await {
+            Ok(()) => done.changed = true,
+            Err(absent) if absent.is_of_absent() => {}
+            Err(error) => return Err(error),
         }
     }
     Ok(done)
+}
+
+/// Deletes an object if it still is what was decided on.
+async fn delete(client: &Client, key: &Key, pruned: &Pruned, params: DeleteParams) -> Result<(), Error> {
+    let Pruned {
+        kind,
+        name,
+        uid,
+        version,
+    } = pruned;
+    let params = params.preconditions(Preconditions {
+        uid: Some(uid.clone()),
+        resource_version: version.clone(),
+    });
+    let deleted = bounded(api(client, key, *kind).delete(name, &params)).await;
+    deleted
+        .map(drop)
+        .map_err(|cause| Error::new("delete", *kind, name, cause))
 }
 
 /// Refuses to overwrite a foreign object of the planned name. The caches hold only objects that carry our labels, so

@@ -11,6 +11,7 @@ mod ownership;
 mod pod;
 mod sample;
 mod template;
+mod volume_claim;
 
 pub use consistency::{Consistency, Difference, compare};
 pub use lineage::{Built, Comparable, comparable};
@@ -20,3 +21,4 @@ pub use ownership::{Claim, Ownership};
 pub use pod::ObservedPod;
 pub use sample::{Sample, Target};
 pub use template::{is_outdated, is_template_unknown, newest_template};
+pub use volume_claim::{Size, VolumeClaim};

@@ -8,7 +8,10 @@ use crds::{
     pod::{self, BlockRun, BlockUnderWay, Check, Memory},
 };
 use k8s_openapi::{
-    api::{apps::v1::StatefulSet, core::v1::Pod},
+    api::{
+        apps::v1::StatefulSet,
+        core::v1::{PersistentVolumeClaim, Pod},
+    },
     apimachinery::pkg::apis::meta::v1::{Condition, Time},
     jiff::Timestamp,
 };
@@ -206,6 +209,22 @@ pub(crate) fn pod(name: &str, status: &Value) -> Pod {
         "status": status,
     }))
     .unwrap()
+}
+
+/// A claim of `ns/one` for a pod of the revision of [`valid`], as the API server has it.
+pub(crate) fn claim(name: &str, size: &str, status: &Value) -> PersistentVolumeClaim {
+    serde_json::from_value(json!({
+        "metadata": {"name": name, "namespace": "ns", "uid": format!("uid-of-{name}"), "resourceVersion": "1",
+                     "labels": names::pod_labels("one", &valid().revision)},
+        "spec": {"resources": {"requests": {"storage": size}}},
+        "status": status,
+    }))
+    .unwrap()
+}
+
+/// A claim with a volume of the size that is asked for.
+pub(crate) fn bound_claim(name: &str, size: &str) -> PersistentVolumeClaim {
+    claim(name, size, &json!({"phase": "Bound", "capacity": {"storage": size}}))
 }
 
 pub(crate) fn running_status() -> Value {

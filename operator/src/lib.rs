@@ -16,6 +16,7 @@
 //!   facts                 what is known about objects and pods
 //!   pod_client, sampler, observe    collect the facts
 //!   rollout               which revisions exist and which one serves
+//!   storage               how large their volumes should be
 //!   plan, apply           the objects that should exist; writing them
 //!   status, transitions   what is shown
 //!   reconcile, run        one pass; the process
@@ -32,6 +33,7 @@ pub mod objects;
 pub mod observe;
 pub mod plan;
 pub mod pod_client;
+mod quantity;
 pub mod reconcile;
 pub mod record;
 pub mod refresh;
@@ -40,6 +42,7 @@ pub mod rollout;
 pub mod run;
 pub mod sampler;
 pub mod status;
+pub mod storage;
 pub mod telemetry;
 pub mod transitions;
 pub mod validate;

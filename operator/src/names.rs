@@ -8,6 +8,8 @@ use crds::Revision;
 pub const MANAGER: &str = "shrewd-operator";
 /// The container of a pod that runs the indexer. Admission webhooks may add others.
 pub const CONTAINER: &str = "indexer";
+/// The volume of a pod that has its store, and the template of the claim for it.
+pub const DATA: &str = "data";
 /// Label: the Indexer an object belongs to.
 pub const LABEL_INDEXER: &str = "shrewd.dev/indexer";
 /// Label: the revision an object belongs to; absent if it belongs to all of them.
@@ -58,6 +60,12 @@ pub fn of_revision(indexer: &str, revision: &Revision) -> String {
 pub fn is_pod_of(set: &str, pod: &str) -> bool {
     let number = pod.strip_prefix(set).and_then(|rest| rest.strip_prefix('-'));
     number.is_some_and(|text| text.parse::<u32>().is_ok_and(|number| number.to_string() == text))
+}
+
+/// The pod that a claim is for, by its name: a `StatefulSet` calls claims `TEMPLATE-POD`.
+#[must_use]
+pub fn claimant(claim: &str) -> Option<&str> {
+    claim.strip_prefix(DATA)?.strip_prefix('-')
 }
 
 /// Labels by which pods and volumes are selected. They never change: selectors and volume templates are immutable.

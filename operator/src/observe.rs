@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use crds::IndexerStatus;
 use k8s_openapi::api::{
     apps::v1::StatefulSet,
-    core::v1::{ConfigMap, Pod, Service, ServiceAccount},
+    core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Service, ServiceAccount},
     policy::v1::PodDisruptionBudget,
 };
 use kube::{Resource, ResourceExt, runtime::reflector::Store};
@@ -18,7 +18,7 @@ mod obstacles;
 pub use obstacles::obstacle;
 
 use crate::{
-    facts::{Claim, Observed, ObservedPod, Ownership, Stranger},
+    facts::{Claim, Observed, ObservedPod, Ownership, Stranger, VolumeClaim},
     names,
     objects::{ChildKind, Key, Owner, Served, owner},
     pod_client::PodClient,
@@ -41,6 +41,8 @@ pub struct Stores {
     pub service_accounts: Store<ServiceAccount>,
     /// Disruption budgets.
     pub budgets: Store<PodDisruptionBudget>,
+    /// Claims for the volumes of pods.
+    pub claims: Store<PersistentVolumeClaim>,
 }
 
 impl Stores {
@@ -54,7 +56,8 @@ impl Stores {
         self.config_maps.wait_until_ready().await?;
         self.services.wait_until_ready().await?;
         self.service_accounts.wait_until_ready().await?;
-        self.budgets.wait_until_ready().await
+        self.budgets.wait_until_ready().await?;
+        self.claims.wait_until_ready().await
     }
 }
 
@@ -92,6 +95,9 @@ pub async fn observe(
         .iter()
         .filter(|set| owner(set.meta(), key, uid) == Owner::This)
         .map(|set| (**set).clone());
+    let claims = of(&stores.claims, key);
+    let mut claims: Vec<VolumeClaim> = claims.iter().filter_map(|claim| VolumeClaim::read(claim)).collect();
+    claims.sort_by(|a, b| a.name.cmp(&b.name));
     let consistency = digests::compare_pods(client, &pods).await;
     Observed {
         served: children
@@ -103,6 +109,7 @@ pub async fn observe(
         stateful_sets: stateful_sets.collect(),
         pods,
         strangers,
+        claims,
         consistency,
     }
 }

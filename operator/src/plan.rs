@@ -13,7 +13,7 @@ mod stateful_set;
 
 pub use child::Child;
 
-use crate::{objects::ChildKind, rollout::Decision, validate::ValidIndexer};
+use crate::{objects::ChildKind, rollout::Decision, storage::Sizes, validate::ValidIndexer};
 
 /// Every object of an Indexer, in the order in which they are applied.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,9 +24,9 @@ pub struct Plan {
     pub untouched: Vec<Revision>,
 }
 
-/// Plans every object of an Indexer.
+/// Plans every object of an Indexer, with volumes of these sizes.
 #[must_use]
-pub fn plan(valid: &ValidIndexer, decision: &Decision) -> Plan {
+pub fn plan(valid: &ValidIndexer, decision: &Decision, sizes: &Sizes) -> Plan {
     let mut children = vec![
         Child::new(ChildKind::ServiceAccount, &service_account::build(valid)),
         Child::new(ChildKind::Service, &service::for_clients(valid, decision)),
@@ -38,7 +38,8 @@ pub fn plan(valid: &ValidIndexer, decision: &Decision) -> Plan {
     ];
     for (revision, record) in &decision.sets {
         let config = config_map::build(valid, revision, record);
-        let set = stateful_set::build(valid, revision, record, &config_map::config_hash(&config));
+        let size = sizes.size(valid, revision);
+        let set = stateful_set::build(valid, revision, record, &config_map::config_hash(&config), &size);
         children.extend([
             Child::new(ChildKind::ConfigMap, &config),
             Child::new(ChildKind::StatefulSet, &set),
@@ -57,7 +58,7 @@ mod tests {
     use crate::fixtures::{settled, valid};
 
     fn planned() -> Plan {
-        plan(&valid(), &settled(&valid()))
+        plan(&valid(), &settled(&valid()), &Sizes::default())
     }
 
     #[test]

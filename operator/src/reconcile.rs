@@ -23,6 +23,7 @@ mod notices;
 mod pace;
 mod progress;
 mod publish;
+mod raising;
 mod requests;
 mod staleness;
 mod watched;

@@ -15,6 +15,7 @@ use crate::{
     plan::plan,
     rollout::{Decision, World, decide, next_replacement},
     status::{self, Applied, Inputs},
+    storage::Sizes,
     transitions::transitions,
     validate::ValidIndexer,
 };
@@ -258,7 +259,7 @@ fn observed(valid: &ValidIndexer, pods: Vec<ObservedPod>) -> Observed {
 fn pass(valid: &ValidIndexer, observed: &Observed, last: Option<&IndexerStatus>, now: Timestamp) -> IndexerStatus {
     let world = World::of(valid, observed, None, last, now);
     let decision: Decision = decide(valid, &world);
-    let planned = plan(valid, &decision);
+    let planned = plan(valid, &decision, &Sizes::of(valid, &decision, observed));
     assert!(!planned.children.is_empty());
     for (_, record) in &decision.sets {
         assert!(record.in_place_at.is_none_or(|height| height <= HEIGHT_MAX + 1));

@@ -58,6 +58,8 @@ pub struct ValidIndexer {
     pub timing: Timing,
     /// The volume of each pod.
     pub storage: StorageSpec,
+    /// Its size, in bytes.
+    pub storage_bytes: u64,
     /// The desired number of pods: none while suspended.
     pub replicas: i32,
     /// Whether the spec suspends the index.
@@ -141,6 +143,7 @@ pub fn validate(indexer: &Indexer, defaults: &Defaults) -> Result<ValidIndexer, 
         rollout: spec.rollout.clone(),
         timing: resolved.timing,
         storage: spec.storage.clone(),
+        storage_bytes: resolved.storage_bytes,
         replicas: if spec.suspend { 0 } else { spec.replicas },
         suspended: spec.suspend,
         resources: spec.resources.clone(),

@@ -10,6 +10,7 @@ use operator::{
     facts::Observed,
     plan::plan,
     rollout::{World, decide},
+    storage::Sizes,
     validate::{Defaults, validate},
 };
 
@@ -22,7 +23,7 @@ fn planned(case: &Path) -> String {
     };
     let valid = validate(&indexer, &defaults).unwrap();
     let world = World::of(&valid, &Observed::default(), None, None, Timestamp::UNIX_EPOCH);
-    let plan = plan(&valid, &decide(&valid, &world));
+    let plan = plan(&valid, &decide(&valid, &world), &Sizes::default());
     let documents = plan
         .children
         .iter()

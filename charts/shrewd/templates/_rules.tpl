@@ -30,6 +30,11 @@
 - apiGroups: [apps]
   resources: [statefulsets]
   verbs: [list, watch, create, patch, delete]
+# Claims for the volumes of those pods: watched for their sizes, raised, and freed of a set that is replaced, so that they
+# outlive it. They are made by the sets' controller, and none is deleted here.
+- apiGroups: [""]
+  resources: [persistentvolumeclaims]
+  verbs: [list, watch, patch]
 # The bound on voluntary disruptions: as above.
 - apiGroups: [policy]
   resources: [poddisruptionbudgets]

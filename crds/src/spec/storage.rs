@@ -10,7 +10,7 @@ use crate::quantity::ByteSize;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StorageSpec {
-    /// Its size.
+    /// Its size. It can be raised at any time; where volumes are larger than it says, they stay so.
     #[x_kube(validation = Rule::new("quantity(self).compareTo(quantity('64Mi')) >= 0").message("storage.size must be at least 64Mi"))]
     #[serde(default = "StorageSpec::default_size")]
     pub size: ByteSize,

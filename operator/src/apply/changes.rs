@@ -1,24 +1,28 @@
 //! (pure) How the objects that exist differ from those that are planned.
 
-use std::collections::BTreeSet;
+use std::{borrow::Cow, collections::BTreeSet};
 
 use serde_json::Value;
 
-use super::quantity;
+use super::{
+    covers::covers,
+    replacing::{Next, next},
+};
 use crate::{
-    facts::Observed,
+    facts::{Observed, VolumeClaim},
     objects::{ChildKind, revision_of, uid, version},
     plan::{Child, Plan},
 };
 
-/// Fields of planned objects that hold quantities, or nothing but quantities.
-const QUANTITIES: [&str; 3] = ["limits", "requests", "sizeLimit"];
-
 /// What must be done to get from what there is to the plan.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Changes<'a> {
     /// Objects to apply, in order.
-    pub apply: Vec<&'a Child>,
+    pub apply: Vec<Cow<'a, Child>>,
+    /// Claims for volumes, and the unique id of the owner that they are to be freed of.
+    pub release: Vec<(&'a VolumeClaim, String)>,
+    /// Sets to delete without their pods, to be recreated.
+    pub orphan: Vec<Pruned>,
     /// Objects to delete.
     pub prune: Vec<Pruned>,
 }
@@ -40,53 +44,67 @@ impl Changes<'_> {
     /// Whether something that exists is changed or goes.
     #[must_use]
     pub fn touch_what_exists(&self, observed: &Observed) -> bool {
-        let exists = |child: &&Child| observed.children.contains_key(&(child.kind, child.name.clone()));
-        !self.prune.is_empty() || self.apply.iter().any(exists)
+        let exists = |child: &Cow<'_, Child>| observed.children.contains_key(&(child.kind, child.name.clone()));
+        let Self {
+            apply,
+            release,
+            orphan,
+            prune,
+        } = self;
+        !(release.is_empty() && orphan.is_empty() && prune.is_empty()) || apply.iter().any(exists)
     }
 }
 
 /// Compares the plan with the existing objects.
 #[must_use]
-pub fn changes<'a>(plan: &'a Plan, observed: &Observed) -> Changes<'a> {
-    let live = |child: &Child| observed.children.get(&(child.kind, child.name.clone()));
-    let apply = plan
-        .children
-        .iter()
-        .filter(|c| !live(c).is_some_and(|live| covers(live, &c.body, false)))
-        .collect();
-    let planned: BTreeSet<(ChildKind, &str)> = plan.children.iter().map(|c| (c.kind, c.name.as_str())).collect();
-    let prune = observed
-        .children
-        .iter()
-        .filter(|((kind, name), live)| !planned.contains(&(*kind, name)) && !is_being_deleted(live))
-        .filter(|(_, live)| !revision_of(live).is_some_and(|revision| plan.untouched.contains(&revision)))
-        .filter_map(|((kind, name), live)| {
-            Some(Pruned {
-                kind: *kind,
-                name: name.clone(),
-                uid: uid(live)?,
-                version: version(live),
-            })
-        })
-        .collect();
-    Changes { apply, prune }
+pub fn changes<'a>(plan: &'a Plan, observed: &'a Observed) -> Changes<'a> {
+    let mut changes = Changes {
+        prune: prune(plan, observed),
+        ..Changes::default()
+    };
+    for child in &plan.children {
+        let live = observed.children.get(&(child.kind, child.name.clone()));
+        if child.kind != ChildKind::StatefulSet {
+            if !live.is_some_and(|live| covers(live, &child.body)) {
+                changes.apply.push(Cow::Borrowed(child));
+            }
+            continue;
+        }
+        match next(child, live, &observed.claims) {
+            Next::Nothing => {}
+            Next::Apply(child) => changes.apply.push(child),
+            Next::Release(claims) => {
+                let owner = live.and_then(uid).unwrap_or_default();
+                changes
+                    .release
+                    .extend(claims.into_iter().map(|claim| (claim, owner.clone())));
+            }
+            Next::Orphan => changes
+                .orphan
+                .extend(live.and_then(|live| pruned(child.kind, &child.name, live))),
+        }
+    }
+    changes
 }
 
-/// Whether an object has every planned field with the planned value. The API server adds fields of its own, and writes
-/// quantities its own way; the annotation with the hash of the plan tells of fields that are no longer planned.
-fn covers(live: &Value, planned: &Value, are_quantities: bool) -> bool {
-    match (live, planned) {
-        (Value::Object(live), Value::Object(planned)) => planned.iter().all(|(key, planned)| {
-            let are_quantities = are_quantities || QUANTITIES.contains(&key.as_str());
-            live.get(key).is_some_and(|live| covers(live, planned, are_quantities))
-        }),
-        (Value::Array(live), Value::Array(planned)) => {
-            let mut pairs = live.iter().zip(planned);
-            live.len() == planned.len() && pairs.all(|(live, planned)| covers(live, planned, are_quantities))
-        }
-        (Value::String(live), Value::String(planned)) if are_quantities => quantity::is_same(live, planned),
-        (live, planned) => live == planned,
-    }
+/// What exists and is not planned.
+fn prune(plan: &Plan, observed: &Observed) -> Vec<Pruned> {
+    let planned: BTreeSet<(ChildKind, &str)> = plan.children.iter().map(|c| (c.kind, c.name.as_str())).collect();
+    let children = observed.children.iter();
+    children
+        .filter(|((kind, name), live)| !planned.contains(&(*kind, name)) && !is_being_deleted(live))
+        .filter(|(_, live)| !revision_of(live).is_some_and(|revision| plan.untouched.contains(&revision)))
+        .filter_map(|((kind, name), live)| pruned(*kind, name, live))
+        .collect()
+}
+
+fn pruned(kind: ChildKind, name: &str, live: &Value) -> Option<Pruned> {
+    Some(Pruned {
+        kind,
+        name: name.to_owned(),
+        uid: uid(live)?,
+        version: version(live),
+    })
 }
 
 fn is_being_deleted(live: &Value) -> bool {
@@ -102,24 +120,18 @@ mod tests {
         fixtures::{live, settled, valid},
         names,
         plan::plan,
+        storage::Sizes,
     };
 
     fn planned() -> Plan {
-        plan(&valid(), &settled(&valid()))
+        plan(&valid(), &settled(&valid()), &Sizes::default())
     }
 
     #[test]
     fn what_is_as_planned_is_left_alone() {
         let plan = planned();
         let observed = live(&plan);
-        let found = changes(&plan, &observed);
-        assert_eq!(
-            found,
-            Changes {
-                apply: vec![],
-                prune: vec![]
-            }
-        );
+        assert_eq!(changes(&plan, &observed), Changes::default());
     }
 
     #[test]
@@ -140,14 +152,14 @@ mod tests {
         let mut valid = valid();
         valid.storage.size.0 = "10240Mi".into();
         valid.resources = serde_json::from_value(json!({"limits": {"cpu": "1000m", "memory": "4096Mi"}})).unwrap();
-        let plan = plan(&valid, &settled(&valid));
+        let plan = plan(&valid, &settled(&valid), &Sizes::default());
         let mut observed = live(&plan);
         let set = (ChildKind::StatefulSet, names::of_revision("one", &valid.revision));
         let spec = &mut observed.children.get_mut(&set).unwrap()["spec"];
         spec["volumeClaimTemplates"][0]["spec"]["resources"]["requests"]["storage"] = json!("10Gi");
         let limits = &mut spec["template"]["spec"]["containers"][0]["resources"]["limits"];
         *limits = json!({"cpu": "1", "memory": "4Gi"});
-        assert_eq!(changes(&plan, &observed).apply, [] as [&Child; 0]);
+        assert_eq!(changes(&plan, &observed), Changes::default());
         let spec = &mut observed.children.get_mut(&set).unwrap()["spec"];
         spec["template"]["spec"]["containers"][0]["resources"]["limits"]["cpu"] = json!("2");
         assert_eq!(changes(&plan, &observed).apply.len(), 1);

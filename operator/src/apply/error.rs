@@ -6,9 +6,10 @@ use crds::{Indexer, Revision};
 use kube::{Resource, core::response::Status};
 
 use crate::{
-    facts::ObservedPod,
+    facts::{ObservedPod, VolumeClaim},
     objects::{CALL_TIMEOUT, ChildKind, Key},
     plan::Child,
+    storage::Obstacle,
 };
 
 /// A refused or lost API call.
@@ -104,6 +105,20 @@ impl Error {
         status.is_some_and(|status| self.is_absent(status))
     }
 
+    /// What a refusal to let a claim grow is due to. The server answers 403 to both, and only its words differ.
+    #[must_use]
+    pub fn obstacle(&self) -> Obstacle {
+        let refused = self.cause.status().filter(|status| status.code == 403);
+        let says = |words: &str| refused.is_some_and(|status| status.message.contains(words));
+        if says("only dynamically provisioned pvc can be resized") {
+            Obstacle::Class
+        } else if says("exceeded quota") {
+            Obstacle::Quota
+        } else {
+            Obstacle::Other
+        }
+    }
+
     /// The revision whose object it was; none for what serves all of them.
     #[must_use]
     pub fn revision(&self) -> Option<&Revision> {
@@ -151,6 +166,17 @@ impl Error {
             plural: "pods".to_owned(),
             name: pod.name.clone(),
             revision: Some(pod.revision.clone()),
+            cause,
+        }
+    }
+
+    pub(super) fn of_claim(action: &'static str, claim: &VolumeClaim, cause: Cause) -> Self {
+        Self {
+            action,
+            kind: "PersistentVolumeClaim".to_owned(),
+            plural: "persistentvolumeclaims".to_owned(),
+            name: claim.name.clone(),
+            revision: Some(claim.revision.clone()),
             cause,
         }
     }

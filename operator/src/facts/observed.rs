@@ -6,8 +6,9 @@ use crds::{Revision, pod::Status};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use serde_json::Value;
 
-use super::{consistency::Consistency, pod::ObservedPod, sample::Sample};
+use super::{consistency::Consistency, pod::ObservedPod, sample::Sample, volume_claim::VolumeClaim};
 use crate::{
+    names,
     objects::{ChildKind, Served},
     record::Record,
 };
@@ -25,6 +26,8 @@ pub struct Observed {
     pub pods: Vec<ObservedPod>,
     /// Pods that carry its labels and are not its own.
     pub strangers: Vec<Stranger>,
+    /// The claims for volumes of all its revisions, also of those that are gone, by name.
+    pub claims: Vec<VolumeClaim>,
     /// What its Service for clients says; none if there is none.
     pub served: Option<Served>,
     /// Every revision that has a stateful set or a configuration, and its record if it can be read.
@@ -46,6 +49,14 @@ impl Observed {
     /// The pods of one revision.
     pub fn pods_of(&self, revision: &Revision) -> impl Iterator<Item = &ObservedPod> {
         self.pods.iter().filter(move |pod| pod.revision == *revision)
+    }
+
+    /// The claims that pods of one revision of the Indexer of this name have, or would have.
+    pub fn claims_of(&self, indexer: &str, revision: &Revision) -> impl Iterator<Item = &VolumeClaim> {
+        let set = names::of_revision(indexer, revision);
+        let is_its =
+            move |claim: &&VolumeClaim| names::claimant(&claim.name).is_some_and(|pod| names::is_pod_of(&set, pod));
+        self.claims.iter().filter(is_its)
     }
 
     /// The samples of one revision's pods that answered.

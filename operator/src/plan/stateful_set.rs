@@ -21,7 +21,7 @@ mod container;
 mod volumes;
 
 use super::metadata::metadata_with;
-use crate::{names, record::Record, validate::ValidIndexer};
+use crate::{facts::Size, names, record::Record, validate::ValidIndexer};
 
 /// Owner of the indexer's process and files; the "nonroot" user of common base images.
 const USER_ID: i64 = 65_532;
@@ -30,7 +30,13 @@ const STOP_SECONDS: u64 = 50;
 /// Maximum grace period, regardless of `views.timeout`: draining a node must come to an end.
 const STOP_SECONDS_MAX: u64 = 600;
 
-pub(super) fn build(valid: &ValidIndexer, revision: &Revision, record: &Record, config_hash: &str) -> StatefulSet {
+pub(super) fn build(
+    valid: &ValidIndexer,
+    revision: &Revision,
+    record: &Record,
+    config_hash: &str,
+    size: &Size,
+) -> StatefulSet {
     StatefulSet {
         metadata: metadata_with(valid, revision, record),
         spec: Some(StatefulSetSpec {
@@ -47,7 +53,7 @@ pub(super) fn build(valid: &ValidIndexer, revision: &Revision, record: &Record, 
                 ..StatefulSetUpdateStrategy::default()
             }),
             persistent_volume_claim_retention_policy: Some(retention(valid.storage.retention)),
-            volume_claim_templates: Some(vec![claim(valid, revision)]),
+            volume_claim_templates: Some(vec![claim(valid, revision, size)]),
             template: template(valid, revision, record, config_hash),
             ..StatefulSetSpec::default()
         }),
@@ -67,10 +73,10 @@ fn retention(retention: Retention) -> StatefulSetPersistentVolumeClaimRetentionP
     }
 }
 
-fn claim(valid: &ValidIndexer, revision: &Revision) -> PersistentVolumeClaim {
+fn claim(valid: &ValidIndexer, revision: &Revision, size: &Size) -> PersistentVolumeClaim {
     PersistentVolumeClaim {
         metadata: ObjectMeta {
-            name: Some(volumes::DATA.into()),
+            name: Some(names::DATA.into()),
             labels: Some(names::pod_labels(&valid.name, revision)),
             ..ObjectMeta::default()
         },
@@ -78,7 +84,7 @@ fn claim(valid: &ValidIndexer, revision: &Revision) -> PersistentVolumeClaim {
             access_modes: Some(vec!["ReadWriteOnce".into()]),
             storage_class_name: valid.storage.storage_class_name.clone(),
             resources: Some(VolumeResourceRequirements {
-                requests: Some([("storage".to_owned(), Quantity(valid.storage.size.0.clone()))].into()),
+                requests: Some([("storage".to_owned(), Quantity(size.text.clone()))].into()),
                 ..VolumeResourceRequirements::default()
             }),
             ..PersistentVolumeClaimSpec::default()

@@ -14,6 +14,7 @@ use crate::{
     plan::plan,
     refresh,
     rollout::{Decision, Step, next_replacement},
+    storage::{Raise, Sizes, raises},
     validate::ValidIndexer,
 };
 
@@ -35,14 +36,21 @@ pub(super) async fn carry_out(
         // Kubernetes is deleting them, and each one that goes wakes another pass. The pods may be theirs.
         return Ok(carried);
     }
-    let plan = plan(valid, decision); // [pure]
+    let sizes = Sizes::of(valid, decision, observed); // [pure]
+    let raises = raises(valid, decision, &sizes, observed); // [pure]
+    let raises = context.ledger.raising.due(key, raises, Instant::now());
+    let plan = plan(valid, decision, &sizes); // [pure]
     let changes = apply::changes(&plan, observed); // [pure]
     let misplaced = misplaced(observed);
     let outdated = next_replacement(valid, decision, observed); // [pure]
-    if changes.touch_what_exists(observed) || !misplaced.is_empty() || outdated.is_some() {
+    let is_safe =
+        !changes.touch_what_exists(observed) && raises.is_empty() && misplaced.is_empty() && outdated.is_none();
+    if !is_safe {
         apply::confirm(&context.client, key, decided_on, observed).await?; // [I/O]
     }
+    let raised = raise(&raises, key, context).await?;
     carried.done = apply::apply(&context.client, key, &changes, observed).await?; // [I/O]
+    carried.done.changed |= raised;
     if decision.step == Step::Switching {
         context
             .history
@@ -65,8 +73,32 @@ pub(super) async fn carry_out(
     carried.overdue = requests.overdue(key);
     let refresh_again = requests.again_after(key, Instant::now());
     let eviction_again = carried.held_back.as_ref().map(|held| held.again_after);
-    carried.again_after = refresh_again.into_iter().chain(eviction_again).min();
+    let raise_again = context.ledger.raising.again_after(key, Instant::now());
+    carried.again_after = [refresh_again, eviction_again, raise_again].into_iter().flatten().min();
     Ok(carried)
+}
+
+/// Has claims ask for more. A refusal is noted and holds nothing else up. Returns whether one was raised.
+async fn raise(raises: &[Raise<'_>], key: &Key, context: &Context) -> Result<bool, apply::Error> {
+    let mut any = false;
+    for raise in raises {
+        let outcome = apply::raise(&context.client, key, raise).await; // [I/O]
+        let (claim, size) = (&raise.claim.name, &raise.size.text);
+        match &outcome {
+            Ok(()) => tracing::info!(indexer = %key, claim, size, "raised a volume claim"),
+            Err(error) if error.class() == apply::Class::LookAgain => return outcome.map(|()| any),
+            Err(error) => {
+                let why = error.explanation();
+                tracing::warn!(indexer = %key, claim, size, why, "could not raise a volume claim; it is tried again");
+            }
+        }
+        any |= outcome.is_ok();
+        context
+            .ledger
+            .raising
+            .note(key, raise, outcome.as_ref().copied(), Instant::now());
+    }
+    Ok(any)
 }
 
 /// Asks the pods that have not carried out a request and are due. At most 16 at the same time, as the schema bounds

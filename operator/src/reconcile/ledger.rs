@@ -2,7 +2,7 @@
 //! that is published twice, a request that is sent again.
 
 use super::{
-    comparisons::Comparisons, evictions::Evictions, notices::Notices, pace::Pace, requests::Requests,
+    comparisons::Comparisons, evictions::Evictions, notices::Notices, pace::Pace, raising::Raising, requests::Requests,
     staleness::Staleness,
 };
 use crate::objects::Key;
@@ -14,6 +14,7 @@ pub struct Ledger {
     pub(super) comparisons: Comparisons,
     pub(super) evictions: Evictions,
     pub(super) pace: Pace,
+    pub(super) raising: Raising,
     pub(super) requests: Requests,
     pub(super) staleness: Staleness,
 }
@@ -25,6 +26,7 @@ impl Ledger {
         self.comparisons.forget(key);
         self.evictions.forget(key);
         self.pace.forget(key);
+        self.raising.forget(key);
         self.requests.forget(key);
         self.staleness.forget(key);
     }

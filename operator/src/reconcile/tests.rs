@@ -1,4 +1,5 @@
 mod deciding;
+mod growing;
 
 use std::sync::Mutex;
 
@@ -25,6 +26,7 @@ use crate::{
     plan::{Plan, plan},
     pod_client::PodClient,
     sampler::Sampler,
+    storage::Sizes,
 };
 
 /// Caches a test fills by hand.
@@ -59,6 +61,7 @@ fn caches(plan: Option<&Plan>, pods: Vec<Pod>) -> Caches {
     let (service_accounts, d) = cache(made(plan, ChildKind::ServiceAccount));
     let (budgets, e) = cache(made(plan, ChildKind::PodDisruptionBudget));
     let (pods, f) = cache(pods);
+    let (claims, g) = cache(vec![]);
     let stores = Stores {
         stateful_sets,
         pods,
@@ -66,10 +69,11 @@ fn caches(plan: Option<&Plan>, pods: Vec<Pod>) -> Caches {
         services,
         service_accounts,
         budgets,
+        claims,
     };
     Caches {
         stores,
-        _writers: vec![a, b, c, d, e, f],
+        _writers: vec![a, b, c, d, e, f, g],
     }
 }
 
@@ -100,7 +104,7 @@ fn watched() -> Arc<Watched> {
 
 fn planned() -> Plan {
     let valid = fixtures::valid();
-    plan(&valid, &fixtures::settled(&valid))
+    plan(&valid, &fixtures::settled(&valid), &Sizes::default())
 }
 
 /// The name of a pod of the one set there is.

@@ -12,6 +12,7 @@ use crate::{
     objects::{ChildKind, Served},
     plan::plan,
     record::records,
+    storage::Sizes,
 };
 
 /// What the spec says, next to what serves.
@@ -425,9 +426,9 @@ fn objects_without_a_readable_record_stay_as_they_are() {
 #[test]
 fn a_revision_whose_set_is_gone_serves_on_and_gets_it_back() {
     let (before, after) = declared(Change::Module, Gate::Open);
-    let mut children = fixtures::live(&plan(&before, &fixtures::settled(&before))).children;
+    let mut children = fixtures::live(&plan(&before, &fixtures::settled(&before), &Sizes::default())).children;
     children.retain(|(kind, _), _| *kind != ChildKind::StatefulSet);
-    children.extend(fixtures::live(&plan(&after, &fixtures::settled(&after))).children);
+    children.extend(fixtures::live(&plan(&after, &fixtures::settled(&after), &Sizes::default())).children);
     let observed = Observed {
         records: records(&children),
         children,

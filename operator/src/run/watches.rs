@@ -7,7 +7,7 @@ use k8s_openapi::{
     NamespaceResourceScope,
     api::{
         apps::v1::StatefulSet,
-        core::v1::{ConfigMap, Pod, Service, ServiceAccount},
+        core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Service, ServiceAccount},
         policy::v1::PodDisruptionBudget,
     },
 };
@@ -52,6 +52,7 @@ pub(super) fn controller(
     let (service_accounts, on_accounts) = owned::<ServiceAccount>(client, scope);
     let (budgets, on_budgets) = owned::<PodDisruptionBudget>(client, scope);
     let (pods, on_pods) = labelled::<Pod>(client, scope, names::LABEL_INDEXER);
+    let (claims, on_claims) = labelled::<PersistentVolumeClaim>(client, scope, names::LABEL_INDEXER);
     let controller = Controller::for_stream(main, indexers)
         .owns_stream(on_sets)
         .owns_stream(on_maps)
@@ -60,6 +61,8 @@ pub(super) fn controller(
         .owns_stream(on_budgets)
         // A pod is owned by its StatefulSet; its labels name the Indexer.
         .watches_stream(on_pods, |pod: Pod| indexer_of(&pod))
+        // A claim that is kept has no owner at all.
+        .watches_stream(on_claims, |claim: PersistentVolumeClaim| indexer_of(&claim))
         .reconcile_on(wake_ups(woken))
         .with_config(controller::Config::default().concurrency(concurrency))
         .graceful_shutdown_on(stop.cancelled_owned());
@@ -72,6 +75,7 @@ pub(super) fn controller(
             services,
             service_accounts,
             budgets,
+            claims,
         },
     )
 }
@@ -111,9 +115,9 @@ where
     (store, changes)
 }
 
-fn indexer_of(pod: &Pod) -> Option<ObjectRef<Watched>> {
-    let name = pod.labels().get(names::LABEL_INDEXER)?;
-    Some(ObjectRef::new(name).within(&pod.namespace()?))
+fn indexer_of(labelled: &impl ResourceExt) -> Option<ObjectRef<Watched>> {
+    let name = labelled.labels().get(names::LABEL_INDEXER)?;
+    Some(ObjectRef::new(name).within(&labelled.namespace()?))
 }
 
 fn wake_ups(woken: mpsc::Receiver<Key>) -> impl Stream<Item = ObjectRef<Watched>> {

@@ -16,8 +16,6 @@ use crate::{
     validate::ValidIndexer,
 };
 
-/// The volume with the store; its claim is `data-POD`.
-pub(super) const DATA: &str = "data";
 const CONFIG: &str = "config";
 const TMP: &str = "tmp";
 /// Scratch space of libraries; the indexer itself writes to its volume only.
@@ -36,7 +34,7 @@ pub(super) fn mounts() -> Vec<VolumeMount> {
     };
     vec![
         mount(CONFIG, CONFIG_DIR, Some(true)),
-        mount(DATA, DATA_DIR, None),
+        mount(names::DATA, DATA_DIR, None),
         mount(TMP, "/tmp", None),
     ]
 }

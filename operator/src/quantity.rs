@@ -5,8 +5,15 @@
 const SCALE: i32 = 9;
 
 /// Whether two texts are the same quantity. What cannot be read is compared as text.
-pub(super) fn is_same(a: &str, b: &str) -> bool {
+pub(crate) fn is_same(a: &str, b: &str) -> bool {
     a == b || billionths(a).is_some_and(|value| billionths(b) == Some(value))
+}
+
+/// The number of bytes, a fraction of one counting as one; none for what is no quantity, negative, or above 2^64 - 1.
+pub(crate) fn bytes(text: &str) -> Option<u64> {
+    let value = billionths(text)?;
+    let one = 10_i128.pow(SCALE.unsigned_abs());
+    u64::try_from(value / one + i128::from(value % one > 0)).ok()
 }
 
 /// The value in billionths; none for what is no quantity, or far beyond what the API server keeps.
@@ -66,6 +73,22 @@ fn unit(suffix: &str) -> Option<(u8, i32)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bytes_are_whole_and_not_negative() {
+        let cases = [
+            ("50Gi", Some(50 << 30)),
+            ("1.5k", Some(1_500)),
+            ("100m", Some(1)),
+            ("18446744073709551615", Some(u64::MAX)),
+            ("18446744073709551616", None),
+            ("-1", None),
+            ("soon", None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(bytes(text), expected, "{text}");
+        }
+    }
 
     #[test]
     fn quantities_are_compared_as_the_api_server_reads_them() {
