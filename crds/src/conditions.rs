@@ -12,6 +12,8 @@ pub mod types {
     pub const MODULE_VERIFIED: &str = "ModuleVerified";
     /// The chain source answers, for the right network, and has the blocks needed.
     pub const CHAIN_SOURCE_READY: &str = "ChainSourceReady";
+    /// Every volume has the size that it should have. It says nothing about room on them.
+    pub const STORAGE_READY: &str = "StorageReady";
     /// A guest's memory recently was at or above the threshold at the end of a block.
     pub const MEMORY_PRESSURE: &str = "MemoryPressure";
     /// A pod's store has more rows than its memory has filters for.
@@ -28,12 +30,13 @@ pub mod types {
     pub const ROLLOUT_IN_PROGRESS: &str = "RolloutInProgress";
 
     /// All of them, in the order in which a status lists them.
-    pub const ALL: [&str; 12] = [
+    pub const ALL: [&str; 13] = [
         READY,
         AVAILABLE,
         SYNCED,
         MODULE_VERIFIED,
         CHAIN_SOURCE_READY,
+        STORAGE_READY,
         MEMORY_PRESSURE,
         MEMORY_UNDERSIZED,
         CONSISTENT,
@@ -72,6 +75,20 @@ pub mod reasons {
     pub const FILTERS_ON_DISK: &str = "FiltersOnDisk";
     /// All of them are in memory.
     pub const FILTERS_IN_MEMORY: &str = "FiltersInMemory";
+    /// A pod's claim is not there yet, or has no volume yet.
+    pub const CLAIMS_PENDING: &str = "ClaimsPending";
+    /// A volume is smaller than its claim asks for, and grows.
+    pub const RESIZING: &str = "Resizing";
+    /// A volume has grown, and the file system on it has not yet.
+    pub const FILE_SYSTEM_RESIZE_PENDING: &str = "FileSystemResizePending";
+    /// The storage class does not let its volumes grow.
+    pub const CLASS_CANNOT_EXPAND: &str = "ClassCannotExpand";
+    /// A quota of the namespace does not let a volume grow.
+    pub const QUOTA_EXCEEDED: &str = "QuotaExceeded";
+    /// A volume does not grow for another reason; the message contains Kubernetes' explanation.
+    pub const RESIZE_FAILED: &str = "ResizeFailed";
+    /// `storage.size` is smaller than the volumes there are, which stay as they are.
+    pub const SIZE_REFUSED: &str = "SizeRefused";
     /// No pod has reported yet.
     pub const NO_REPORT: &str = "NoReport";
     /// A pod has been running one block for more than a minute; the message names both.

@@ -62,6 +62,12 @@ pub fn is_pod_of(set: &str, pod: &str) -> bool {
     number.is_some_and(|text| text.parse::<u32>().is_ok_and(|number| number.to_string() == text))
 }
 
+/// The claim of a pod of a `StatefulSet`.
+#[must_use]
+pub fn claim(set: &str, ordinal: i32) -> String {
+    format!("{DATA}-{set}-{ordinal}")
+}
+
 /// The pod that a claim is for, by its name: a `StatefulSet` calls claims `TEMPLATE-POD`.
 #[must_use]
 pub fn claimant(claim: &str) -> Option<&str> {

@@ -150,7 +150,10 @@ async fn pass(watched: &Watched, context: &Context) -> Result<Action, Error> {
         observed: &observed,
         decision: decided.as_ref().map(|decided| &decided.decision),
         comparison: decided.as_ref().and_then(|decided| decided.comparison.as_ref()),
-        applied: &applied_as(&carried),
+        applied: &Applied {
+            refusals: context.ledger.raising.refusals(&key),
+            ..applied_as(&carried)
+        },
         last_status: last.as_ref(),
         now: Timestamp::now(),
     };
@@ -171,6 +174,7 @@ fn applied_as(carried: &Result<Carried, apply::Error>) -> Applied {
             changed: done.changed,
             sets_changed: done.sets_changed.clone(),
             held_back: held_back.as_ref().map(|held| held.words.clone()),
+            ..Applied::default()
         },
         Err(error) => Applied {
             failure: Some(Failure {

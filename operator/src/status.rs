@@ -11,6 +11,7 @@ mod numbers;
 mod ready;
 mod reports;
 mod rollout_conditions;
+mod storage;
 mod verdict;
 
 pub use inputs::{Applied, Failure, Inputs};

@@ -1,6 +1,9 @@
 //! (pure) Events: one whenever a condition that people wait for or are alerted by changes, and never otherwise.
 
-use crds::{IndexerStatus, conditions::types};
+use crds::{
+    IndexerStatus,
+    conditions::{reasons, types},
+};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::runtime::events::{Event, EventType};
 
@@ -8,10 +11,11 @@ use kube::runtime::events::{Event, EventType};
 const NOTE_BYTES_MAX: usize = 1_000;
 
 /// Conditions that are announced, with the status that a new resource starts from, and the status that is a warning.
-const ANNOUNCED: [(&str, &str, &str); 8] = [
+const ANNOUNCED: [(&str, &str, &str); 9] = [
     (types::READY, "False", "False"),
     (types::STALLED, "False", "True"),
     (types::CHAIN_SOURCE_READY, "Unknown", "False"),
+    (types::STORAGE_READY, "Unknown", "False"),
     (types::MEMORY_PRESSURE, "False", "True"),
     (types::MEMORY_UNDERSIZED, "False", "True"),
     (types::CONSISTENT, "True", "False"),
@@ -19,16 +23,20 @@ const ANNOUNCED: [(&str, &str, &str); 8] = [
     (types::SUSPENDED, "False", ""),
 ];
 
+/// Reasons of a condition that is not as it should be and becomes so by itself: no warning.
+const PASSING: [&str; 2] = [reasons::RESIZING, reasons::FILE_SYSTEM_RESIZE_PENDING];
+
 /// The events of a change of status. A condition that becomes unknown causes none: pods restart all the time.
 #[must_use]
 pub fn transitions(last: Option<&IndexerStatus>, next: &IndexerStatus) -> Vec<Event> {
     let turned = ANNOUNCED.iter().filter_map(|(type_, newborn, bad)| {
-        let before = last
-            .and_then(|status| find(status, type_))
-            .map_or(*newborn, |c| c.status.as_str());
+        let before = last.and_then(|status| find(status, type_));
         let after = find(next, type_)?;
-        let has_turned = after.status != before && after.status != "Unknown";
-        has_turned.then(|| event(after, after.status == *bad))
+        let has_turned = after.status != before.map_or(*newborn, |c| c.status.as_str()) && after.status != "Unknown";
+        let is_bad = |condition: &Condition| condition.status == *bad && !PASSING.contains(&condition.reason.as_str());
+        // What was to pass by itself and does not any more.
+        let has_worsened = after.status == *bad && is_bad(after) && before.is_some_and(|before| !is_bad(before));
+        (has_turned || has_worsened).then(|| event(after, is_bad(after)))
     });
     turned.collect()
 }
@@ -91,6 +99,26 @@ mod tests {
         for (before, after, count) in cases {
             assert_eq!(transitions(before.as_ref(), &after).len(), count, "{after:?}");
         }
+    }
+
+    #[test]
+    fn a_volume_that_grows_is_no_warning_unless_it_stops() {
+        let storage = |status: &str, reason: &str| IndexerStatus {
+            conditions: vec![condition("StorageReady", status, reason, "why")],
+            ..IndexerStatus::default()
+        };
+        let (well, grows) = (storage("True", "AsExpected"), storage("False", "Resizing"));
+        let fails = storage("False", "ResizeFailed");
+        let types = |before: &IndexerStatus, after: &IndexerStatus| {
+            let events = transitions(Some(before), after).into_iter();
+            events
+                .map(|event| event.type_ == EventType::Warning)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(types(&well, &grows), [false]);
+        assert_eq!(types(&grows, &well), [false]);
+        assert_eq!(types(&grows, &fails), [true]);
+        assert_eq!(types(&fails, &fails), [] as [bool; 0]);
     }
 
     #[test]

@@ -59,6 +59,13 @@ impl Observed {
         self.claims.iter().filter(is_its)
     }
 
+    /// Whether a pod of the Indexer has a claim.
+    #[must_use]
+    pub fn is_in_use(&self, claim: &VolumeClaim) -> bool {
+        let pod = names::claimant(&claim.name);
+        self.pods.iter().any(|found| Some(found.name.as_str()) == pod)
+    }
+
     /// The samples of one revision's pods that answered.
     pub fn answers_of(&self, revision: &Revision) -> impl Iterator<Item = &Status> {
         self.pods_of(revision).map(|pod| &pod.sample).filter_map(Sample::answer)

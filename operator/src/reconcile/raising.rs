@@ -69,6 +69,13 @@ impl Raising {
         }
     }
 
+    /// What was refused last, by claim.
+    pub(super) fn refusals(&self, key: &Key) -> Vec<Refusal> {
+        let all = self.refused();
+        let of_indexer = all.get(key).into_iter().flat_map(BTreeMap::values);
+        of_indexer.map(|refused| refused.refusal.clone()).collect()
+    }
+
     /// When a refused claim is to be tried again.
     pub(super) fn again_after(&self, key: &Key, now: Instant) -> Option<Duration> {
         let all = self.refused();

@@ -6,6 +6,7 @@ use k8s_openapi::jiff::Timestamp;
 use crate::{
     facts::Observed,
     rollout::Decision,
+    storage::Refusal,
     validate::{Invalid, ValidIndexer},
 };
 
@@ -18,6 +19,8 @@ pub struct Applied {
     pub changed: bool,
     /// The revisions whose `StatefulSet` is among it: none of their pods is known to run the newest template then.
     pub sets_changed: Vec<Revision>,
+    /// Claims for volumes that were to grow and were refused.
+    pub refusals: Vec<Refusal>,
     /// Why the pod that is to go next stays for now.
     pub held_back: Option<String>,
 }

@@ -1,4 +1,5 @@
 mod recorded;
+mod storage;
 
 use std::collections::BTreeMap;
 
@@ -10,8 +11,8 @@ use crds::{
 
 use super::*;
 use crate::{
-    facts::{Consistency, Difference, Observed, Sample},
-    fixtures::{answering_pod, following, observed_pod, settled, stateful_set, under_way, valid},
+    facts::{Consistency, Difference, Observed, Sample, VolumeClaim},
+    fixtures::{answering_pod, bound_claim, following, observed_pod, settled, stateful_set, under_way, valid},
     rollout::{Decision, Step},
     validate::{Invalid, ValidIndexer},
 };
@@ -55,11 +56,17 @@ struct Situation {
     fraction: i32,
 }
 
+/// The claim of a pod of the serving revision.
+fn claim_of(ordinal: i32) -> String {
+    names::claim(&names::of_revision("one", &valid().revision), ordinal)
+}
+
 impl Default for Situation {
     fn default() -> Self {
         let observed = Observed {
             pods: vec![answering_pod("one-0")],
             stateful_sets: vec![stateful_set("new")],
+            claims: vec![VolumeClaim::read(&bound_claim(&claim_of(0), "50Gi")).unwrap()],
             ..Observed::default()
         };
         Self {

@@ -52,6 +52,8 @@ async fn a_claim_is_raised_as_it_was_decided_on() {
         "spec": {"resources": {"requests": {"storage": "50Gi"}}},
     });
     assert_eq!(body_of(&calls, &raise()), expected);
+    // The cache does not have it yet.
+    assert_eq!(last_condition(&calls, "StorageReady")["reason"], "AsExpected");
 }
 
 #[tokio::test]
@@ -70,6 +72,7 @@ async fn a_refused_raise_holds_nothing_up_and_is_not_repeated_at_once() {
         assert_ne!(action, Action::await_change(), "it is tried again");
     }
     body_of(&calls, &raise());
+    assert_eq!(last_condition(&calls, "StorageReady")["reason"], "ClassCannotExpand");
     let writes = names_of(&calls);
     let budget = writes.iter().any(|call| call.ends_with("/poddisruptionbudgets/one"));
     assert!(budget, "what is planned is applied: {writes:?}");

@@ -1,0 +1,119 @@
+//! Whether every volume has the size that it should have.
+
+use crds::conditions::reasons;
+
+use super::{case::Case, verdict::Verdict};
+use crate::{
+    facts::VolumeClaim,
+    names,
+    storage::{Obstacle, Refusal, Sizes, TooLarge},
+};
+
+impl Case<'_> {
+    /// What a person must do comes before what passes by itself, and what is not known yet comes last.
+    pub(super) fn storage_ready(&self) -> Verdict {
+        let claims = self.claims();
+        if let Some(refusal) = self.inputs.applied.refusals.first() {
+            return refused(refusal);
+        }
+        if let Some(too_large) = self.too_large() {
+            return Verdict::no(reasons::SIZE_REFUSED, self.size_refused(&too_large));
+        }
+        let mut growing = claims.iter().filter(|claim| claim.is_growing());
+        if let Some((claim, why)) = growing
+            .clone()
+            .find_map(|claim| Some((claim, claim.hindrance.as_ref()?)))
+        {
+            return Verdict::no(reasons::RESIZE_FAILED, format!("{} does not grow: {why}", claim.name));
+        }
+        if let Some(claim) = claims.iter().find(|claim| claim.awaits_file_system) {
+            let message = format!(
+                "the volume of {} has grown and its file system has not: the node of its pod does that; if it does not, the \
+                 driver needs the pod to start anew: delete the pod",
+                claim.name
+            );
+            return Verdict::no(reasons::FILE_SYSTEM_RESIZE_PENDING, message);
+        }
+        if let Some(claim) = growing.next() {
+            let message = format!("the volume of {} grows to {}", claim.name, claim.requested.text);
+            return Verdict::no(reasons::RESIZING, message);
+        }
+        if let Some(claim) = self.missing() {
+            return Verdict::unknown(reasons::CLAIMS_PENDING, format!("{claim} has no volume yet"));
+        }
+        Verdict::yes(reasons::AS_EXPECTED, "every volume has the size that it should have")
+    }
+
+    /// The claims of all revisions that have objects; without a decision, all that are in use.
+    fn claims(&self) -> Vec<&VolumeClaim> {
+        let observed = self.inputs.observed;
+        let claims: Vec<&VolumeClaim> = match self.inputs.decision {
+            Some(decision) => {
+                let revisions = decision.sets.iter().map(|(revision, _)| revision);
+                revisions
+                    .flat_map(|revision| observed.claims_of(self.inputs.name, revision))
+                    .collect()
+            }
+            None => observed
+                .claims
+                .iter()
+                .filter(|claim| observed.is_in_use(claim))
+                .collect(),
+        };
+        claims.into_iter().filter(|claim| !claim.terminating).collect()
+    }
+
+    fn too_large(&self) -> Option<TooLarge> {
+        let (valid, decision) = (self.inputs.outcome.ok()?, self.inputs.decision?);
+        Sizes::of(valid, decision, self.inputs.observed).too_large(valid, decision)
+    }
+
+    fn size_refused(&self, too_large: &TooLarge) -> String {
+        let declared = self
+            .inputs
+            .outcome
+            .map_or("smaller", |valid| valid.storage.size.0.as_str());
+        let TooLarge { revision, size } = too_large;
+        format!(
+            "storage.size is {declared} and volumes of revision {revision} have {}: no volume becomes smaller, so they stay \
+             as they are; set storage.size to {} or more",
+            size.text, size.text
+        )
+    }
+
+    /// The first claim that a pod should have and that has no volume.
+    fn missing(&self) -> Option<String> {
+        let (valid, decision) = (self.inputs.outcome.ok()?, self.inputs.decision?);
+        let sets = decision
+            .sets
+            .iter()
+            .map(|(revision, _)| names::of_revision(&valid.name, revision));
+        let mut wanted = sets.flat_map(|set| (0..valid.replicas).map(move |ordinal| names::claim(&set, ordinal)));
+        let claims = &self.inputs.observed.claims;
+        wanted.find(|name| !claims.iter().any(|claim| claim.name == *name && claim.bound))
+    }
+}
+
+fn refused(refusal: &Refusal) -> Verdict {
+    let Refusal {
+        claim,
+        size,
+        obstacle,
+        words,
+    } = refusal;
+    match obstacle {
+        Obstacle::Class => {
+            let cure = "have the administrator set allowVolumeExpansion on it, or set storage.size back";
+            let message = format!("{claim} cannot grow to {size}, because its storage class does not allow it: {cure}");
+            Verdict::no(reasons::CLASS_CANNOT_EXPAND, message)
+        }
+        Obstacle::Quota => {
+            let message = format!("{claim} cannot grow to {size}: raise the quota, or set storage.size back ({words})");
+            Verdict::no(reasons::QUOTA_EXCEEDED, message)
+        }
+        Obstacle::Other => Verdict::no(
+            reasons::RESIZE_FAILED,
+            format!("{claim} cannot grow to {size}: {words}"),
+        ),
+    }
+}

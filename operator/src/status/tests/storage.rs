@@ -1,0 +1,126 @@
+//! `StorageReady`.
+
+use crds::conditions::types;
+use k8s_openapi::api::core::v1::PersistentVolumeClaim;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::{
+    fixtures::claim,
+    storage::{Obstacle, Refusal},
+};
+
+fn with(claims: &[PersistentVolumeClaim]) -> Situation {
+    let mut situation = Situation::default();
+    situation.observed.claims = claims.iter().filter_map(VolumeClaim::read).collect();
+    situation
+}
+
+/// A volume of 40Gi whose claim asks for 50Gi.
+fn growing(condition: &str) -> PersistentVolumeClaim {
+    let conditions = json!([{"type": condition, "status": "True", "message": "no room at the provider"}]);
+    let status: Value = json!({"phase": "Bound", "capacity": {"storage": "40Gi"}, "conditions": conditions});
+    claim(&claim_of(0), "50Gi", &status)
+}
+
+fn refusal(obstacle: Obstacle) -> Situation {
+    let mut situation = with(&[bound_claim(&claim_of(0), "10Gi")]);
+    situation.applied.refusals = vec![Refusal {
+        claim: claim_of(0),
+        size: "50Gi".into(),
+        obstacle,
+        words: "the server's words".into(),
+    }];
+    situation
+}
+
+fn declaring(size: &str, claims: &[PersistentVolumeClaim]) -> Situation {
+    let mut situation = with(claims);
+    situation.valid.storage.size.0 = size.into();
+    situation.valid.storage_bytes = situation.valid.storage.size.bytes().unwrap();
+    situation
+}
+
+#[test]
+fn what_holds_a_volume_up_is_told_with_the_cure() {
+    let pending = json!({"phase": "Pending"});
+    let fifty = || bound_claim(&claim_of(0), "50Gi");
+    let of_another = || bound_claim("data-one-0123456789-0", "90Gi");
+    let cases = [
+        (with(&[]), "Unknown", "ClaimsPending", "-0 has no volume yet"),
+        (
+            with(&[claim(&claim_of(0), "50Gi", &pending)]),
+            "Unknown",
+            "ClaimsPending",
+            "-0 has",
+        ),
+        (with(&[fifty()]), "True", "AsExpected", "every volume"),
+        (with(&[growing("Resizing")]), "False", "Resizing", "grows to 50Gi"),
+        (
+            with(&[growing("FileSystemResizePending")]),
+            "False",
+            "FileSystemResizePending",
+            "delete the pod",
+        ),
+        (
+            with(&[growing("ControllerResizeError")]),
+            "False",
+            "ResizeFailed",
+            "no room at the provider",
+        ),
+        (
+            refusal(Obstacle::Class),
+            "False",
+            "ClassCannotExpand",
+            "allowVolumeExpansion",
+        ),
+        (refusal(Obstacle::Quota), "False", "QuotaExceeded", "raise the quota"),
+        (refusal(Obstacle::Other), "False", "ResizeFailed", "the server's words"),
+        (
+            declaring("20Gi", &[fifty()]),
+            "False",
+            "SizeRefused",
+            "set storage.size to 50Gi or more",
+        ),
+        (
+            declaring("20Gi", &[bound_claim(&claim_of(0), "20Gi"), of_another()]),
+            "True",
+            "AsExpected",
+            "every",
+        ),
+    ];
+    for (situation, status, reason, words) in cases {
+        let written = situation.status();
+        let found = written
+            .conditions
+            .iter()
+            .find(|c| c.type_ == types::STORAGE_READY)
+            .unwrap();
+        assert_eq!(
+            (found.status.as_str(), found.reason.as_str()),
+            (status, reason),
+            "{}",
+            found.message
+        );
+        assert!(found.message.contains(words), "{}", found.message);
+        let ready = written.conditions.iter().find(|c| c.type_ == types::READY).unwrap();
+        assert_eq!(ready.status, "True", "{reason}: {}", ready.message);
+    }
+}
+
+#[test]
+fn a_spec_that_is_not_valid_hides_no_volume_that_does_not_grow() {
+    let mut situation = with(&[growing("ControllerResizeError")]);
+    situation.observed.pods = vec![answering_pod(names::claimant(&claim_of(0)).unwrap())];
+    situation.invalid = Some(Invalid {
+        reason: reasons::INVALID_SPEC,
+        problems: vec!["no".into()],
+    });
+    let written = situation.status();
+    let found = written
+        .conditions
+        .iter()
+        .find(|c| c.type_ == types::STORAGE_READY)
+        .unwrap();
+    assert_eq!(found.reason, "ResizeFailed");
+}
