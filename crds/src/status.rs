@@ -7,12 +7,14 @@ use serde::{Deserialize, Serialize};
 mod memory;
 mod pod_row;
 mod revision;
+mod storage;
 
 pub use memory::{LastRefresh, MemoryStatus, RefreshReason, Refreshes};
 pub use pod_row::{Phase, PodRow};
 pub use revision::{
     ActiveRevision, CandidateRevision, Comparison, LINEAGE_STEPS_MAX, LineageStep, PreviousRevision, ViewDifference,
 };
+pub use storage::{CLAIM_ROWS_MAX, ClaimRow, StorageStatus};
 
 /// What the operator observed last. Written only when it changes in substance.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -40,6 +42,9 @@ pub struct IndexerStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 48))]
     pub pods: Vec<PodRow>,
+    /// The volumes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage: Option<StorageStatus>,
     /// Conditions, by type.
     #[serde(default)]
     #[x_kube(merge_strategy = kube::core::ListMerge::Map(vec!["type".into()]))]

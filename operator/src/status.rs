@@ -13,6 +13,7 @@ mod reports;
 mod rollout_conditions;
 mod storage;
 mod verdict;
+mod volumes;
 
 pub use inputs::{Applied, Failure, Inputs};
 
@@ -45,6 +46,7 @@ pub fn status(inputs: &Inputs<'_>) -> IndexerStatus {
             .cloned(),
         memory: numbers::memory(&pods),
         pods: numbers::rows(inputs.observed, serving.as_ref()),
+        storage: volumes::storage(inputs.observed),
         conditions: types::ALL
             .into_iter()
             .map(|type_| condition(inputs, type_, verdicts.of(type_)))

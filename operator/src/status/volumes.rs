@@ -1,0 +1,75 @@
+//! Volumes in a status.
+
+use crds::{CLAIM_ROWS_MAX, ClaimRow, StorageStatus};
+
+use crate::facts::{Observed, VolumeClaim};
+
+/// What is known of volumes; none while there are none.
+pub(super) fn storage(observed: &Observed) -> Option<StorageStatus> {
+    (!observed.claims.is_empty()).then(|| StorageStatus { claims: rows(observed) })
+}
+
+/// Those in use first, each part by name, so that what does not fit is not in use.
+fn rows(observed: &Observed) -> Vec<ClaimRow> {
+    let row = |claim: &VolumeClaim| ClaimRow {
+        name: claim.name.clone(),
+        revision: claim.revision.clone(),
+        requested: claim.requested.text.clone(),
+        capacity: claim.capacity.as_ref().map(|size| size.text.clone()),
+        in_use: observed.is_in_use(claim),
+    };
+    let mut rows: Vec<ClaimRow> = observed.claims.iter().map(row).collect();
+    rows.sort_by(|a, b| (!a.in_use, &a.name).cmp(&(!b.in_use, &b.name)));
+    rows.truncate(CLAIM_ROWS_MAX);
+    rows
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::fixtures::{answering_pod, bound_claim, claim};
+
+    fn observed(claims: impl IntoIterator<Item = k8s_openapi::api::core::v1::PersistentVolumeClaim>) -> Observed {
+        Observed {
+            pods: vec![answering_pod("one-b-0")],
+            claims: claims
+                .into_iter()
+                .filter_map(|claim| VolumeClaim::read(&claim))
+                .collect(),
+            ..Observed::default()
+        }
+    }
+
+    #[test]
+    fn every_claim_is_shown_those_in_use_first() {
+        let pending = claim("data-one-c-0", "2Gi", &json!({"phase": "Pending"}));
+        let found = storage(&observed([
+            bound_claim("data-one-a-0", "1Gi"),
+            bound_claim("data-one-b-0", "3Gi"),
+            pending,
+        ]));
+        let rows = found.unwrap().claims;
+        let shown: Vec<_> = rows
+            .iter()
+            .map(|row| (row.name.as_str(), row.capacity.as_deref(), row.in_use))
+            .collect();
+        let expected = [
+            ("data-one-b-0", Some("3Gi"), true),
+            ("data-one-a-0", Some("1Gi"), false),
+            ("data-one-c-0", None, false),
+        ];
+        assert_eq!(shown, expected);
+        assert_eq!(storage(&observed([])), None);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_not_in_use() {
+        let unused = (0..CLAIM_ROWS_MAX).map(|i| bound_claim(&format!("data-one-a-{i}"), "1Gi"));
+        let rows = storage(&observed(unused.chain([bound_claim("data-one-b-0", "1Gi")])))
+            .unwrap()
+            .claims;
+        assert_eq!((rows.len(), rows[0].name.as_str()), (CLAIM_ROWS_MAX, "data-one-b-0"));
+    }
+}
