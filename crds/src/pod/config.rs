@@ -79,8 +79,12 @@ pub struct Seed {
     /// only data whose newest module is this one is accepted. Such data is always taken over as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at_height: Option<u32>,
-    /// Base URLs of ops ports, tried in turn: first pods of the same revision, then pods of the revision copied.
+    /// Base URLs of ops ports, tried in turn: first pods of the same revision, then pods of the revision copied. The
+    /// process' own is left out, by its host's name.
     pub from: Vec<String>,
+    /// When none of them has a copy to give, the first blocks come from the chain.
+    #[serde(default)]
+    pub optional: bool,
 }
 
 /// Where a module's bytes are.

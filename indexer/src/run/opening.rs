@@ -19,7 +19,7 @@ use crate::{
     machine,
     pipeline::{room::wait_for_room, tip::show_tip},
     rows::Room,
-    seed::fill::Filling,
+    seed::fill::{Filled, Filling},
     store::{Error, Limits, Refusal, Store, Terms},
 };
 
@@ -79,11 +79,14 @@ fn open_filled(process: &Process, seed: &Seed, runtime: &Handle) -> Result<Optio
             data_dir: config.data_dir.clone(),
             store_dir,
             report: report.clone(),
+            own_name: std::env::var("HOSTNAME").ok(),
         };
-        if !runtime.block_on(filling.run(process.control.stop_token()))? {
-            return Ok(None);
+        process.copies.filling();
+        match runtime.block_on(filling.run(process.control.stop_token()))? {
+            Filled::Stopped => return Ok(None),
+            Filled::NoCopy => return Ok(Some(open(config))),
+            Filled::Copied => opened = Some(open(config)),
         }
-        opened = Some(open(config));
     }
     if matches!(opened, Some(Ok(_))) {
         report.update(|status| {

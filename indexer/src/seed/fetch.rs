@@ -9,7 +9,8 @@ use std::{
 
 use bytes::Bytes;
 use crds::pod::CHECKPOINT_PATH;
-use reqwest::{Client, Response, StatusCode, redirect};
+use reqwest::{Client, Response, StatusCode, Url, redirect};
+use tokio::net::lookup_host;
 
 use super::{MAGIC, OFFER_BYTES_MAX, Offer, is_file_name};
 
@@ -27,6 +28,9 @@ pub enum Error {
     /// The HTTP client cannot be made.
     #[error("set up the HTTP client")]
     Client(#[source] reqwest::Error),
+    /// Its name is not known: there is no such pod, or names cannot be asked for.
+    #[error("{url} has no address")]
+    NoName { url: String, source: io::Error },
     /// No connection, a timeout, or an answer that breaks off.
     #[error("{url} cannot be reached, or stopped sending")]
     Unreachable { url: String, source: reqwest::Error },
@@ -69,6 +73,7 @@ impl Incoming {
     /// # Errors
     /// [`Error`].
     pub async fn ask(client: &Client, url: &str) -> Result<(Self, Offer), Error> {
+        must_have_address(url).await?;
         let url = format!("{}{CHECKPOINT_PATH}", url.trim_end_matches('/'));
         let response = client.get(&url).send().await;
         let response = response.map_err(|source| unreachable(&url, source))?;
@@ -178,6 +183,28 @@ impl Incoming {
             url: self.url.clone(),
             what: what.into(),
         }
+    }
+}
+
+/// Whether there is an address for the host of a URL.
+///
+/// # Errors
+/// [`Error::NoName`]; [`Error::Malformed`] if it is no URL with a host.
+pub async fn must_have_address(url: &str) -> Result<(), Error> {
+    let place = Url::parse(url).ok().and_then(|parsed| {
+        let host = parsed.host_str()?.to_owned();
+        Some((host, parsed.port_or_known_default()?))
+    });
+    let place = place.ok_or_else(|| Error::Malformed {
+        url: url.into(),
+        what: "it is no URL".into(),
+    })?;
+    match lookup_host(place).await {
+        Ok(_) => Ok(()),
+        Err(source) => Err(Error::NoName {
+            url: url.into(),
+            source,
+        }),
     }
 }
 

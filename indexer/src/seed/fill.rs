@@ -13,6 +13,7 @@ use crds::{
     Identity,
     pod::{Check, Seed, seed_reasons},
 };
+use reqwest::StatusCode;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -32,6 +33,32 @@ const REFUSED_PAUSE: Duration = Duration::from_secs(600);
 /// Between two words about how far it is.
 const TELL_EVERY: Duration = Duration::from_secs(1);
 
+/// A pod that has an address and does not answer for so long is not waited for, if a copy is optional: a process starts
+/// in less, a machine that died takes longer.
+const SILENCE_MAX: Duration = Duration::from_secs(120);
+
+/// How filling ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Filled {
+    /// A copy is the store.
+    Copied,
+    /// There is none, and none is needed.
+    NoCopy,
+    /// It was asked to stop.
+    Stopped,
+}
+
+/// What a pod that gave no copy may give later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outlook {
+    /// Nothing: it has no blocks, another index, or does not exist.
+    Nothing,
+    /// Perhaps nothing: it does not answer.
+    Silent,
+    /// A copy: it has one, or is not open yet.
+    Later,
+}
+
 /// What is filled, with what.
 #[derive(Clone)]
 pub struct Filling {
@@ -45,6 +72,8 @@ pub struct Filling {
     pub store_dir: PathBuf,
     /// Where progress is reported.
     pub report: Arc<Report>,
+    /// The name of this machine, as others find it: the first part of its host's name. Its own address is not asked.
+    pub own_name: Option<String>,
 }
 
 /// Why a copy did not become a store.
@@ -52,6 +81,8 @@ pub struct Filling {
 enum Error {
     #[error(transparent)]
     Fetch(#[from] fetch::Error),
+    #[error("the copy breaks off")]
+    BrokeOff(#[source] fetch::Error),
     #[error("the copy of {url} is not taken: {refusal}")]
     Refused { url: String, refusal: Refusal },
     #[error("the copy of {url} is at another block than was offered")]
@@ -74,51 +105,116 @@ impl Error {
     /// Whether asking again may bring another answer soon.
     fn is_for_now(&self) -> bool {
         match self {
-            Self::Fetch(fetch::Error::Unreachable { .. } | fetch::Error::Status { .. }) => true,
+            Self::BrokeOff(error) | Self::Fetch(error) => matches!(
+                error,
+                fetch::Error::NoName { .. } | fetch::Error::Unreachable { .. } | fetch::Error::Status { .. }
+            ),
             Self::Refused { refusal, .. } => refusal.is_for_now(),
-            Self::Fetch(_)
-            | Self::NotAsOffered { .. }
+            Self::NotAsOffered { .. }
             | Self::Store { .. }
             | Self::Wrong { .. }
             | Self::Folder { .. }
             | Self::Thread(_) => false,
         }
     }
+
+    /// What may come of it where a copy is optional. `is_named`: this pod's own name is known, so that a name that is not
+    /// known is none.
+    fn outlook(&self, is_named: bool) -> Outlook {
+        match self {
+            Self::Fetch(fetch::Error::NoName { .. }) if is_named => Outlook::Nothing,
+            Self::Fetch(fetch::Error::Status { status, .. }) if *status == StatusCode::NOT_FOUND => Outlook::Nothing,
+            Self::Fetch(fetch::Error::NoName { .. } | fetch::Error::Unreachable { .. }) => Outlook::Silent,
+            Self::Refused { .. }
+            | Self::NotAsOffered { .. }
+            | Self::Store { .. }
+            | Self::Wrong { .. }
+            | Self::Fetch(fetch::Error::Malformed { .. })
+            | Self::BrokeOff(fetch::Error::Malformed { .. }) => Outlook::Nothing,
+            Self::Fetch(_) | Self::BrokeOff(_) | Self::Folder { .. } | Self::Thread(_) => Outlook::Later,
+        }
+    }
+}
+
+/// Whether no copy is to be had, where all pods were asked and none answered for so long.
+fn is_nothing_to_copy(outlooks: &[Outlook], silent_for: Duration) -> bool {
+    let patience_ends = silent_for >= SILENCE_MAX;
+    outlooks.iter().all(|outlook| match outlook {
+        Outlook::Nothing => true,
+        Outlook::Silent => patience_ends,
+        Outlook::Later => false,
+    })
 }
 
 impl Filling {
-    /// Asks the pods in turn, again and again, until one of their copies is the store. False: asked to stop meanwhile.
+    /// Asks the pods in turn, again and again, until one of their copies is the store, or, if that is optional, until it is
+    /// clear that there is none.
     ///
     /// # Errors
     /// If the HTTP client cannot be made.
-    pub async fn run(&self, stop: &CancellationToken) -> Result<bool, fetch::Error> {
+    pub async fn run(&self, stop: &CancellationToken) -> Result<Filled, fetch::Error> {
         let client = fetch::client()?;
-        let filled = async {
-            let mut pause = PAUSES.0;
-            while let Err(failed) = self.ask_each(&client).await {
-                let rest = if failed.is_for_now() { pause } else { REFUSED_PAUSE };
-                self.tell_failure(failed);
-                tokio::time::sleep(rest).await;
-                pause = (pause * 2).min(PAUSES.1);
-            }
-        };
         tokio::select! {
-            () = stop.cancelled() => Ok(false),
-            () = filled => Ok(true),
+            () = stop.cancelled() => Ok(Filled::Stopped),
+            filled = self.ask_until(&client) => Ok(filled),
         }
     }
 
-    /// Asks every pod once; of several failures, gives the one that a person must act on.
-    async fn ask_each(&self, client: &reqwest::Client) -> Result<(), Error> {
-        let mut failed = None;
-        for url in &self.seed.from {
+    async fn ask_until(&self, client: &reqwest::Client) -> Filled {
+        let mut pause = PAUSES.0;
+        let mut silent_since = Instant::now();
+        loop {
+            let Err(failures) = self.ask_each(client).await else {
+                return Filled::Copied;
+            };
+            let is_named = self.has_own_address().await;
+            let outlooks: Vec<_> = failures.iter().map(|failure| failure.outlook(is_named)).collect();
+            if outlooks.contains(&Outlook::Later) {
+                silent_since = Instant::now();
+            }
+            if self.seed.optional && is_nothing_to_copy(&outlooks, silent_since.elapsed()) {
+                failures.iter().for_each(|error| tracing::debug!(%error, "no copy"));
+                self.tell(Some(true), seed_reasons::NO_COPY, String::new());
+                return Filled::NoCopy;
+            }
+            // Of several failures, the one that a person must act on.
+            let worst = failures.into_iter().min_by_key(Error::is_for_now);
+            let rest = match &worst {
+                Some(failed) if !failed.is_for_now() => REFUSED_PAUSE,
+                _ => pause,
+            };
+            if let Some(worst) = worst {
+                self.tell_failure(worst);
+            }
+            tokio::time::sleep(rest).await;
+            pause = (pause * 2).min(PAUSES.1);
+        }
+    }
+
+    /// Asks every pod but this one once; all failures if none gave a copy.
+    async fn ask_each(&self, client: &reqwest::Client) -> Result<(), Vec<Error>> {
+        let mut failures = Vec::new();
+        for url in self.seed.from.iter().filter(|url| !self.is_own(url)) {
             match self.ask(client, url).await {
                 Ok(()) => return Ok(()),
-                Err(error) if failed.as_ref().is_none_or(Error::is_for_now) => failed = Some(error),
-                Err(error) => tracing::debug!(url, %error, "no copy"),
+                Err(error) => failures.push(error),
             }
         }
-        failed.map_or(Ok(()), Err)
+        Err(failures)
+    }
+
+    /// Whether this pod itself is found by its name: then others that are there would be.
+    async fn has_own_address(&self) -> bool {
+        match self.seed.from.iter().find(|url| self.is_own(url)) {
+            Some(own) => fetch::must_have_address(own).await.is_ok(),
+            None => false,
+        }
+    }
+
+    fn is_own(&self, url: &str) -> bool {
+        let host = reqwest::Url::parse(url).ok();
+        let host = host.as_ref().and_then(|url| url.host_str()?.split('.').next());
+        host.is_some() && host == self.own_name.as_deref()
     }
 
     async fn ask(&self, client: &reqwest::Client, url: &str) -> Result<(), Error> {
@@ -147,7 +243,8 @@ impl Filling {
                 );
             }
         };
-        incoming.receive(&offer, &database, progress).await?;
+        let received = incoming.receive(&offer, &database, progress).await;
+        received.map_err(Error::BrokeOff)?;
         let (this, url) = (self.clone(), url.to_owned());
         // It reads everything, for minutes if that is much; the caller must be able to stop waiting.
         tokio::task::spawn_blocking(move || this.settle(&folder, &url, &offer, take)).await?
@@ -232,5 +329,67 @@ fn remove(folder: &Path) -> Result<(), Error> {
             source,
         }),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_index_begins_anew_only_where_no_pod_can_have_a_copy() {
+        use Outlook::{Later, Nothing, Silent};
+        let long = SILENCE_MAX;
+        let cases: [(&[Outlook], Duration, bool); 7] = [
+            (&[], Duration::ZERO, true),
+            (&[Nothing, Nothing], Duration::ZERO, true),
+            (&[Nothing, Silent], Duration::ZERO, false),
+            (&[Nothing, Silent], long, true),
+            (&[Later], long, false),
+            (&[Later, Nothing], long, false),
+            (&[Silent, Silent], long, true),
+        ];
+        for (outlooks, silent_for, expected) in cases {
+            assert_eq!(
+                is_nothing_to_copy(outlooks, silent_for),
+                expected,
+                "{outlooks:?} {silent_for:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_a_pod_without_a_copy_may_give_later() {
+        let url = || "http://one-0:9090".to_owned();
+        let status = |status| fetch::Error::Status {
+            url: url(),
+            status,
+            words: String::new(),
+        };
+        let no_name = || fetch::Error::NoName {
+            url: url(),
+            source: io::ErrorKind::NotFound.into(),
+        };
+        let malformed = || fetch::Error::Malformed {
+            url: url(),
+            what: String::new(),
+        };
+        // Of a pod that knows its own name, and of one that does not.
+        let cases = [
+            (Error::Fetch(status(404)), [Outlook::Nothing; 2]),
+            (Error::Fetch(status(503)), [Outlook::Later; 2]),
+            (Error::Fetch(no_name()), [Outlook::Nothing, Outlook::Silent]),
+            (Error::Fetch(malformed()), [Outlook::Nothing; 2]),
+            (Error::BrokeOff(malformed()), [Outlook::Nothing; 2]),
+            (Error::BrokeOff(status(500)), [Outlook::Later; 2]),
+            (Error::NotAsOffered { url: url() }, [Outlook::Nothing; 2]),
+        ];
+        for (error, expected) in cases {
+            assert_eq!(
+                [true, false].map(|is_named| error.outlook(is_named)),
+                expected,
+                "{error:?}"
+            );
+        }
     }
 }

@@ -4,7 +4,10 @@ use std::{
     fs::{self, File},
     io::{self, Read as _},
     path::{Path, PathBuf},
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     thread,
     time::Duration,
 };
@@ -39,6 +42,8 @@ const ASK_AGAIN: &str = "5";
 /// What copies are made of, once it is open.
 pub struct Copies {
     store: OnceLock<Store>,
+    /// The store is empty, and is being filled itself.
+    is_filled: AtomicBool,
     /// Where a copy is while it is sent; on the volume of the store, since it is made of links.
     folder: PathBuf,
     place: Arc<Semaphore>,
@@ -55,6 +60,8 @@ struct Outgoing {
 
 /// Why there is no copy.
 enum Unavailable {
+    /// Nothing is indexed here yet.
+    Nothing,
     /// A later request may succeed.
     NotNow(&'static str),
     /// What failed.
@@ -70,9 +77,16 @@ impl Copies {
     pub fn new(data_dir: &Path) -> Arc<Self> {
         Arc::new(Self {
             store: OnceLock::new(),
+            is_filled: AtomicBool::new(false),
             folder: data_dir.join("checkpoint"),
             place: Arc::new(Semaphore::new(1)),
         })
+    }
+
+    /// The store has no blocks, and is filled with another pod's copy if there is one: whoever asks meanwhile hears that
+    /// there is none here, or pods that begin together would wait for each other.
+    pub fn filling(&self) {
+        self.is_filled.store(true, Relaxed);
     }
 
     /// From here on copies are made. A second call changes nothing.
@@ -83,17 +97,20 @@ impl Copies {
     }
 
     fn make(&self) -> Result<Outgoing, Unavailable> {
-        let store = self
-            .store
-            .get()
-            .ok_or(Unavailable::NotNow("the index is not open yet"))?;
+        let store = self.store.get().ok_or_else(|| {
+            if self.is_filled.load(Relaxed) {
+                Unavailable::Nothing
+            } else {
+                Unavailable::NotNow("the index is not open yet")
+            }
+        })?;
         let place = Arc::clone(&self.place).try_acquire_owned();
         let place = place.map_err(|_| Unavailable::NotNow("another copy is under way"))?;
         // From here on it is removed, whatever comes.
         let folder = Folder(self.folder.clone());
         let copied = store.copy_to(&folder.0);
         let copied = copied.map_err(|error| Unavailable::Failed(Fault::from(error).message))?;
-        let tip = copied.tip.ok_or(Unavailable::NotNow("nothing is indexed yet"))?;
+        let tip = copied.tip.ok_or(Unavailable::Nothing)?;
         let files = files(&folder.0).map_err(|error| Unavailable::Failed(error.to_string()))?;
         let offer = Offer {
             lineage: copied.lineage.as_ref().clone(),
@@ -112,6 +129,7 @@ impl Copies {
 impl IntoResponse for Unavailable {
     fn into_response(self) -> Response {
         match self {
+            Self::Nothing => (StatusCode::NOT_FOUND, "nothing is indexed yet\n").into_response(),
             Self::NotNow(why) => {
                 let again = [(header::RETRY_AFTER, ASK_AGAIN)];
                 (StatusCode::SERVICE_UNAVAILABLE, again, format!("{why}\n")).into_response()

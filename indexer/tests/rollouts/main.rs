@@ -74,7 +74,11 @@ fn config(folder: &Path, node: &Node, name: &str, rounds: u32) -> Config {
 
 fn seed(at_height: Option<u32>, from: &[&Process]) -> Option<Seed> {
     let from = from.iter().map(|process| process.ops_url()).collect();
-    Some(Seed { at_height, from })
+    Some(Seed {
+        at_height,
+        from,
+        optional: false,
+    })
 }
 
 /// SIGTERM to all of them, their ends, and what they leave on the disk.

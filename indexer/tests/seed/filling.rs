@@ -3,11 +3,18 @@
 use std::{fs, path::Path, sync::Arc};
 
 use crds::pod::{self, seed_reasons};
-use indexer::{seed::fill::Filling, store::Store, telemetry::report::Report};
+use indexer::{
+    seed::{
+        fill::{Filled, Filling},
+        serve::{Copies, router},
+    },
+    store::Store,
+    telemetry::report::Report,
+};
 use tempfile::tempdir;
 use tokio_util::sync::CancellationToken;
 
-use crate::{PATIENCE, identity, pod, pod_of, report::report, store, tampered};
+use crate::{PATIENCE, identity, pod, pod_of, report::report, served, store, tampered};
 
 fn filling(data_dir: &Path, url: &str) -> (Filling, Arc<Report>) {
     let report = Arc::new(report());
@@ -16,10 +23,12 @@ fn filling(data_dir: &Path, url: &str) -> (Filling, Arc<Report>) {
         seed: pod::Seed {
             at_height: None,
             from: vec![url.into()],
+            optional: false,
         },
         data_dir: data_dir.into(),
         store_dir: data_dir.join("store"),
         report: Arc::clone(&report),
+        own_name: None,
     };
     (filling, report)
 }
@@ -40,7 +49,7 @@ async fn what_an_earlier_try_left_behind_is_in_nobodys_way() {
         }
         let (filling, _) = filling(dir.path(), &url);
         let filled = tokio::time::timeout(PATIENCE, filling.run(&CancellationToken::new())).await;
-        assert!(filled.expect("a copy in time").unwrap(), "{left}");
+        assert_eq!(filled.expect("a copy in time").unwrap(), Filled::Copied, "{left}");
         assert!(!seed.exists(), "{left}");
         let copy = Store::open_existing(&dir.path().join("store")).unwrap();
         assert_eq!(copy.tip(), source.tip(), "{left}");
@@ -75,5 +84,81 @@ async fn a_copy_whose_digests_are_not_those_of_its_rows_is_refused_and_never_bec
     assert!(seed.message.contains("is wrong"), "{}", seed.message);
     assert!(!dir.path().join("store").exists());
     stop.cancel();
-    assert!(!running.await.unwrap().unwrap(), "stopped before it was filled");
+    assert_eq!(running.await.unwrap().unwrap(), Filled::Stopped);
+}
+
+/// A filling of which the copy is optional.
+fn optional(data_dir: &Path, from: &[&str]) -> (Filling, Arc<Report>) {
+    let (mut filling, report) = filling(data_dir, "");
+    filling.seed = pod::Seed {
+        at_height: None,
+        from: from.iter().map(ToString::to_string).collect(),
+        optional: true,
+    };
+    (filling, report)
+}
+
+async fn filled(filling: &Filling) -> Filled {
+    let stop = CancellationToken::new();
+    let filled = tokio::time::timeout(PATIENCE, filling.run(&stop)).await;
+    filled.unwrap().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pods_that_begin_together_do_not_wait_for_each_other() {
+    let dir = tempdir().unwrap();
+    let other = Copies::new(dir.path());
+    other.filling();
+    let url = served(router(other)).await;
+    let (mut filling, report) = optional(
+        dir.path(),
+        &[&url, "http://one-0.nowhere.invalid:9090", "http://localhost:9"],
+    );
+    // Known by its name, though nobody answers there.
+    filling.own_name = Some("localhost".into());
+    assert_eq!(filled(&filling).await, Filled::NoCopy);
+    assert_eq!(report.status().seed.reason, seed_reasons::NO_COPY);
+    assert!(!dir.path().join("store").exists());
+}
+
+/// One that sends a copy to somebody else, and one that is not open yet.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pod_that_will_have_a_copy_is_waited_for() {
+    let (source_dir, dir) = (tempdir().unwrap(), tempdir().unwrap());
+    let source = store(&source_dir.path().join("store"), 100);
+    let copies = Copies::new(source_dir.path());
+    let url = served(router(Arc::clone(&copies))).await;
+    let (filling, report) = optional(dir.path(), &[&url]);
+    let running = tokio::spawn(async move { filled(&filling).await });
+    let waits = async {
+        while report.status().seed.reason != seed_reasons::UNREACHABLE {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, waits).await.expect("it says so");
+    copies.open(source.clone());
+    assert_eq!(running.await.unwrap(), Filled::Copied);
+    let copy = Store::open_existing(&dir.path().join("store")).unwrap();
+    assert_eq!(copy.tip(), source.tip());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_next_pod_is_asked_where_one_has_no_blocks_or_sends_what_is_wrong() {
+    let empty_dir = tempdir().unwrap();
+    let empty = Copies::new(empty_dir.path());
+    empty.open(Store::open(&empty_dir.path().join("store"), &identity(), 10).unwrap());
+    let empty = served(router(empty)).await;
+    let wrong_dir = tempdir().unwrap();
+    let wrong = pod_of(wrong_dir.path(), tampered(&wrong_dir.path().join("store"))).await;
+    let (_dir, source, good) = pod(100).await;
+    let dir = tempdir().unwrap();
+    let (filling, _) = optional(dir.path(), &[&empty, &wrong, &good]);
+    assert_eq!(filled(&filling).await, Filled::Copied);
+    let copy = Store::open_existing(&dir.path().join("store")).unwrap();
+    assert_eq!(copy.tip(), source.tip());
+    // Where nobody has a good one, blocks come from the chain.
+    let dir = tempdir().unwrap();
+    let (filling, _) = optional(dir.path(), &[&empty, &wrong]);
+    assert_eq!(filled(&filling).await, Filled::NoCopy);
+    assert!(!dir.path().join("store").exists());
 }

@@ -80,14 +80,14 @@ fn config(valid: &ValidIndexer, revision: &Revision, record: &Record) -> Config 
         data_revision: (record.identity.revision() != *revision).then(|| revision.clone()),
         in_place: record.in_place,
         in_place_at: record.in_place_at,
-        seed: seed(valid, revision, record),
+        seed: Some(seed(valid, revision, record)),
     }
 }
 
 /// Where an empty volume is filled from: the pods of the same revision, then those of the revision copied. Data that
-/// was continued in place cannot be rebuilt by one module, so a pod added later copies it from the others. The list
-/// does not depend on `replicas`, because a change of it would lead to new pods.
-fn seed(valid: &ValidIndexer, revision: &Revision, record: &Record) -> Option<Seed> {
+/// was continued in place cannot be rebuilt by one module, so a pod added later must copy it from the others; of other
+/// data it takes a copy if there is one. The list does not depend on `replicas`, because a change of it would lead to new pods.
+fn seed(valid: &ValidIndexer, revision: &Revision, record: &Record) -> Seed {
     let pods = |revision: &Revision| {
         let set = names::of_revision(&valid.name, revision);
         let url = move |ordinal| {
@@ -100,14 +100,16 @@ fn seed(valid: &ValidIndexer, revision: &Revision, record: &Record) -> Option<Se
         (0..SEED_PODS).map(url)
     };
     match &record.seed {
-        Some(seed) => Some(Seed {
+        Some(seed) => Seed {
             at_height: Some(seed.at_height).filter(|_| !record.in_place),
             from: pods(revision).chain(pods(&seed.from)).collect(),
-        }),
-        None => record.in_place.then(|| Seed {
+            optional: false,
+        },
+        None => Seed {
             at_height: None,
             from: pods(revision).collect(),
-        }),
+            optional: !record.in_place,
+        },
     }
 }
 
@@ -138,10 +140,9 @@ mod tests {
         let mut valid = valid();
         let data = valid.revision.clone();
         let plain = config(&valid, &data, &valid.declared());
-        assert_eq!(
-            (&plain.data_revision, plain.in_place, &plain.seed),
-            (&None, false, &None)
-        );
+        assert_eq!((&plain.data_revision, plain.in_place), (&None, false));
+        let copied_if_there = plain.seed.as_ref().map(|seed| (seed.at_height, seed.optional));
+        assert_eq!(copied_if_there, Some((None, true)));
 
         valid.identity.module_sha256 = "cd".repeat(32);
         let record = Record {
@@ -153,7 +154,7 @@ mod tests {
         assert_eq!(continued.data_revision(), data);
         assert_eq!((continued.in_place, continued.in_place_at), (true, Some(7)));
         let seed = continued.seed.unwrap();
-        assert_eq!(seed.at_height, None);
+        assert_eq!((seed.at_height, seed.optional), (None, false));
         assert_eq!(seed.from[0], format!("http://one-{data}-0.one-pods.ns.svc:9090"));
     }
 

@@ -17,6 +17,7 @@ mod memory;
 mod quiet;
 mod refusals;
 mod same_data;
+mod sibling;
 mod status_restored;
 mod stop_height;
 mod sync;

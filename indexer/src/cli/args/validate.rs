@@ -183,6 +183,7 @@ mod tests {
         Seed {
             at_height: None,
             from: from.iter().map(ToString::to_string).collect(),
+            optional: false,
         }
     }
 
