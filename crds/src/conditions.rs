@@ -57,6 +57,8 @@ pub mod events {
     pub const BUDGETS_OVERLAP: &str = "BudgetsOverlap";
     /// A pod was asked for a fresh guest instance several times and did not make one.
     pub const REFRESH_OVERDUE: &str = "RefreshOverdue";
+    /// Volumes grow by themselves, because one has too little room.
+    pub const VOLUMES_GROW: &str = "VolumesGrow";
     /// The operator failed by a defect of its own; the note has its words.
     pub const INTERNAL_ERROR: &str = "InternalError";
 }
@@ -87,6 +89,8 @@ pub mod reasons {
     pub const QUOTA_EXCEEDED: &str = "QuotaExceeded";
     /// A volume does not grow for another reason; the message contains Kubernetes' explanation.
     pub const RESIZE_FAILED: &str = "ResizeFailed";
+    /// A pod has too little room, and its volume has the largest size that `storage.autoGrow` allows.
+    pub const AT_MAX_SIZE: &str = "AtMaxSize";
     /// `storage.size` is smaller than the volumes there are, which stay as they are.
     pub const SIZE_REFUSED: &str = "SizeRefused";
     /// No pod has reported yet.

@@ -40,7 +40,7 @@ pub use memory_budget::{MemoryBudget, ProcessMemory, STORE_BYTES_MIN, StoreMemor
 pub use network::Network;
 pub use quantity::{ByteSize, TimeSpan};
 pub use registry::{BadRegistry, Registry};
-pub use resolve::{Problem, Resolved, Timing, resolve};
+pub use resolve::{AutoGrow, Problem, Resolved, Timing, resolve};
 pub use rollout::*;
 pub use spec::*;
 pub use status::*;

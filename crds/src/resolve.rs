@@ -22,10 +22,23 @@ pub struct Resolved {
     pub views: Views,
     /// `storage.size` in bytes.
     pub storage_bytes: u64,
+    /// `storage.autoGrow`.
+    pub auto_grow: Option<AutoGrow>,
     /// `storage.cache` in bytes.
     pub cache_bytes: Option<u64>,
     /// The time spans of `rollout`.
     pub timing: Timing,
+}
+
+/// When volumes grow by themselves, and how far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AutoGrow {
+    /// The largest size.
+    pub max_bytes: u64,
+    /// They grow when less than this share of one is free, in percent.
+    pub free_percent: u8,
+    /// The share of their size by which they grow, in percent.
+    pub step_percent: u8,
 }
 
 /// The time spans of a rollout.
@@ -65,6 +78,11 @@ pub fn resolve(spec: &IndexerSpec) -> Result<Resolved, Vec<Problem>> {
     let threshold_bytes = bytes("memory.threshold", &spec.memory.threshold);
     let memory_limit_bytes = bytes("memory.limit", &spec.memory.limit);
     let storage_bytes = bytes("storage.size", &spec.storage.size);
+    let auto_grow = spec.storage.auto_grow.as_ref().map(|auto_grow| AutoGrow {
+        max_bytes: bytes("storage.autoGrow.maxSize", &auto_grow.max_size),
+        free_percent: auto_grow.free_percent,
+        step_percent: auto_grow.step_percent,
+    });
     let cache_bytes = spec.storage.cache.as_ref().map(|size| bytes("storage.cache", size));
     let views = views(&spec.views, &mut problems);
     let timing = timing(&spec.rollout, &mut problems);
@@ -118,6 +136,7 @@ pub fn resolve(spec: &IndexerSpec) -> Result<Resolved, Vec<Problem>> {
         threshold_bytes,
         views,
         storage_bytes,
+        auto_grow,
         cache_bytes,
         timing,
     })

@@ -19,7 +19,7 @@ pub use chain::{BitcoindSpec, BlockFilesSpec, ChainSpec, SourceSpec};
 pub use memory::{MemorySpec, RefreshPolicy};
 pub use module::{ConfigMapKey, HttpModule, ModuleSpec, OciModule};
 pub use secret::SecretRef;
-pub use storage::{Retention, StorageSpec};
+pub use storage::{AutoGrowSpec, Retention, StorageSpec};
 pub use views::ViewsSpec;
 
 use crate::{rollout::RolloutSpec, status::IndexerStatus};

@@ -209,6 +209,24 @@ fn volumes_may_have_another_size_and_keep_their_class() {
     );
 }
 
+/// A smaller maximum than `size`, or than what there is, is no mistake that must be refused: nothing grows then.
+#[test]
+fn volumes_may_grow_by_themselves() {
+    let auto_grow = |fields: Value| indexer("outpoints", |spec| spec["storage"] = json!({ "autoGrow": fields }));
+    for size in ["500Gi", "1Gi"] {
+        update_accepted(&auto_grow(json!({ "maxSize": size })));
+    }
+    let resolved = crds::resolve(&auto_grow(json!({ "maxSize": "500Gi" })).spec).unwrap();
+    let expected = crds::AutoGrow {
+        max_bytes: 500 << 30,
+        free_percent: 15,
+        step_percent: 25,
+    };
+    assert_eq!(resolved.auto_grow, Some(expected));
+    let problems = crds::resolve(&auto_grow(json!({ "maxSize": "16777216Ti" })).spec).unwrap_err();
+    assert!(problems[0].to_string().starts_with("spec.storage.autoGrow.maxSize: "));
+}
+
 #[test]
 fn a_view_has_at_most_five_minutes() {
     let views = |timeout: &str| indexer("x", |spec| spec["views"] = json!({ "timeout": timeout }));

@@ -90,7 +90,11 @@ pub(crate) fn following(height: u32) -> pod::Status {
         module_sha256: "ab".repeat(32),
         store_format: Some(crds::STORE_FORMAT),
         store: None,
-        volume: None,
+        volume: Some(pod::Volume {
+            capacity_bytes: 50 << 30,
+            free_bytes: 40 << 30,
+            ..pod::Volume::default()
+        }),
         phase: Phase::Following,
         ready: true,
         height: Some(height),

@@ -16,6 +16,7 @@ mod contained;
 mod context;
 mod error;
 mod evictions;
+mod grown;
 mod history;
 mod inquire;
 mod ledger;

@@ -2,7 +2,7 @@
 //! server takes.
 
 use crds::{
-    IndexerStatus, Revision, RolloutStrategy,
+    AutoGrow, IndexerStatus, Revision, RolloutStrategy,
     pod::bounds::{COUNT_MAX, HEIGHT_MAX, MEMORY_BYTES_MAX},
 };
 use k8s_openapi::jiff::Timestamp;
@@ -10,12 +10,12 @@ use proptest::{prelude::*, sample::select};
 use serde_json::{Value, json};
 
 use crate::{
-    facts::{Built, Observed, ObservedPod, Sample, Target, change::change, comparable, compare},
-    fixtures,
+    facts::{Built, Observed, ObservedPod, Sample, Target, VolumeClaim, change::change, comparable, compare},
+    fixtures, names,
     plan::plan,
     rollout::{Decision, World, decide, next_replacement},
     status::{self, Applied, Inputs},
-    storage::Sizes,
+    storage::{Capacities, Sizes, growths},
     transitions::transitions,
     validate::ValidIndexer,
 };
@@ -122,6 +122,8 @@ fn edit() -> impl Strategy<Value = Edit> {
         "/memory/residentBytes",
         "/memory/thresholdBytes",
         "/memory/limitBytes",
+        "/volume/capacityBytes",
+        "/volume/freeBytes",
         "/memory/refreshes/block",
         "/memory/refreshes/threshold",
         "/memory/refreshes/failure",
@@ -184,6 +186,11 @@ fn sample(target: &Target, body: &[u8]) -> Sample {
 fn declared(what: u8) -> ValidIndexer {
     let mut valid = fixtures::valid();
     valid.replicas = 2;
+    valid.auto_grow = Some(AutoGrow {
+        max_bytes: u64::MAX,
+        free_percent: 15,
+        step_percent: 100,
+    });
     if what > 0 {
         valid.identity.module_sha256 = "cd".repeat(32);
         valid.revision = valid.identity.revision();
@@ -244,7 +251,12 @@ fn observed(valid: &ValidIndexer, pods: Vec<ObservedPod>) -> Observed {
     } else {
         2
     };
+    let claims = [&serving.revision, &valid.revision].map(|revision| {
+        let claim = fixtures::bound_claim(&names::claim(&names::of_revision("one", revision), 0), "50Gi");
+        VolumeClaim::read(&claim).unwrap()
+    });
     Observed {
+        claims: claims.into(),
         records: records.into_iter().take(sets).collect(),
         consistency: compare(&digests)
             .map(|found| (serving.revision, found))
@@ -263,6 +275,9 @@ fn pass(valid: &ValidIndexer, observed: &Observed, last: Option<&IndexerStatus>,
     assert!(!planned.children.is_empty());
     for (_, record) in &decision.sets {
         assert!(record.in_place_at.is_none_or(|height| height <= HEIGHT_MAX + 1));
+    }
+    for growth in growths(valid, &decision, observed, &Capacities::new()) {
+        assert!(growth.to.is_none_or(|to| to.bytes > growth.from.bytes));
     }
     let replaced = next_replacement(valid, &decision, observed);
     assert!(replaced.is_none_or(|pod| observed.pods.contains(pod)));

@@ -73,10 +73,12 @@ pub fn status(inputs: &Inputs<'_>) -> IndexerStatus {
     }
 }
 
-/// Whether two statuses differ by more than jitter of resident memory. Only then is one written.
+/// Whether two statuses differ by more than jitter of resident memory and of free room. Only then is one written.
 #[must_use]
 pub fn differs(last: &IndexerStatus, next: &IndexerStatus) -> bool {
-    numbers::without_jitter(last, next.clone()) != *last
+    let mut next = numbers::without_jitter(last, next.clone());
+    volumes::without_jitter(last, &mut next);
+    next != *last
 }
 
 /// The revision behind the Service. An invalid spec changes nothing, so it remains the one that served before.

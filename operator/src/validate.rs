@@ -1,7 +1,7 @@
 //! (pure) Validation: turns a resource into checked values, or reports every problem at once.
 
 use crds::{
-    Identity, Indexer, IndexerSpec, ModuleSpec, RefreshPolicy, Registry, Revision, RolloutSpec, STORE_FORMAT,
+    AutoGrow, Identity, Indexer, IndexerSpec, ModuleSpec, RefreshPolicy, Registry, Revision, RolloutSpec, STORE_FORMAT,
     StorageSpec, Timing, conditions::reasons, pod::Views, resolve,
 };
 use k8s_openapi::api::core::v1::ResourceRequirements;
@@ -60,6 +60,8 @@ pub struct ValidIndexer {
     pub storage: StorageSpec,
     /// Its size, in bytes.
     pub storage_bytes: u64,
+    /// How the volumes grow by themselves, if they do.
+    pub auto_grow: Option<AutoGrow>,
     /// The desired number of pods: none while suspended.
     pub replicas: i32,
     /// Whether the spec suspends the index.
@@ -144,6 +146,7 @@ pub fn validate(indexer: &Indexer, defaults: &Defaults) -> Result<ValidIndexer, 
         timing: resolved.timing,
         storage: spec.storage.clone(),
         storage_bytes: resolved.storage_bytes,
+        auto_grow: resolved.auto_grow,
         replicas: if spec.suspend { 0 } else { spec.replicas },
         suspended: spec.suspend,
         resources: spec.resources.clone(),

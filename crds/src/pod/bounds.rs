@@ -7,7 +7,7 @@
 
 use super::{
     refresh::REFRESH_ID_BYTES_MAX,
-    report::{Check, Halt, Memory, Status, Trouble},
+    report::{Check, Halt, Memory, Status, Trouble, Volume},
 };
 use crate::status::{LINEAGE_STEPS_MAX, LineageStep};
 
@@ -84,6 +84,14 @@ impl Status {
             && !(0.0..=BLOCKS_PER_SECOND_MAX).contains(&value)
         {
             return Err(BadStatus::Speed { value });
+        }
+        if let Some(Volume {
+            capacity_bytes,
+            free_bytes,
+        }) = &self.volume
+        {
+            at_most("volume.capacityBytes", *capacity_bytes, COUNT_MAX)?;
+            at_most("volume.freeBytes", *free_bytes, COUNT_MAX)?;
         }
         at_most("secondsLeft", self.seconds_left.unwrap_or(0), COUNT_MAX)?;
         let hashes = [("blockHash", &self.block_hash), ("digest", &self.digest)];
@@ -224,6 +232,7 @@ mod tests {
                        "thresholdBytes": 1, "limitBytes": 1, "lastCrossingHeight": 1,
                        "refreshes": {"block": 1, "threshold": 1, "failure": 1, "manual": 1, "unwind": 1},
                        "lastRefresh": {"reason": "Block", "height": 7, "time": time}},
+            "volume": {"capacityBytes": 2, "freeBytes": 1},
             "halt": {"class": "Guest", "height": 8, "blockHash": hash, "runs": 2, "message": "trap"},
             "trouble": {"class": "Host", "message": "no memory", "since": time},
             "blockUnderWay": {"height": 8, "blockHash": hash, "run": "First", "attempt": 1, "since": time, "seconds": 1},
@@ -251,6 +260,8 @@ mod tests {
             ("/memory/thresholdBytes", bytes),
             ("/memory/limitBytes", bytes),
             ("/secondsLeft", count),
+            ("/volume/capacityBytes", count),
+            ("/volume/freeBytes", count),
             ("/blockUnderWay/seconds", count),
             ("/memory/refreshes/block", count),
             ("/memory/refreshes/threshold", count),

@@ -15,6 +15,9 @@ pub const NUMBERS_INTERVAL: Duration = Duration::from_secs(30);
 pub const CROSSING_INTERVAL: Duration = Duration::from_secs(10);
 /// Resident memory jitters with allocator and page cache: a smaller difference alone is not published.
 pub const RESIDENT_STEP_BYTES: u64 = 64 << 20;
+/// The free room of a volume moves by a little without anything new: a smaller difference than a two-hundredth of the
+/// volume, or than this, is not published.
+pub const FREE_STEP_BYTES: u64 = 1 << 20;
 /// `MemoryPressure` stays true for this many blocks after the last one that ended at or above the threshold, so that a
 /// guest that crosses it every few dozen blocks does not make the condition flap. Counting blocks needs no clock.
 pub const PRESSURE_BLOCKS: u32 = 100;
@@ -61,6 +64,7 @@ pub fn change(shown: &Sample, latest: &Sample, max_behind: u32) -> Change {
         Change::Crossing
     } else if numbers(shown) != numbers(latest)
         || resident_differs(shown.memory.resident_bytes, latest.memory.resident_bytes)
+        || volume_differs(shown.volume.as_ref(), latest.volume.as_ref())
     {
         Change::Numbers
     } else {
@@ -83,6 +87,18 @@ pub fn is_under_pressure(status: &pod::Status) -> bool {
 #[must_use]
 pub fn resident_differs(a: u64, b: u64) -> bool {
     a.abs_diff(b) >= RESIDENT_STEP_BYTES
+}
+
+/// Whether two readings of a file system differ by more than what one at rest does.
+#[must_use]
+pub fn volume_differs(a: Option<&pod::Volume>, b: Option<&pod::Volume>) -> bool {
+    match (a, b) {
+        (Some(a), Some(b)) => {
+            let step = (a.capacity_bytes / 200).max(FREE_STEP_BYTES);
+            a.capacity_bytes != b.capacity_bytes || a.free_bytes.abs_diff(b.free_bytes) >= step
+        }
+        (a, b) => a.is_some() != b.is_some(),
+    }
 }
 
 fn facts(s: &pod::Status, max_behind: u32) -> impl PartialEq + '_ {
@@ -149,7 +165,7 @@ mod tests {
 
     #[test]
     fn differences_are_weighed_by_what_they_mean() {
-        let cases: [(&str, Edit, Change); 18] = [
+        let cases: [(&str, Edit, Change); 21] = [
             ("the same", |_| {}, Change::Nothing),
             (
                 "resident memory jitters",
@@ -161,6 +177,17 @@ mod tests {
                 |s| s.memory.resident_bytes += RESIDENT_STEP_BYTES,
                 Change::Numbers,
             ),
+            (
+                "a volume is at rest",
+                |s| s.volume.as_mut().unwrap().free_bytes -= 1 << 20,
+                Change::Nothing,
+            ),
+            (
+                "a volume fills",
+                |s| s.volume.as_mut().unwrap().free_bytes -= 1 << 28,
+                Change::Numbers,
+            ),
+            ("a volume is not known any more", |s| s.volume = None, Change::Numbers),
             ("another pace", |s| s.blocks_per_second = Some(7.0), Change::Nothing),
             ("another tip", |s| s.tip = Some(901), Change::Nothing),
             ("a block was indexed", |s| s.height = Some(101), Change::Numbers),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::evictions::HeldBack;
-use crate::apply::Done;
+use crate::{apply::Done, storage::Growth};
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -13,6 +13,8 @@ pub(super) struct Carried {
     pub(super) held_back: Option<HeldBack>,
     /// Pods that were asked for a refresh several times and have not carried it out.
     pub(super) overdue: Vec<String>,
+    /// Revisions whose volumes were raised because a pod had too little room.
+    pub(super) grown: Vec<Growth>,
     /// When to try again what was refused or not carried out.
     pub(super) again_after: Option<Duration>,
 }

@@ -14,7 +14,7 @@ use crate::{
     plan::plan,
     refresh,
     rollout::{Decision, Step, next_replacement},
-    storage::{Raise, Sizes, raises},
+    storage::{Raise, Sizes, growths, raises},
     validate::ValidIndexer,
 };
 
@@ -37,7 +37,9 @@ pub(super) async fn carry_out(
         return Ok(carried);
     }
     let sizes = Sizes::of(valid, decision, observed); // [pure]
-    let raises = raises(valid, decision, &sizes, observed); // [pure]
+    let growths = growths(valid, decision, observed, &context.ledger.grown.before(key)); // [pure]
+    let mut raises = raises(valid, decision, &sizes, observed); // [pure]
+    raises.extend(growths.iter().flat_map(|growth| growth.raises(valid, observed).0));
     let raises = context.ledger.raising.due(key, raises, Instant::now());
     let plan = plan(valid, decision, &sizes); // [pure]
     let changes = apply::changes(&plan, observed); // [pure]
@@ -48,9 +50,16 @@ pub(super) async fn carry_out(
     if !is_safe {
         apply::confirm(&context.client, key, decided_on, observed).await?; // [I/O]
     }
-    let raised = raise(&raises, key, context).await?;
+    let raised = raise(&raises, key, context).await?; // [I/O]
+    for growth in growths {
+        let (raises, capacities) = growth.raises(valid, observed);
+        if raises.iter().any(|raise| raised.contains(&raise.claim.name)) {
+            context.ledger.grown.note(key, capacities);
+            carried.grown.push(growth);
+        }
+    }
     carried.done = apply::apply(&context.client, key, &changes, observed).await?; // [I/O]
-    carried.done.changed |= raised;
+    carried.done.changed |= !raised.is_empty();
     if decision.step == Step::Switching {
         context
             .history
@@ -78,27 +87,30 @@ pub(super) async fn carry_out(
     Ok(carried)
 }
 
-/// Has claims ask for more. A refusal is noted and holds nothing else up. Returns whether one was raised.
-async fn raise(raises: &[Raise<'_>], key: &Key, context: &Context) -> Result<bool, apply::Error> {
-    let mut any = false;
+/// Has claims ask for more. A refusal is noted and holds nothing else up. Returns the names of those that
+/// were raised.
+async fn raise(raises: &[Raise<'_>], key: &Key, context: &Context) -> Result<Vec<String>, apply::Error> {
+    let mut raised = Vec::new();
     for raise in raises {
         let outcome = apply::raise(&context.client, key, raise).await; // [I/O]
         let (claim, size) = (&raise.claim.name, &raise.size.text);
         match &outcome {
-            Ok(()) => tracing::info!(indexer = %key, claim, size, "raised a volume claim"),
-            Err(error) if error.class() == apply::Class::LookAgain => return outcome.map(|()| any),
+            Ok(()) => {
+                tracing::info!(indexer = %key, claim, size, "raised a volume claim");
+                raised.push(claim.clone());
+            }
+            Err(error) if error.class() == apply::Class::LookAgain => return outcome.map(|()| raised),
             Err(error) => {
                 let why = error.explanation();
                 tracing::warn!(indexer = %key, claim, size, why, "could not raise a volume claim; it is tried again");
             }
         }
-        any |= outcome.is_ok();
         context
             .ledger
             .raising
             .note(key, raise, outcome.as_ref().copied(), Instant::now());
     }
-    Ok(any)
+    Ok(raised)
 }
 
 /// Asks the pods that have not carried out a request and are due. At most 16 at the same time, as the schema bounds

@@ -2,8 +2,8 @@
 //! that is published twice, a request that is sent again.
 
 use super::{
-    comparisons::Comparisons, evictions::Evictions, notices::Notices, pace::Pace, raising::Raising, requests::Requests,
-    staleness::Staleness,
+    comparisons::Comparisons, evictions::Evictions, grown::Grown, notices::Notices, pace::Pace, raising::Raising,
+    requests::Requests, staleness::Staleness,
 };
 use crate::objects::Key;
 
@@ -11,6 +11,7 @@ use crate::objects::Key;
 #[derive(Debug, Default)]
 pub struct Ledger {
     pub(super) notices: Notices,
+    pub(super) grown: Grown,
     pub(super) comparisons: Comparisons,
     pub(super) evictions: Evictions,
     pub(super) pace: Pace,
@@ -23,6 +24,7 @@ impl Ledger {
     /// Drops what is known of an Indexer that is gone.
     pub fn forget(&self, key: &Key) {
         self.notices.forget(key);
+        self.grown.forget(key);
         self.comparisons.forget(key);
         self.evictions.forget(key);
         self.pace.forget(key);

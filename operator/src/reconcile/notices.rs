@@ -14,6 +14,7 @@ use crate::{
     facts::{Observed, Stranger},
     names,
     objects::Key,
+    storage::Growth,
     transitions::shortened,
 };
 
@@ -24,6 +25,8 @@ pub(super) struct Notice {
     pub(super) reason: &'static str,
     /// What is so and what to do. It holds no figure that moves by itself.
     pub(super) note: String,
+    /// Whether it is as it should be.
+    pub(super) is_well: bool,
     /// The object it is about, beside the Indexer.
     pub(super) about: Option<ObjectReference>,
 }
@@ -35,13 +38,35 @@ pub(super) fn notices(observed: &Observed, carried: Option<&Carried>) -> Vec<Not
         Some(Notice {
             reason: held.event?,
             note: held.words.clone(),
+            is_well: false,
             about: None,
         })
     });
     let overdue = carried.map(|carried| carried.overdue.as_slice()).unwrap_or_default();
     let refresh = (!overdue.is_empty()).then(|| refresh_overdue(overdue));
     let strangers = observed.strangers.iter().map(foreign_pod);
-    strangers.chain(held_back).chain(refresh).collect()
+    let grown = carried.map(|carried| carried.grown.as_slice()).unwrap_or_default();
+    let grown = grown.iter().filter_map(volumes_grow);
+    strangers.chain(held_back).chain(refresh).chain(grown).collect()
+}
+
+fn volumes_grow(growth: &Growth) -> Option<Notice> {
+    let Growth {
+        revision,
+        pod,
+        from,
+        to,
+    } = growth;
+    Some(Notice {
+        reason: events::VOLUMES_GROW,
+        note: format!(
+            "volumes of revision {revision} grow from {} to {}, because {pod} had too little room",
+            from.text,
+            to.as_ref()?.text
+        ),
+        is_well: true,
+        about: None,
+    })
 }
 
 fn refresh_overdue(pods: &[String]) -> Notice {
@@ -53,6 +78,7 @@ fn refresh_overdue(pods: &[String]) -> Notice {
             pods.join(", "),
             names::ANNOTATION_REFRESH
         ),
+        is_well: false,
         about: None,
     }
 }
@@ -62,6 +88,7 @@ pub(super) fn defect(words: &str) -> Notice {
     Notice {
         reason: events::INTERNAL_ERROR,
         note: format!("a defect of the operator ended a pass over this Indexer, which is repeated: {words}"),
+        is_well: false,
         about: None,
     }
 }
@@ -75,6 +102,7 @@ fn foreign_pod(stranger: &Stranger) -> Notice {
              clients to it; delete it, or remove its label {}",
             names::LABEL_INDEXER
         ),
+        is_well: false,
         about: Some(ObjectReference {
             api_version: Some("v1".into()),
             kind: Some("Pod".into()),
@@ -121,7 +149,11 @@ impl Notice {
 
     fn event(&self) -> Event {
         Event {
-            type_: EventType::Warning,
+            type_: if self.is_well {
+                EventType::Normal
+            } else {
+                EventType::Warning
+            },
             reason: self.reason.to_owned(),
             note: Some(shortened(&self.note)),
             action: "Reconcile".to_owned(),
@@ -139,6 +171,7 @@ mod tests {
         Notice {
             reason: "ForeignPod",
             note: note.into(),
+            is_well: false,
             about: None,
         }
     }

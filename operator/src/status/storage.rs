@@ -6,7 +6,7 @@ use super::{case::Case, verdict::Verdict};
 use crate::{
     facts::VolumeClaim,
     names,
-    storage::{Obstacle, Refusal, Sizes, TooLarge},
+    storage::{Capacities, Growth, Obstacle, Refusal, Sizes, TooLarge, growths},
 };
 
 impl Case<'_> {
@@ -18,6 +18,15 @@ impl Case<'_> {
         }
         if let Some(too_large) = self.too_large() {
             return Verdict::no(reasons::SIZE_REFUSED, self.size_refused(&too_large));
+        }
+        if let Some(growth) = self.at_max_size() {
+            let Growth { pod, from, .. } = growth;
+            let message = format!(
+                "{pod} has too little room, and its volume of {} has the largest size that storage.autoGrow.maxSize allows: \
+                 raise that",
+                from.text
+            );
+            return Verdict::no(reasons::AT_MAX_SIZE, message);
         }
         let mut growing = claims.iter().filter(|claim| claim.is_growing());
         if let Some((claim, why)) = growing
@@ -63,6 +72,12 @@ impl Case<'_> {
         claims.into_iter().filter(|claim| !claim.terminating).collect()
     }
 
+    fn at_max_size(&self) -> Option<Growth> {
+        let (valid, decision) = (self.inputs.outcome.ok()?, self.inputs.decision?);
+        let mut short = growths(valid, decision, self.inputs.observed, &Capacities::new()).into_iter();
+        short.find(|growth| growth.to.is_none())
+    }
+
     fn too_large(&self) -> Option<TooLarge> {
         let (valid, decision) = (self.inputs.outcome.ok()?, self.inputs.decision?);
         Sizes::of(valid, decision, self.inputs.observed).too_large(valid, decision)
@@ -103,12 +118,12 @@ fn refused(refusal: &Refusal) -> Verdict {
     } = refusal;
     match obstacle {
         Obstacle::Class => {
-            let cure = "have the administrator set allowVolumeExpansion on it, or set storage.size back";
+            let cure = "have the administrator set allowVolumeExpansion on it, or ask for less";
             let message = format!("{claim} cannot grow to {size}, because its storage class does not allow it: {cure}");
             Verdict::no(reasons::CLASS_CANNOT_EXPAND, message)
         }
         Obstacle::Quota => {
-            let message = format!("{claim} cannot grow to {size}: raise the quota, or set storage.size back ({words})");
+            let message = format!("{claim} cannot grow to {size}: raise the quota, or ask for less ({words})");
             Verdict::no(reasons::QUOTA_EXCEEDED, message)
         }
         Obstacle::Other => Verdict::no(

@@ -1,12 +1,41 @@
 //! Volumes in a status.
 
-use crds::{CLAIM_ROWS_MAX, ClaimRow, StorageStatus};
+use crds::{CLAIM_ROWS_MAX, ClaimRow, IndexerStatus, StorageStatus, pod::Volume};
 
-use crate::facts::{Observed, VolumeClaim};
+use crate::facts::{Observed, VolumeClaim, change::volume_differs};
 
-/// What is known of volumes; none while there are none.
+/// What is known of volumes; none while nothing is.
 pub(super) fn storage(observed: &Observed) -> Option<StorageStatus> {
-    (!observed.claims.is_empty()).then(|| StorageStatus { claims: rows(observed) })
+    let volumes = observed
+        .pods
+        .iter()
+        .filter_map(|pod| pod.sample.answer()?.volume.as_ref());
+    let fullest = volumes.min_by_key(|volume| volume.free_bytes);
+    let storage = StorageStatus {
+        used_bytes: fullest.map(|volume| volume.capacity_bytes.saturating_sub(volume.free_bytes)),
+        free_bytes: fullest.map(|volume| volume.free_bytes),
+        claims: rows(observed),
+    };
+    (storage != StorageStatus::default()).then_some(storage)
+}
+
+/// `next` with the bytes of `last`, where the two differ by no more than a volume at rest does.
+pub(super) fn without_jitter(last: &IndexerStatus, next: &mut IndexerStatus) {
+    let (Some(before), Some(after)) = (&last.storage, &mut next.storage) else {
+        return;
+    };
+    if !volume_differs(volume(before).as_ref(), volume(after).as_ref()) {
+        (after.used_bytes, after.free_bytes) = (before.used_bytes, before.free_bytes);
+    }
+}
+
+fn volume(storage: &StorageStatus) -> Option<Volume> {
+    let free_bytes = storage.free_bytes?;
+    Some(Volume {
+        capacity_bytes: storage.used_bytes?.saturating_add(free_bytes),
+        free_bytes,
+        ..Volume::default()
+    })
 }
 
 /// Those in use first, each part by name, so that what does not fit is not in use.
@@ -61,7 +90,7 @@ mod tests {
             ("data-one-c-0", None, false),
         ];
         assert_eq!(shown, expected);
-        assert_eq!(storage(&observed([])), None);
+        assert_eq!(storage(&Observed::default()), None);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Which claims are to grow.
 
+use crds::Revision;
+
 use super::sizes::Sizes;
 use crate::{
     facts::{Observed, Size, VolumeClaim},
@@ -20,19 +22,21 @@ pub struct Raise<'a> {
 /// comes back gets its claim back. Only one that has a volume can be raised.
 #[must_use]
 pub fn raises<'a>(valid: &ValidIndexer, decision: &Decision, sizes: &Sizes, observed: &'a Observed) -> Vec<Raise<'a>> {
-    let claims = decision.sets.iter().flat_map(|(revision, _)| {
-        let size = sizes.size(valid, revision);
-        let claims = observed.claims_of(&valid.name, revision);
-        claims.map(move |claim| Raise {
-            claim,
-            size: size.clone(),
-        })
-    });
-    let is_due = |raise: &Raise<'_>| {
-        let claim = raise.claim;
-        claim.bound && !claim.terminating && claim.requested.bytes < raise.size.bytes
-    };
-    claims.filter(is_due).collect()
+    let revisions = decision.sets.iter().map(|(revision, _)| revision);
+    revisions
+        .flat_map(|revision| raises_to(&sizes.size(valid, revision), &valid.name, revision, observed))
+        .collect()
+}
+
+/// The claims of one revision of the Indexer of this name that ask for less than this.
+pub(super) fn raises_to<'a>(size: &Size, indexer: &str, revision: &Revision, observed: &'a Observed) -> Vec<Raise<'a>> {
+    let is_due = |claim: &&VolumeClaim| claim.bound && !claim.terminating && claim.requested.bytes < size.bytes;
+    let due = observed.claims_of(indexer, revision).filter(is_due);
+    due.map(|claim| Raise {
+        claim,
+        size: size.clone(),
+    })
+    .collect()
 }
 
 #[cfg(test)]

@@ -42,9 +42,13 @@ impl Sizes {
         self.0.get(revision).cloned().unwrap_or_else(|| declared(valid))
     }
 
-    /// Volumes that the spec would make smaller. Those of a revision that is only kept for a rollback do not count.
+    /// Volumes that the spec would make smaller. Those of a revision that is only kept for a rollback do not count, and
+    /// none where they may grow by themselves.
     #[must_use]
     pub fn too_large(&self, valid: &ValidIndexer, decision: &Decision) -> Option<TooLarge> {
+        if valid.auto_grow.is_some() {
+            return None;
+        }
         let is_to_last =
             |revision: &Revision| *revision == decision.serving || decision.candidate.as_ref() == Some(revision);
         let mut larger = self.0.iter().filter(|(_, size)| size.bytes > valid.storage_bytes);

@@ -3,6 +3,11 @@
 use k8s_openapi::api::{apps::v1::StatefulSet, core::v1::PersistentVolumeClaim};
 
 use super::*;
+use crate::{
+    facts::{Observed, Sample, VolumeClaim},
+    reconcile::inquire::Decided,
+    validate::ValidIndexer,
+};
 
 const FORBIDDEN: &str = "persistentvolumeclaims is forbidden: only dynamically provisioned pvc can be resized and the \
                          storageclass that provisions the pvc must support resize";
@@ -135,4 +140,74 @@ async fn a_claim_that_goes_with_a_set_to_be_replaced_is_freed_of_it_alone() {
         json!([owner("another")])
     );
     assert!(!names_of(&calls).contains(&removal()));
+}
+
+/// What is observed of a pod with a free byte, whose claim asks for what its volume has.
+fn full() -> (ValidIndexer, Observed) {
+    let mut indexer = fixtures::indexer();
+    indexer.spec.storage.auto_grow = serde_json::from_value(json!({"maxSize": "100Gi"})).unwrap();
+    let valid = validate(&indexer, &fixtures::defaults()).unwrap();
+    let mut pod = fixtures::answering_pod(&pod_name(0));
+    let mut status = fixtures::following(100);
+    status.volume.as_mut().unwrap().free_bytes = 1;
+    pod.sample = Sample::Answer(Box::new(status));
+    let mut observed = fixtures::live(&planned());
+    observed.pods.push(pod);
+    let claim = fixtures::bound_claim(&claim_name(), "50Gi");
+    observed.claims.extend(VolumeClaim::read(&claim));
+    (valid, observed)
+}
+
+/// Two passes on the same observation: the caches and the pods' reports lag behind. Returns what they raised.
+async fn grow_twice(client: Client) -> Vec<Carried> {
+    let (valid, observed) = full();
+    let context = context(client, &caches(None, vec![]));
+    let decided = Decided {
+        decision: fixtures::settled(&valid),
+        served: None,
+        comparison: None,
+    };
+    let mut carried = Vec::new();
+    for _ in 0..2 {
+        let meta = fixtures::indexer().metadata;
+        carried.push(
+            carry_out(&valid, &decided, &observed, None, &meta, &context)
+                .await
+                .unwrap(),
+        );
+    }
+    carried
+}
+
+#[tokio::test]
+async fn a_volume_grows_once_for_one_report_and_an_event_tells() {
+    let (client, calls) = api_server(as_decided_on);
+    let carried = grow_twice(client).await;
+    assert_eq!(
+        body_of(&calls, &raise())["spec"]["resources"]["requests"]["storage"],
+        "63Gi"
+    );
+    let told = |carried: &Carried| {
+        let told = notices(&full().1, Some(carried)).into_iter();
+        told.map(|notice| (notice.reason, notice.note)).collect::<Vec<_>>()
+    };
+    let note = format!(
+        "volumes of revision {} grow from 50Gi to 63Gi, because {} had too little room",
+        fixtures::valid().revision,
+        pod_name(0)
+    );
+    assert_eq!(told(&carried[0]), [("VolumesGrow", note)]);
+    assert_eq!(told(&carried[1]), []);
+}
+
+#[tokio::test]
+async fn a_volume_that_is_not_let_grow_has_not_grown() {
+    let (client, calls) = api_server(|call| {
+        let refusal = json!({"status": "Failure", "code": 403, "reason": "Forbidden", "message": "exceeded quota: q"});
+        (call == raise()).then_some(refusal).or_else(|| as_decided_on(call))
+    });
+    let carried = grow_twice(client).await;
+    assert!(carried.iter().all(|carried| carried.grown.is_empty()));
+    body_of(&calls, &raise());
+    assert!(carried[1].again_after.is_some(), "it is tried again");
 }

@@ -1,6 +1,6 @@
 //! `StorageReady`.
 
-use crds::conditions::types;
+use crds::{AutoGrow, conditions::types};
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use serde_json::{Value, json};
 
@@ -34,6 +34,20 @@ fn refusal(obstacle: Obstacle) -> Situation {
     situation
 }
 
+/// A pod with a free byte, whose volume has the largest size there may be.
+fn full() -> Situation {
+    let mut situation = with(&[bound_claim(&claim_of(0), "50Gi")]);
+    situation.valid.auto_grow = Some(AutoGrow {
+        max_bytes: 50 << 30,
+        free_percent: 15,
+        step_percent: 25,
+    });
+    let mut status = following(100);
+    status.volume.as_mut().unwrap().free_bytes = 1;
+    situation.pod().sample = Sample::Answer(Box::new(status));
+    situation
+}
+
 fn declaring(size: &str, claims: &[PersistentVolumeClaim]) -> Situation {
     let mut situation = with(claims);
     situation.valid.storage.size.0 = size.into();
@@ -47,6 +61,7 @@ fn what_holds_a_volume_up_is_told_with_the_cure() {
     let fifty = || bound_claim(&claim_of(0), "50Gi");
     let of_another = || bound_claim("data-one-0123456789-0", "90Gi");
     let cases = [
+        (full(), "False", "AtMaxSize", "raise that"),
         (with(&[]), "Unknown", "ClaimsPending", "-0 has no volume yet"),
         (
             with(&[claim(&claim_of(0), "50Gi", &pending)]),
@@ -123,4 +138,28 @@ fn a_spec_that_is_not_valid_hides_no_volume_that_does_not_grow() {
         .find(|c| c.type_ == types::STORAGE_READY)
         .unwrap();
     assert_eq!(found.reason, "ResizeFailed");
+}
+
+#[test]
+fn the_room_shown_is_that_of_the_pod_with_least() {
+    let mut situation = Situation::default();
+    let mut second = answering_pod("one-1");
+    let mut status = following(100);
+    status.volume.as_mut().unwrap().free_bytes = 7 << 30;
+    second.sample = Sample::Answer(Box::new(status));
+    situation.observed.pods.push(second);
+    let written = situation.status();
+    let storage = written.storage.clone().unwrap();
+    assert_eq!(
+        (storage.used_bytes, storage.free_bytes),
+        (Some(43 << 30), Some(7 << 30))
+    );
+
+    let with_free = |free_bytes: u64| {
+        let mut next = written.clone();
+        let storage = next.storage.as_mut().unwrap();
+        (storage.used_bytes, storage.free_bytes) = (Some((50 << 30) - free_bytes), Some(free_bytes));
+        differs(&written, &next)
+    };
+    assert!(!with_free((7 << 30) - 4096) && with_free(6 << 30));
 }
