@@ -91,6 +91,8 @@ pub mod reasons {
     pub const RESIZE_FAILED: &str = "ResizeFailed";
     /// A pod has too little room, and its volume has the largest size that `storage.autoGrow` allows.
     pub const AT_MAX_SIZE: &str = "AtMaxSize";
+    /// A volume will soon be full.
+    pub const VOLUME_LOW: &str = "VolumeLow";
     /// `storage.size` is smaller than the volumes there are, which stay as they are.
     pub const SIZE_REFUSED: &str = "SizeRefused";
     /// No pod has reported yet.

@@ -88,8 +88,12 @@ impl Status {
         if let Some(Volume {
             capacity_bytes,
             free_bytes,
+            growth_per_day_bytes,
+            // Derived from both, and used as no more than a number of days.
+            days_left: _,
         }) = &self.volume
         {
+            at_most("volume.growthPerDayBytes", growth_per_day_bytes.unwrap_or(0), COUNT_MAX)?;
             at_most("volume.capacityBytes", *capacity_bytes, COUNT_MAX)?;
             at_most("volume.freeBytes", *free_bytes, COUNT_MAX)?;
         }

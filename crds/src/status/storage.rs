@@ -19,6 +19,12 @@ pub struct StorageStatus {
     /// Bytes that are free there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub free_bytes: Option<u64>,
+    /// Bytes a day by which what is taken there grew over the last day, or since the pod started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub growth_per_day_bytes: Option<u64>,
+    /// Whole days until it is full at that pace; none if it does not grow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub days_left: Option<u32>,
     /// Claims for volumes of all revisions, also of those that are gone; those in use first, and at most 64.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]

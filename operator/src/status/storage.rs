@@ -1,6 +1,9 @@
 //! Whether every volume has the size that it should have.
 
-use crds::conditions::reasons;
+use crds::{
+    conditions::reasons,
+    pod::{FaultClass, Trouble, Volume},
+};
 
 use super::{case::Case, verdict::Verdict};
 use crate::{
@@ -9,12 +12,24 @@ use crate::{
     storage::{Capacities, Growth, Obstacle, Refusal, Sizes, TooLarge, growths},
 };
 
+/// As a share and in days: time enough for a person to act.
+const LOW_SHARE: u128 = 10;
+const LOW_DAYS: f64 = 3.0;
+const DAY_SECONDS: f64 = 86_400.0;
+
 impl Case<'_> {
     /// What a person must do comes before what passes by itself, and what is not known yet comes last.
     pub(super) fn storage_ready(&self) -> Verdict {
         let claims = self.claims();
         if let Some(refusal) = self.inputs.applied.refusals.first() {
             return refused(refusal);
+        }
+        if let Some((pod, trouble)) = self.full() {
+            let message = format!(
+                "{pod}: raise storage.size, or set storage.autoGrow: {}",
+                trouble.message
+            );
+            return Verdict::no(reasons::DISK_FULL, message);
         }
         if let Some(too_large) = self.too_large() {
             return Verdict::no(reasons::SIZE_REFUSED, self.size_refused(&too_large));
@@ -47,6 +62,9 @@ impl Case<'_> {
             let message = format!("the volume of {} grows to {}", claim.name, claim.requested.text);
             return Verdict::no(reasons::RESIZING, message);
         }
+        if let Some(message) = self.low() {
+            return Verdict::no(reasons::VOLUME_LOW, message);
+        }
         if let Some(claim) = self.missing() {
             return Verdict::unknown(reasons::CLAIMS_PENDING, format!("{claim} has no volume yet"));
         }
@@ -70,6 +88,35 @@ impl Case<'_> {
                 .collect(),
         };
         claims.into_iter().filter(|claim| !claim.terminating).collect()
+    }
+
+    /// The first pod that waits for room.
+    fn full(&self) -> Option<(&str, &Trouble)> {
+        let mut pods = self.inputs.observed.pods.iter();
+        pods.find_map(|pod| {
+            let trouble = pod.sample.answer()?.trouble.as_ref()?;
+            (trouble.class == FaultClass::DiskFull).then_some((pod.name.as_str(), trouble))
+        })
+    }
+
+    /// The first pod whose volume will soon be full, in words.
+    fn low(&self) -> Option<String> {
+        let mut pods = self.inputs.observed.pods.iter();
+        pods.find_map(|pod| {
+            let status = pod.sample.answer()?;
+            let volume = status
+                .volume
+                .as_ref()
+                .filter(|volume| is_low(volume, status.seconds_left))?;
+            let free = u128::from(volume.free_bytes) * 100 / u128::from(volume.capacity_bytes.max(1));
+            let left = volume
+                .days_left
+                .map_or(String::new(), |days| format!(", full in {days:.1} days at its pace"));
+            Some(format!(
+                "{free} % of the volume of {} is free{left}: raise storage.size, or set storage.autoGrow",
+                pod.name
+            ))
+        })
     }
 
     fn at_max_size(&self) -> Option<Growth> {
@@ -107,6 +154,17 @@ impl Case<'_> {
         let claims = &self.inputs.observed.claims;
         wanted.find(|name| !claims.iter().any(|claim| claim.name == *name && claim.bound))
     }
+}
+
+/// Less than a tenth of it is free, or it is full in three days at its pace, unless the sync whose pace that is ends
+/// before.
+fn is_low(volume: &Volume, sync_seconds_left: Option<u64>) -> bool {
+    let is_little = u128::from(volume.free_bytes) * LOW_SHARE < u128::from(volume.capacity_bytes);
+    let is_soon = volume.days_left.is_some_and(|days| {
+        let days_of_growth = sync_seconds_left.map_or(LOW_DAYS, |seconds| LOW_DAYS.min(seconds as f64 / DAY_SECONDS));
+        days < days_of_growth
+    });
+    is_little || is_soon
 }
 
 fn refused(refusal: &Refusal) -> Verdict {

@@ -14,6 +14,8 @@ pub(super) fn storage(observed: &Observed) -> Option<StorageStatus> {
     let storage = StorageStatus {
         used_bytes: fullest.map(|volume| volume.capacity_bytes.saturating_sub(volume.free_bytes)),
         free_bytes: fullest.map(|volume| volume.free_bytes),
+        growth_per_day_bytes: fullest.and_then(|volume| volume.growth_per_day_bytes),
+        days_left: fullest.and_then(|volume| whole_days(volume.days_left?)),
         claims: rows(observed),
     };
     (storage != StorageStatus::default()).then_some(storage)
@@ -25,8 +27,18 @@ pub(super) fn without_jitter(last: &IndexerStatus, next: &mut IndexerStatus) {
         return;
     };
     if !volume_differs(volume(before).as_ref(), volume(after).as_ref()) {
-        (after.used_bytes, after.free_bytes) = (before.used_bytes, before.free_bytes);
+        let claims = std::mem::take(&mut after.claims);
+        *after = StorageStatus {
+            claims,
+            ..before.clone()
+        };
     }
+}
+
+/// None of what is no number of days.
+fn whole_days(days: f64) -> Option<u32> {
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // A cast stays at the largest number.
+    (days >= 0.0).then_some(days as u32)
 }
 
 fn volume(storage: &StorageStatus) -> Option<Volume> {
@@ -91,6 +103,37 @@ mod tests {
         ];
         assert_eq!(shown, expected);
         assert_eq!(storage(&Observed::default()), None);
+    }
+
+    #[test]
+    fn growth_is_shown_as_the_fullest_pod_has_it_and_rests_with_its_bytes() {
+        let growing = |free_bytes, growth, days| {
+            let mut observed = observed([]);
+            let mut status = crate::fixtures::following(100);
+            status.volume = Some(Volume {
+                capacity_bytes: 100 << 30,
+                free_bytes,
+                growth_per_day_bytes: Some(growth),
+                days_left: Some(days),
+            });
+            observed.pods[0].sample = crate::facts::Sample::Answer(Box::new(status));
+            storage(&observed).unwrap()
+        };
+        let shown = |storage: &StorageStatus| (storage.free_bytes, storage.growth_per_day_bytes, storage.days_left);
+        let first = growing(50 << 30, 7, 3.9);
+        assert_eq!(shown(&first), (Some(50 << 30), Some(7), Some(3)));
+        assert_eq!(growing(1, 7, f64::NAN).days_left, None);
+        assert_eq!(growing(1, 7, f64::INFINITY).days_left, Some(u32::MAX));
+        let of = |storage: StorageStatus| IndexerStatus {
+            storage: Some(storage),
+            ..IndexerStatus::default()
+        };
+        let mut next = of(growing((50 << 30) - 1, 8, 3.8));
+        without_jitter(&of(first.clone()), &mut next);
+        assert_eq!(next.storage.as_ref(), Some(&first));
+        let mut next = of(growing(30 << 30, 8, 2.8));
+        without_jitter(&of(first), &mut next);
+        assert_eq!(shown(&next.storage.unwrap()), (Some(30 << 30), Some(8), Some(2)));
     }
 
     #[test]

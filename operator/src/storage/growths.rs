@@ -144,6 +144,7 @@ mod tests {
             status.volume = Some(Volume {
                 capacity_bytes: capacity,
                 free_bytes: *free_bytes,
+                ..Volume::default()
             });
             pod.sample = Sample::Answer(Box::new(status));
             pod

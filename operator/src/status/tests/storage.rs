@@ -1,6 +1,10 @@
 //! `StorageReady`.
 
-use crds::{AutoGrow, conditions::types};
+use crds::{
+    AutoGrow,
+    conditions::types,
+    pod::{FaultClass, Trouble, Volume},
+};
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use serde_json::{Value, json};
 
@@ -48,11 +52,44 @@ fn full() -> Situation {
     situation
 }
 
+/// A pod with such a volume, so many seconds before the end of a sync.
+fn filling(free_gib: u64, days_left: Option<f64>, seconds_left: Option<u64>) -> Situation {
+    let mut situation = with(&[bound_claim(&claim_of(0), "50Gi")]);
+    let mut status = following(100);
+    status.volume = Some(Volume {
+        capacity_bytes: 50 << 30,
+        free_bytes: free_gib << 30,
+        growth_per_day_bytes: days_left.map(|_| 1 << 30),
+        days_left,
+    });
+    status.seconds_left = seconds_left;
+    situation.pod().sample = Sample::Answer(Box::new(status));
+    situation
+}
+
 fn declaring(size: &str, claims: &[PersistentVolumeClaim]) -> Situation {
     let mut situation = with(claims);
     situation.valid.storage.size.0 = size.into();
     situation.valid.storage_bytes = situation.valid.storage.size.bytes().unwrap();
     situation
+}
+
+/// A full disk keeps indexing from going on, which `Ready` says too.
+#[test]
+fn a_full_volume_is_named_first() {
+    let mut situation = with(&[growing("Resizing")]);
+    let mut status = following(100);
+    status.trouble = Some(Trouble::now(FaultClass::DiskFull, "no room for rows".into()));
+    situation.pod().sample = Sample::Answer(Box::new(status));
+    let conditions = situation.status().conditions;
+    for (of, words) in [
+        (types::STORAGE_READY, "raise storage.size"),
+        (types::READY, "no room for rows"),
+    ] {
+        let found = conditions.iter().find(|condition| condition.type_ == of).unwrap();
+        assert_eq!((found.status.as_str(), found.reason.as_str()), ("False", "DiskFull"));
+        assert!(found.message.contains(words), "{}", found.message);
+    }
 }
 
 #[test]
@@ -62,6 +99,22 @@ fn what_holds_a_volume_up_is_told_with_the_cure() {
     let of_another = || bound_claim("data-one-0123456789-0", "90Gi");
     let cases = [
         (full(), "False", "AtMaxSize", "raise that"),
+        (filling(5, None, None), "True", "AsExpected", "every volume"),
+        (filling(4, None, None), "False", "VolumeLow", "8 % of the volume"),
+        (filling(40, Some(2.9), None), "False", "VolumeLow", "full in 2.9 days"),
+        (filling(40, Some(3.1), None), "True", "AsExpected", "every volume"),
+        (
+            filling(40, Some(0.2), Some(7_200)),
+            "True",
+            "AsExpected",
+            "every volume",
+        ),
+        (
+            filling(40, Some(0.2), Some(36_000)),
+            "False",
+            "VolumeLow",
+            "raise storage.size",
+        ),
         (with(&[]), "Unknown", "ClaimsPending", "-0 has no volume yet"),
         (
             with(&[claim(&claim_of(0), "50Gi", &pending)]),
