@@ -39,6 +39,7 @@ pub mod recording;
 pub mod registry;
 mod report;
 pub mod rollout;
+pub mod storage;
 pub mod tamper;
 pub mod trial;
 pub mod wait;

@@ -68,7 +68,11 @@ impl Index {
         Ok(ownerless.filter_map(|claim| claim.metadata.name).collect())
     }
 
-    async fn volume_claims(&self) -> Result<Vec<PersistentVolumeClaim>> {
+    /// Its volume claims.
+    ///
+    /// # Errors
+    /// If the cluster does not answer.
+    pub async fn volume_claims(&self) -> Result<Vec<PersistentVolumeClaim>> {
         let claims = self.namespace.api::<PersistentVolumeClaim>();
         Ok(claims.list(&self.selected()).await?.items)
     }

@@ -74,6 +74,17 @@ impl Delivery {
         Ok(delivery)
     }
 
+    /// Has Flux delete and recreate what the API server refuses to change.
+    ///
+    /// # Errors
+    /// If the cluster does not answer.
+    pub async fn force(&self) -> Result<()> {
+        let patch = Patch::Merge(json!({"spec": {"force": true}}));
+        let kustomizations = api(&self.namespace, &kustomizations());
+        kustomizations.patch(NAME, &PatchParams::default(), &patch).await?;
+        Ok(())
+    }
+
     /// The current status.
     ///
     /// # Errors

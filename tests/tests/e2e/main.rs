@@ -20,6 +20,7 @@ mod same_data;
 mod sibling;
 mod status_restored;
 mod stop_height;
+mod storage;
 mod sync;
 mod view_heights;
 mod waiting_candidate;

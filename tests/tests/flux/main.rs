@@ -9,5 +9,6 @@ mod first;
 mod module;
 mod next_module;
 mod prune;
+mod smaller_size;
 mod team;
 mod threshold;
