@@ -82,7 +82,9 @@ pub async fn observe(
     let Owned {
         children, leftovers, ..
     } = owned;
+    let records = records(&children);
     let ownership = Ownership::new(stateful_sets.iter().map(|set| &**set), key, uid, last_status);
+    let ownership = ownership.awaiting(&key.name, records.keys());
     let (mut pods, strangers) = sort_out(&of(&stores.pods, key), &ownership, key);
     let targets: Vec<_> = pods.iter().filter_map(|pod| pod.target.clone()).collect();
     let mut samples = sampler.observe(key, &targets, max_behind).await;
@@ -103,7 +105,7 @@ pub async fn observe(
         served: children
             .get(&(ChildKind::Service, names::shared(&key.name)))
             .and_then(Served::read),
-        records: records(&children),
+        records,
         children,
         leftovers,
         stateful_sets: stateful_sets.collect(),

@@ -35,6 +35,10 @@ pub struct Ownership {
     own: BTreeMap<String, String>,
     /// Unique ids of sets that an earlier Indexer of its name left: they go, or are taken over by the next pass.
     others: BTreeSet<String>,
+    /// Names of its sets that are not being deleted.
+    lasting: BTreeSet<String>,
+    /// Names of sets that are to come back.
+    awaited: BTreeSet<String>,
     /// Unique ids of pods that were the Indexer's when its last status was written.
     recorded: BTreeSet<String>,
 }
@@ -56,13 +60,27 @@ impl Ownership {
         for set in sets {
             let id = set.uid().unwrap_or_default();
             match owner(&set.metadata, key, uid) {
-                Owner::This => drop(found.own.insert(id, set.name_any())),
+                Owner::This => {
+                    if set.metadata.deletion_timestamp.is_none() {
+                        found.lasting.insert(set.name_any());
+                    }
+                    found.own.insert(id, set.name_any());
+                }
                 Owner::Predecessor => drop(found.others.insert(id)),
                 Owner::Unowned if has_our_name(set, key) => drop(found.others.insert(id)),
                 Owner::Unowned | Owner::Another => {}
             }
         }
         found
+    }
+
+    /// Also with the revisions that the Indexer of this name has, of which some may have no set at the moment: it is being
+    /// replaced, and its pods belong to nobody until the next one takes them over.
+    #[must_use]
+    pub fn awaiting<'a>(mut self, indexer: &str, revisions: impl Iterator<Item = &'a Revision>) -> Self {
+        let sets = revisions.map(|revision| names::of_revision(indexer, revision));
+        self.awaited = sets.filter(|set| !self.lasting.contains(set)).collect();
+        self
     }
 
     /// Whose a pod is that carries the labels of the Indexer of this name.
@@ -85,6 +103,7 @@ impl Ownership {
             (Some(by), Some(set)) if self.is_unknown(by, set) => Claim::Undecided,
             // While a set is replaced, its pods belong to nobody until the next one takes them over.
             (None, Some(_)) if owners.is_empty() && is_recorded => Claim::Ours,
+            (None, Some(set)) if owners.is_empty() && self.awaited.contains(set) => Claim::Undecided,
             _ if pod.metadata.deletion_timestamp.is_some() => Claim::Undecided,
             _ => Claim::Stranger,
         }
@@ -258,6 +277,32 @@ mod tests {
             pod.metadata.deletion_timestamp = is_going.then_some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(
                 k8s_openapi::jiff::Timestamp::UNIX_EPOCH,
             ));
+            assert_eq!(ownership.claim(&pod, "one"), expected, "{what}");
+        }
+    }
+
+    #[test]
+    fn a_new_pod_without_an_owner_is_no_stranger_while_its_set_is_replaced() {
+        let mut pod = fixtures::pod(&format!("{}-0", set()), &fixtures::running_status());
+        pod.metadata.owner_references = None;
+        let mut going = stateful_set("set", &set(), "uid-1");
+        going.metadata.deletion_timestamp = Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(
+            k8s_openapi::jiff::Timestamp::UNIX_EPOCH,
+        ));
+        let (ours, other) = (valid().revision, Revision::parse("0123456789").unwrap());
+        for (what, sets, revisions, expected) in [
+            ("the set is gone", vec![], vec![&ours], Claim::Undecided),
+            ("the set goes", vec![going], vec![&ours], Claim::Undecided),
+            (
+                "the set stays",
+                vec![stateful_set("set", &set(), "uid-1")],
+                vec![&ours],
+                Claim::Stranger,
+            ),
+            ("of a revision that is not known", vec![], vec![&other], Claim::Stranger),
+        ] {
+            let ownership = Ownership::new(sets.iter(), &fixtures::key(), "uid-1", None);
+            let ownership = ownership.awaiting("one", revisions.into_iter());
             assert_eq!(ownership.claim(&pod, "one"), expected, "{what}");
         }
     }
