@@ -205,7 +205,7 @@ fn pods(valid: &ValidIndexer, bodies: &[Vec<Edit>]) -> Vec<ObservedPod> {
     let serving = fixtures::valid().revision;
     let revisions = [&serving, &serving, &valid.revision];
     let pods = bodies.iter().zip(revisions).enumerate().map(|(i, (edits, revision))| {
-        let mut pod = fixtures::observed_pod(&format!("one-{i}"));
+        let mut pod = fixtures::observed_pod(&format!("{}-{i}", names::of_revision("one", revision)));
         pod.revision = revision.clone();
         let target = Target {
             revision: revision.clone(),
@@ -251,12 +251,12 @@ fn observed(valid: &ValidIndexer, pods: Vec<ObservedPod>) -> Observed {
     } else {
         2
     };
-    let claims = [&serving.revision, &valid.revision].map(|revision| {
-        let claim = fixtures::bound_claim(&names::claim(&names::of_revision("one", revision), 0), "50Gi");
+    let claims = pods.iter().map(|pod| {
+        let claim = fixtures::bound_claim(&format!("{}-{}", names::DATA, pod.name), "50Gi");
         VolumeClaim::read(&claim).unwrap()
     });
     Observed {
-        claims: claims.into(),
+        claims: claims.collect(),
         records: records.into_iter().take(sets).collect(),
         consistency: compare(&digests)
             .map(|found| (serving.revision, found))

@@ -71,23 +71,16 @@ impl Case<'_> {
         Verdict::yes(reasons::AS_EXPECTED, "every volume has the size that it should have")
     }
 
-    /// The claims of all revisions that have objects; without a decision, all that are in use.
+    /// The claims that pods have. Of another one the file system cannot grow, since only a pod's node does that.
     fn claims(&self) -> Vec<&VolumeClaim> {
         let observed = self.inputs.observed;
-        let claims: Vec<&VolumeClaim> = match self.inputs.decision {
-            Some(decision) => {
-                let revisions = decision.sets.iter().map(|(revision, _)| revision);
-                revisions
-                    .flat_map(|revision| observed.claims_of(self.inputs.name, revision))
-                    .collect()
-            }
-            None => observed
-                .claims
-                .iter()
-                .filter(|claim| observed.is_in_use(claim))
-                .collect(),
+        let kept = |claim: &VolumeClaim| {
+            self.inputs
+                .decision
+                .is_none_or(|decision| decision.keeps(&claim.revision))
         };
-        claims.into_iter().filter(|claim| !claim.terminating).collect()
+        let claims = observed.claims.iter().filter(|claim| !claim.terminating && kept(claim));
+        claims.filter(|claim| observed.is_in_use(claim)).collect()
     }
 
     /// The first pod that waits for room.

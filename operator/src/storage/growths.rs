@@ -44,10 +44,9 @@ pub fn growths(valid: &ValidIndexer, decision: &Decision, observed: &Observed, b
     let sizes = Sizes::of(valid, decision, observed);
     let growth = |revision: &Revision| {
         let from = sizes.size(valid, revision);
-        let claims = observed
-            .claims_of(&valid.name, revision)
-            .filter(|claim| !claim.terminating);
-        let claims: Vec<&VolumeClaim> = claims.collect();
+        // Of a claim that no pod has, the file system never grows.
+        let is_used = |claim: &&VolumeClaim| claim.bound && !claim.terminating && observed.is_in_use(claim);
+        let claims: Vec<&VolumeClaim> = observed.claims_of(&valid.name, revision).filter(is_used).collect();
         if claims.is_empty() || !claims.iter().all(|claim| is_settled(claim, &from)) {
             return None;
         }
@@ -86,7 +85,7 @@ impl Growth {
 }
 
 fn is_settled(claim: &VolumeClaim, size: &Size) -> bool {
-    claim.bound && !claim.is_growing() && !claim.awaits_file_system && claim.requested.bytes == size.bytes
+    !claim.is_growing() && !claim.awaits_file_system && claim.requested.bytes == size.bytes
 }
 
 /// The next size; none if this one is the largest.
@@ -204,6 +203,16 @@ mod tests {
         );
         observed.claims[1] = VolumeClaim::read(&grows).unwrap();
         assert_eq!(sizes(&valid, &observed, &Capacities::new()), [], "one still grows");
+
+        let unused = json!({"phase": "Bound", "capacity": {"storage": "40Gi"}});
+        observed.claims[1] = VolumeClaim::read(&claim(&observed.claims[1].name, "50Gi", &unused)).unwrap();
+        observed.pods.remove(1);
+        let to = [Some("63Gi".to_owned())];
+        assert_eq!(
+            sizes(&valid, &observed, &Capacities::new()),
+            to,
+            "no pod has the other one"
+        );
 
         let grown = tests::observed("63Gi", 62 * GIB, [10 * GIB, 0]);
         assert_eq!(

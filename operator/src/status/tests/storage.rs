@@ -16,6 +16,7 @@ use crate::{
 
 fn with(claims: &[PersistentVolumeClaim]) -> Situation {
     let mut situation = Situation::default();
+    situation.pod().name = names::claimant(&claim_of(0)).unwrap().into();
     situation.observed.claims = claims.iter().filter_map(VolumeClaim::read).collect();
     situation
 }
@@ -97,7 +98,10 @@ fn what_holds_a_volume_up_is_told_with_the_cure() {
     let pending = json!({"phase": "Pending"});
     let fifty = || bound_claim(&claim_of(0), "50Gi");
     let of_another = || bound_claim("data-one-0123456789-0", "90Gi");
+    let mut unused = with(&[growing("FileSystemResizePending"), bound_claim(&claim_of(0), "50Gi")]);
+    unused.observed.claims[0].name = claim_of(7);
     let cases = [
+        (unused, "True", "AsExpected", "every volume"),
         (full(), "False", "AtMaxSize", "raise that"),
         (filling(5, None, None), "True", "AsExpected", "every volume"),
         (filling(4, None, None), "False", "VolumeLow", "8 % of the volume"),
@@ -179,7 +183,6 @@ fn what_holds_a_volume_up_is_told_with_the_cure() {
 #[test]
 fn a_spec_that_is_not_valid_hides_no_volume_that_does_not_grow() {
     let mut situation = with(&[growing("ControllerResizeError")]);
-    situation.observed.pods = vec![answering_pod(names::claimant(&claim_of(0)).unwrap())];
     situation.invalid = Some(Invalid {
         reason: reasons::INVALID_SPEC,
         problems: vec!["no".into()],
