@@ -107,6 +107,8 @@ impl<S: BlockSource> Pipeline<S> {
                     if fault.class == FaultClass::DiskFull && !self.shared.settings.is_one_shot =>
                 {
                     self.wait_for_room(&fault);
+                    // What did not fit may not fit again.
+                    pause = self.rest(pause);
                 }
                 SessionEnd::StoreFailed(fault) => return PipelineEnd::StoreFailed(fault),
                 SessionEnd::Continue | SessionEnd::Reorg { .. } => {}

@@ -25,5 +25,4 @@ pub(crate) async fn wait_for_room(
         }
     }
     tracing::info!("there is room on the disk again");
-    report.update(|status| status.trouble = None);
 }

@@ -15,6 +15,9 @@ use super::error::{Error, failed};
 const KEPT_BYTES: u64 = 64 << 20;
 const KEPT_SHARE: u64 = 16;
 
+/// Of a small disk, what must be free beyond that before it is worth trying again.
+const AGAIN_BYTES_MIN: u64 = 2 << 20;
+
 /// The file system of a folder.
 #[derive(Clone, Debug)]
 pub struct Room {
@@ -70,10 +73,11 @@ impl DiskSpace {
         self.free_bytes >= self.kept_bytes().saturating_add(bytes)
     }
 
-    /// Whether there is so much room that it is worth trying again after there was none: twice what is kept.
+    /// Whether there is so much room that it is worth trying again after there was none: twice what is kept, and some
+    /// blocks more than is asked for at once.
     #[must_use]
     pub fn has_again(&self) -> bool {
-        self.has(self.kept_bytes())
+        self.has(self.kept_bytes().max(AGAIN_BYTES_MIN))
     }
 
     fn kept_bytes(&self) -> u64 {
@@ -96,7 +100,7 @@ mod tests {
             (160 * MIB, 10 * MIB, 0, true, false),
             (160 * MIB, 10 * MIB - 1, 0, false, false),
             (160 * MIB, 20 * MIB, 0, true, true),
-            (0, 0, 0, true, true),
+            (0, 0, 0, true, false),
             (u64::MAX, u64::MAX, u64::MAX, true, true),
         ];
         for (capacity_bytes, free_bytes, bytes, fits, again) in cases {

@@ -44,6 +44,7 @@ pub(super) fn open_store(process: &Process, runtime: &Handle) -> Result<Option<S
                 };
                 let (report, stop) = (&process.report, process.control.stop_token());
                 runtime.block_on(wait_for_room(&fault, || room.space(), report, stop));
+                report.update(|status| status.trouble = None);
             }
         }
         if process.control.stop_token().is_cancelled() {

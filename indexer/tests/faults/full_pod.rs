@@ -94,11 +94,11 @@ async fn a_pod_whose_volume_fills_in_a_sync_stays_and_continues_when_it_has_grow
     let folder = tempdir().unwrap();
     let mut node = Node::start();
     let begun = node.mine(20);
-    let disk = Tmpfs::of_kib(6 << 10);
+    let disk = Tmpfs::of_kib(12 << 10);
     symlink(disk.path(), folder.path().join("data")).unwrap();
     let mut process = start_configured(config(folder.path(), &node, "data"));
     process.wait_for_tip(begun).await;
-    let tip = node.mine(150);
+    let tip = node.mine(250);
     let full = process.wait("a full disk", is_full).await;
     let words = full.trouble.unwrap().message;
     assert!(

@@ -1,6 +1,6 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use crds::pod::{FaultClass, Halt, Status};
+use crds::pod::{FaultClass, Halt, Status, Volume};
 use indexer::{
     store::Stats,
     telemetry::{
@@ -37,6 +37,12 @@ fn scraped() -> BTreeMap<String, (String, Vec<String>, String)> {
     let status = Status {
         blocks_per_second: Some(1.5),
         seconds_left: Some(60),
+        volume: Some(Volume {
+            capacity_bytes: 2,
+            free_bytes: 1,
+            growth_per_day_bytes: Some(1),
+            days_left: Some(1.0),
+        }),
         ..report.status()
     };
     let text = metrics.render(&status).unwrap();

@@ -205,7 +205,7 @@ async fn one_copy_is_sent_at_a_time_and_goes_when_nobody_takes_it() {
 #[tokio::test]
 async fn a_pod_without_blocks_or_without_a_store_says_so_and_leftovers_go() {
     let refused = async |url: &str| match received(url).await {
-        Err(Error::Status { status: 503, words, .. }) => words,
+        Err(Error::Status { status, words, .. }) => (status, words),
         other => panic!("{:?}", other.map(|(_, store)| store)),
     };
     let dir = tempdir().unwrap();
@@ -213,10 +213,10 @@ async fn a_pod_without_blocks_or_without_a_store_says_so_and_leftovers_go() {
     fs::create_dir_all(left_over.join("of a process that died")).unwrap();
     let copies = Copies::new(dir.path());
     let url = served(router(copies.clone())).await;
-    assert_eq!(refused(&url).await, "the index is not open yet");
+    assert_eq!(refused(&url).await, (503, "the index is not open yet".into()));
     let store = Store::open(&dir.path().join("store"), &identity(), 10).unwrap();
     copies.open(store);
     assert!(!left_over.exists());
-    assert_eq!(refused(&url).await, "nothing is indexed yet");
+    assert_eq!(refused(&url).await, (404, "nothing is indexed yet".into()));
     assert!(!left_over.exists());
 }
