@@ -27,6 +27,7 @@ mod publish;
 mod raising;
 mod requests;
 mod staleness;
+mod volumes;
 mod watched;
 
 pub use context::Context;

@@ -6,7 +6,7 @@ use crds::IndexerStatus;
 use futures::future::join_all;
 use kube::core::ObjectMeta;
 
-use super::{carried::Carried, context::Context, inquire::Decided};
+use super::{carried::Carried, context::Context, inquire::Decided, volumes};
 use crate::{
     apply,
     facts::{Consistency, Observed, ObservedPod},
@@ -14,7 +14,7 @@ use crate::{
     plan::plan,
     refresh,
     rollout::{Decision, Step, next_replacement},
-    storage::{Raise, Sizes, growths, raises},
+    storage::Sizes,
     validate::ValidIndexer,
 };
 
@@ -37,29 +37,20 @@ pub(super) async fn carry_out(
         return Ok(carried);
     }
     let sizes = Sizes::of(valid, decision, observed); // [pure]
-    let growths = growths(valid, decision, observed, &context.ledger.grown.before(key)); // [pure]
-    let mut raises = raises(valid, decision, &sizes, observed); // [pure]
-    raises.extend(growths.iter().flat_map(|growth| growth.raises(valid, observed).0));
-    let raises = context.ledger.raising.due(key, raises, Instant::now());
+    let volumes = volumes::due(valid, decision, &sizes, observed, key, context);
     let plan = plan(valid, decision, &sizes); // [pure]
     let changes = apply::changes(&plan, observed); // [pure]
     let misplaced = misplaced(observed);
     let outdated = next_replacement(valid, decision, observed); // [pure]
     let is_safe =
-        !changes.touch_what_exists(observed) && raises.is_empty() && misplaced.is_empty() && outdated.is_none();
+        !changes.touch_what_exists(observed) && volumes.is_empty() && misplaced.is_empty() && outdated.is_none();
     if !is_safe {
         apply::confirm(&context.client, key, decided_on, observed).await?; // [I/O]
     }
-    let raised = raise(&raises, key, context).await?; // [I/O]
-    for growth in growths {
-        let (raises, capacities) = growth.raises(valid, observed);
-        if raises.iter().any(|raise| raised.contains(&raise.claim.name)) {
-            context.ledger.grown.note(key, capacities);
-            carried.grown.push(growth);
-        }
-    }
+    let (raised, grown) = volumes.carry_out(valid, observed, key, context).await?; // [I/O]
+    carried.grown = grown;
     carried.done = apply::apply(&context.client, key, &changes, observed).await?; // [I/O]
-    carried.done.changed |= !raised.is_empty();
+    carried.done.changed |= raised;
     if decision.step == Step::Switching {
         context
             .history
@@ -85,32 +76,6 @@ pub(super) async fn carry_out(
     let raise_again = context.ledger.raising.again_after(key, Instant::now());
     carried.again_after = [refresh_again, eviction_again, raise_again].into_iter().flatten().min();
     Ok(carried)
-}
-
-/// Has claims ask for more. A refusal is noted and holds nothing else up. Returns the names of those that
-/// were raised.
-async fn raise(raises: &[Raise<'_>], key: &Key, context: &Context) -> Result<Vec<String>, apply::Error> {
-    let mut raised = Vec::new();
-    for raise in raises {
-        let outcome = apply::raise(&context.client, key, raise).await; // [I/O]
-        let (claim, size) = (&raise.claim.name, &raise.size.text);
-        match &outcome {
-            Ok(()) => {
-                tracing::info!(indexer = %key, claim, size, "raised a volume claim");
-                raised.push(claim.clone());
-            }
-            Err(error) if error.class() == apply::Class::LookAgain => return outcome.map(|()| raised),
-            Err(error) => {
-                let why = error.explanation();
-                tracing::warn!(indexer = %key, claim, size, why, "could not raise a volume claim; it is tried again");
-            }
-        }
-        context
-            .ledger
-            .raising
-            .note(key, raise, outcome.as_ref().copied(), Instant::now());
-    }
-    Ok(raised)
 }
 
 /// Asks the pods that have not carried out a request and are due. At most 16 at the same time, as the schema bounds

@@ -7,7 +7,6 @@ use std::{
 };
 
 use crate::{
-    apply,
     objects::Key,
     storage::{Raise, Refusal},
 };
@@ -51,20 +50,18 @@ impl Raising {
         due
     }
 
-    /// Notes what became of a claim that was to be raised.
-    pub(super) fn note(&self, key: &Key, raise: &Raise<'_>, outcome: Result<(), &apply::Error>, now: Instant) {
+    /// Notes that a claim was raised, or why not.
+    pub(super) fn note(&self, key: &Key, claim: &str, refused: Option<Refusal>, now: Instant) {
         let mut all = self.refused();
-        let of_indexer = all.entry(key.clone()).or_default();
-        match outcome {
-            Ok(()) => drop(of_indexer.remove(&raise.claim.name)),
-            Err(error) => {
-                let refusal = Refusal {
-                    claim: raise.claim.name.clone(),
-                    size: raise.size.text.clone(),
-                    obstacle: error.obstacle(),
-                    words: error.explanation(),
-                };
-                of_indexer.insert(raise.claim.name.clone(), Refused { refusal, at: now });
+        match refused {
+            Some(refusal) => {
+                let refused = Refused { refusal, at: now };
+                all.entry(key.clone()).or_default().insert(claim.to_owned(), refused);
+            }
+            None => {
+                if let Some(of_indexer) = all.get_mut(key) {
+                    of_indexer.remove(claim);
+                }
             }
         }
     }
@@ -93,5 +90,46 @@ impl Raising {
     fn refused(&self) -> MutexGuard<'_, HashMap<Key, BTreeMap<String, Refused>>> {
         // Nothing below the lock can leave the map half changed.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        facts::{Size, VolumeClaim},
+        fixtures::{bound_claim, key},
+        storage::Obstacle,
+    };
+
+    #[test]
+    fn a_refused_raise_is_repeated_after_a_minute_and_another_size_at_once() {
+        let (raising, start) = (Raising::default(), Instant::now());
+        let claim = VolumeClaim::read(&bound_claim("data-one-0", "1Gi")).unwrap();
+        let is_due = |gib: u64, second| {
+            let raise = Raise {
+                claim: &claim,
+                size: Size::of(gib << 30),
+            };
+            let due = raising.due(&key(), vec![raise], start + Duration::from_secs(second));
+            !due.is_empty()
+        };
+        assert!(is_due(2, 0));
+        let refusal = Refusal {
+            claim: claim.name.clone(),
+            size: "2Gi".into(),
+            obstacle: Obstacle::Quota,
+            words: "no".into(),
+        };
+        raising.note(&key(), &claim.name, Some(refusal.clone()), start);
+        assert!(!is_due(2, 59) && is_due(2, 60));
+        assert_eq!(raising.refusals(&key()), [refusal]);
+        assert_eq!(raising.again_after(&key(), start), Some(AGAIN));
+
+        assert!(is_due(3, 1), "what was refused is not asked for any more");
+        assert_eq!(
+            (raising.refusals(&key()), raising.again_after(&key(), start)),
+            (vec![], None)
+        );
     }
 }
