@@ -69,6 +69,14 @@ pub async fn apply(client: &Client, key: &Key, changes: &Changes<'_>, observed: 
             }
         }
     }
+    for pruned in &changes.prune {
+        match delete(client, key, pruned, DeleteParams::default()).await {
+            Ok(()) => done.changed = true,
+            Err(absent) if absent.is_of_absent() => {}
+            Err(error) => return Err(error),
+        }
+    }
+    // Last, so that one that is refused holds nothing else up here.
     for (claim, owner) in &changes.release {
         claims::release(client, key, claim, owner).await?;
         done.changed = true;
@@ -82,13 +90,6 @@ pub async fn apply(client: &Client, key: &Key, changes: &Changes<'_>, observed: 
         delete(client, key, set, pods_stay).await?;
         tracing::info!(indexer = %key, set = set.name, "deleted a StatefulSet without its pods, to recreate it");
         done.changed = true;
-    }
-    for pruned in &changes.prune {
-        match delete(client, key, pruned, DeleteParams::default()).await {
-            Ok(()) => done.changed = true,
-            Err(absent) if absent.is_of_absent() => {}
-            Err(error) => return Err(error),
-        }
     }
     Ok(done)
 }

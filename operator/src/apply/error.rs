@@ -206,7 +206,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::fixtures::{key, observed_pod};
+    use crate::fixtures::{bound_claim, key, observed_pod};
 
     fn refusal(code: u16, details: &Value) -> Cause {
         let status = json!({"status": "Failure", "code": code, "message": "no", "details": details});
@@ -266,5 +266,29 @@ mod tests {
         for (what, class, expected) in cases {
             assert_eq!(class, expected, "{what}");
         }
+    }
+
+    #[test]
+    fn what_keeps_a_claim_small_is_told_from_a_missing_right() {
+        let claim = VolumeClaim::read(&bound_claim("data-one-0", "1Gi")).unwrap();
+        let obstacle = |code: u16, message: &str| {
+            let status = json!({"status": "Failure", "code": code, "message": message});
+            let cause = Cause::Call(Box::new(kube::Error::Api(serde_json::from_value(status).unwrap())));
+            Error::of_claim("raise", &claim, cause).obstacle()
+        };
+        // As API servers say it.
+        let class = "persistentvolumeclaims \"data-one-0\" is forbidden: only dynamically provisioned pvc can be resized \
+                     and the storageclass that provisions the pvc must support resize";
+        let quota = "persistentvolumeclaims \"data-one-0\" is forbidden: exceeded quota: disks, requested: \
+                     requests.storage=1Gi, used: requests.storage=1Gi, limited: requests.storage=1Gi";
+        let right = "persistentvolumeclaims \"data-one-0\" is forbidden: User \"operator\" cannot patch resource";
+        assert_eq!(obstacle(403, class), Obstacle::Class);
+        assert_eq!(obstacle(403, quota), Obstacle::Quota);
+        assert_eq!(obstacle(403, right), Obstacle::Other);
+        assert_eq!(obstacle(500, quota), Obstacle::Other);
+        assert_eq!(
+            Error::of_claim("raise", &claim, Cause::Timeout).obstacle(),
+            Obstacle::Other
+        );
     }
 }
