@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use futures::future::join_all;
 use kube::{
-    Client,
+    Client, Config,
     runtime::events::{Recorder, Reporter},
 };
 use tokio::{net::TcpListener, signal};
@@ -55,9 +55,7 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
     };
     tracing::info!(version = env!("CARGO_PKG_VERSION"), ?scopes, indexer_image, "starting");
 
-    let client = Client::try_default()
-        .await
-        .context("locate the Kubernetes API server")?;
+    let client = client().await.context("locate the Kubernetes API server")?;
     let metrics = Metrics::new()?;
     let readiness = Readiness::new(scopes.len());
     let listener = TcpListener::bind(listen)
@@ -115,6 +113,14 @@ async fn signalled(stop: CancellationToken) -> anyhow::Result<()> {
     tracing::info!("shutting down once running passes have finished");
     stop.cancel();
     Ok(())
+}
+
+/// A client that gives every answer to its caller. The library's own sends a call again that was answered with 429, up
+/// to 15 times; an eviction that a budget forbids is answered so for minutes, and a pass has a pause of its own.
+async fn client() -> anyhow::Result<Client> {
+    let mut config = Config::infer().await?;
+    config.default_retry = false;
+    Ok(Client::try_from(config)?)
 }
 
 #[cfg(test)]

@@ -33,7 +33,7 @@ pub enum Removal {
 }
 
 /// Takes a pod away so that its `StatefulSet` makes it anew: a ready one by eviction, so that disruption budgets hold, and
-/// any other one by deletion. It goes only if it still is what it was decided on.
+/// any other one by deletion, if it still is what it was decided on.
 ///
 /// # Errors
 /// If the call fails. With [`Class::LookAgain`](super::Class::LookAgain) if the pod changed meanwhile or is gone.
@@ -65,7 +65,8 @@ pub async fn remove(client: &Client, key: &Key, pod: &ObservedPod) -> Result<Rem
 }
 
 /// `Api::evict` sends its options as `delete_options`, which the API server does not know, so that no precondition would
-/// hold.
+/// hold. A resource version is none of them: the server takes the pod off the budget before it looks at it, so that a pod
+/// that changed meanwhile, as each one does that a new set adopts, would keep every eviction away for two minutes.
 async fn evict(pods: &Api<Pod>, pod: &ObservedPod) -> Result<(), Cause> {
     let eviction = Eviction {
         metadata: ObjectMeta {
@@ -75,7 +76,7 @@ async fn evict(pods: &Api<Pod>, pod: &ObservedPod) -> Result<(), Cause> {
         delete_options: Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::DeleteOptions {
             preconditions: Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Preconditions {
                 uid: Some(pod.uid.clone()),
-                resource_version: pod.version.clone(),
+                ..k8s_openapi::apimachinery::pkg::apis::meta::v1::Preconditions::default()
             }),
             ..k8s_openapi::apimachinery::pkg::apis::meta::v1::DeleteOptions::default()
         }),
