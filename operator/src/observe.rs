@@ -13,8 +13,10 @@ use serde::Serialize;
 use serde_json::Value;
 
 mod digests;
+mod listed;
 mod obstacles;
 
+pub use listed::{Closed, Listed, Listing, listing};
 pub use obstacles::obstacle;
 
 use crate::{
@@ -46,7 +48,7 @@ pub struct Stores {
 }
 
 impl Stores {
-    /// Waits until every cache has been filled once. Before that, a pass would take objects not listed yet for missing.
+    /// Waits until every cache has been filled once. For one task alone: see [`Listed`].
     ///
     /// # Errors
     /// If a watch has ended, which happens at shutdown only.

@@ -107,7 +107,7 @@ async fn pass(watched: &Watched, context: &Context) -> Result<Action, Error> {
         return Ok(Action::await_change());
     }
     let key = Key::of(meta);
-    context.stores.wait_until_ready().await.map_err(Error::Observe)?; // [I/O]
+    context.listed.wait().await.map_err(Error::Observe)?; // [I/O]
     let uid = meta.uid.clone().unwrap_or_default();
     let max_behind = watched
         .0

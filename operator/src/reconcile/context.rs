@@ -5,7 +5,13 @@ use std::sync::Arc;
 use kube::{Client, runtime::events::Recorder};
 
 use super::{history::History, ledger::Ledger};
-use crate::{metrics::Metrics, observe::Stores, pod_client::PodClient, sampler::Sampler, validate::Defaults};
+use crate::{
+    metrics::Metrics,
+    observe::{Listed, Stores},
+    pod_client::PodClient,
+    sampler::Sampler,
+    validate::Defaults,
+};
 
 /// What all passes share.
 pub struct Context {
@@ -13,6 +19,8 @@ pub struct Context {
     pub client: Client,
     /// Reads from it.
     pub stores: Stores,
+    /// Whether they were filled once. Before that, a pass would take objects not listed yet for missing.
+    pub listed: Listed,
     /// Polls pods.
     pub sampler: Arc<Sampler>,
     /// Sends single requests to pods.

@@ -1,13 +1,16 @@
 //! Failed passes.
 
-use crate::apply::{self, Class};
+use crate::{
+    apply::{self, Class},
+    observe::Closed,
+};
 
 /// A failed pass. The status has been written by then, unless that is what failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The caches are closed: the process ends.
-    #[error("read the watch caches")]
-    Observe(#[source] kube::runtime::reflector::store::WriterDropped),
+    #[error("observe")]
+    Observe(#[source] Closed),
     /// An object could not be written.
     #[error("apply the plan")]
     Apply(#[source] apply::Error),

@@ -22,7 +22,7 @@ use crate::{
     metrics::Metrics,
     names,
     objects::ChildKind,
-    observe::Stores,
+    observe::{Stores, listing},
     plan::{Plan, plan},
     pod_client::PodClient,
     sampler::Sampler,
@@ -85,10 +85,13 @@ fn context(client: Client, caches: &Caches) -> Arc<Context> {
         controller: names::MANAGER.into(),
         instance: Some("test".into()),
     };
+    let (listing, listed) = listing();
+    listing.announce();
     Arc::new(Context {
         recorder: Recorder::new(client.clone(), reporter),
         client,
         stores: caches.stores.clone(),
+        listed,
         sampler: Arc::new(Sampler::new(pods.clone(), wake, metrics.clone())),
         pods,
         metrics,

@@ -18,6 +18,7 @@ use crate::{
     apply::Class,
     metrics::Metrics,
     objects::{CALL_TIMEOUT, Key},
+    observe::{Listing, listing},
     pod_client::PodClient,
     reconcile::{self, Context, History, Ledger, Watched},
     sampler::Sampler,
@@ -63,9 +64,11 @@ pub(super) async fn run_scope(scope: Option<String>, shared: Shared) {
         Arc::clone(&history),
         shared.stop.clone(),
     );
+    let (listing, listed) = listing();
     let context = Arc::new(Context {
         client: shared.client.clone(),
         stores,
+        listed,
         sampler: Arc::clone(&sampler),
         pods: shared.pods.clone(),
         recorder: shared.recorder.clone(),
@@ -74,7 +77,7 @@ pub(super) async fn run_scope(scope: Option<String>, shared: Shared) {
         history,
         ledger: Ledger::default(),
     });
-    let first_lists = announce_ready(Arc::clone(&context), shared.readiness.clone());
+    let first_lists = announce_ready(Arc::clone(&context), listing, shared.readiness.clone());
     let passes = controller
         .run(reconcile::reconcile, reconcile::error_policy, Arc::clone(&context))
         .for_each(|done| {
@@ -110,8 +113,9 @@ async fn crd_served(scope: Option<&str>, client: &Client) {
     }
 }
 
-async fn announce_ready(context: Arc<Context>, readiness: Readiness) {
+async fn announce_ready(context: Arc<Context>, listing: Listing, readiness: Readiness) {
     if context.stores.wait_until_ready().await.is_ok() {
+        listing.announce();
         readiness.scope_ready();
         tracing::info!("ready");
     }
