@@ -29,7 +29,7 @@ mod unwind;
 pub mod verify;
 
 pub use commit::NewBlock;
-pub use copy::{Copied, prepare};
+pub use copy::{Copied, Links, is_file_name, move_into_place, prepare, remove};
 pub use error::Error;
 pub use handle::{Stats, Store};
 pub use lineage::{Lineage, Step, Terms};

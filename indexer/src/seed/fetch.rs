@@ -12,7 +12,8 @@ use crds::pod::CHECKPOINT_PATH;
 use reqwest::{Client, Response, StatusCode, Url, redirect};
 use tokio::net::lookup_host;
 
-use super::{MAGIC, OFFER_BYTES_MAX, Offer, is_file_name};
+use super::{MAGIC, OFFER_BYTES_MAX, Offer};
+use crate::store::is_file_name;
 
 /// A pod in reach accepts in milliseconds.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

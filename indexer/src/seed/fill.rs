@@ -2,8 +2,6 @@
 //! then moves it to where the store belongs.
 
 use std::{
-    fs::{self, File},
-    io,
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
@@ -91,12 +89,6 @@ enum Error {
     Store { url: String, source: store::Error },
     #[error("the copy of {url} is wrong")]
     Wrong { url: String, source: verify::Error },
-    #[error("{action} {}", path.display())]
-    Folder {
-        action: &'static str,
-        path: PathBuf,
-        source: io::Error,
-    },
     #[error("the thread that checks the copy ended")]
     Thread(#[from] tokio::task::JoinError),
 }
@@ -110,11 +102,7 @@ impl Error {
                 fetch::Error::NoName { .. } | fetch::Error::Unreachable { .. } | fetch::Error::Status { .. }
             ),
             Self::Refused { refusal, .. } => refusal.is_for_now(),
-            Self::NotAsOffered { .. }
-            | Self::Store { .. }
-            | Self::Wrong { .. }
-            | Self::Folder { .. }
-            | Self::Thread(_) => false,
+            Self::NotAsOffered { .. } | Self::Store { .. } | Self::Wrong { .. } | Self::Thread(_) => false,
         }
     }
 
@@ -127,11 +115,16 @@ impl Error {
             Self::Fetch(fetch::Error::NoName { .. } | fetch::Error::Unreachable { .. }) => Outlook::Silent,
             Self::Refused { .. }
             | Self::NotAsOffered { .. }
-            | Self::Store { .. }
             | Self::Wrong { .. }
             | Self::Fetch(fetch::Error::Malformed { .. })
             | Self::BrokeOff(fetch::Error::Malformed { .. }) => Outlook::Nothing,
-            Self::Fetch(_) | Self::BrokeOff(_) | Self::Folder { .. } | Self::Thread(_) => Outlook::Later,
+            // Of this pod's own disk.
+            Self::Store {
+                source: store::Error::Folder { .. },
+                ..
+            } => Outlook::Later,
+            Self::Store { .. } => Outlook::Nothing,
+            Self::Fetch(_) | Self::BrokeOff(_) | Self::Thread(_) => Outlook::Later,
         }
     }
 }
@@ -226,11 +219,11 @@ impl Filling {
         })?;
         tracing::info!(url, height = %offer.height, bytes = offer.bytes, ?take, "receiving a copy of a store");
         let folder = self.data_dir.join("seed");
-        remove(&folder)?;
         let stored = |source| Error::Store {
             url: url.into(),
             source,
         };
+        store::remove(&folder).map_err(stored)?;
         let database = store::prepare(&folder).map_err(stored)?;
         let mut told = Instant::now();
         let progress = |bytes| {
@@ -280,12 +273,7 @@ impl Filling {
         }
         store.flush().map_err(stored)?;
         drop(store);
-        remove(&self.store_dir)?;
-        move_to(folder, &self.store_dir).map_err(|source| Error::Folder {
-            action: "move the copy to",
-            path: self.store_dir.clone(),
-            source,
-        })?;
+        store::move_into_place(folder, &self.store_dir).map_err(stored)?;
         tracing::info!(url, height = tip, "the store is filled with a copy");
         Ok(())
     }
@@ -312,28 +300,10 @@ impl Filling {
     }
 }
 
-/// In one step, whenever the process or the machine ends.
-fn move_to(folder: &Path, store_dir: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()?;
-    fs::rename(folder, store_dir)?;
-    store_dir
-        .parent()
-        .map_or(Ok(()), |parent| File::open(parent)?.sync_all())
-}
-
-fn remove(folder: &Path) -> Result<(), Error> {
-    match fs::remove_dir_all(folder) {
-        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(Error::Folder {
-            action: "remove",
-            path: folder.into(),
-            source,
-        }),
-        _ => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::io;
+
     use super::*;
 
     #[test]

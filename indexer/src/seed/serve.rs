@@ -1,7 +1,7 @@
 //! Serves copies of this pod's store, one at a time.
 
 use std::{
-    fs::{self, File},
+    fs::File,
     io::{self, Read as _},
     path::{Path, PathBuf},
     sync::{
@@ -28,7 +28,10 @@ use tokio::{
 };
 
 use super::{MAGIC, Offer, PIECE_BYTES};
-use crate::{fault::Fault, store::Store};
+use crate::{
+    fault::Fault,
+    store::{self, Links, Store},
+};
 
 /// Pieces that wait for the network.
 const PIECES_AHEAD: usize = 4;
@@ -52,9 +55,7 @@ pub struct Copies {
 /// A copy that is being sent. Its folder is removed with it; only then can the next copy be made.
 struct Outgoing {
     offer: Offer,
-    /// Names and lengths.
-    files: Vec<(String, u64)>,
-    folder: Folder,
+    links: Links,
     _place: OwnedSemaphorePermit,
 }
 
@@ -67,9 +68,6 @@ enum Unavailable {
     /// What failed.
     Failed(String),
 }
-
-/// Removed when dropped.
-struct Folder(PathBuf);
 
 impl Copies {
     /// Nothing to copy yet. `data_dir` holds the store's folder.
@@ -92,7 +90,9 @@ impl Copies {
     /// From here on copies are made. A second call changes nothing.
     pub fn open(&self, store: Store) {
         // Left by a process that died: no other one is running, since the store is locked.
-        drop(Folder(self.folder.clone()));
+        if let Err(error) = store::remove(&self.folder) {
+            tracing::warn!(%error, "cannot remove a copy that was not sent to its end");
+        }
         let _ = self.store.set(store);
     }
 
@@ -106,21 +106,17 @@ impl Copies {
         })?;
         let place = Arc::clone(&self.place).try_acquire_owned();
         let place = place.map_err(|_| Unavailable::NotNow("another copy is under way"))?;
-        // From here on it is removed, whatever comes.
-        let folder = Folder(self.folder.clone());
-        let copied = store.copy_to(&folder.0);
-        let copied = copied.map_err(|error| Unavailable::Failed(Fault::from(error).message))?;
-        let tip = copied.tip.ok_or(Unavailable::Nothing)?;
-        let files = files(&folder.0).map_err(|error| Unavailable::Failed(error.to_string()))?;
+        let links = store.links(self.folder.clone());
+        let links = links.map_err(|error| Unavailable::Failed(Fault::from(error).message))?;
+        let tip = links.copied.tip.ok_or(Unavailable::Nothing)?;
         let offer = Offer {
-            lineage: copied.lineage.as_ref().clone(),
+            lineage: links.copied.lineage.as_ref().clone(),
             height: tip.at.height,
-            bytes: files.iter().map(|(_, bytes)| bytes).sum(),
+            bytes: links.files.iter().map(|(_, bytes)| bytes).sum(),
         };
         Ok(Outgoing {
             offer,
-            files,
-            folder,
+            links,
             _place: place,
         })
     }
@@ -194,13 +190,13 @@ fn send(copy: &Outgoing, out: &Out) -> io::Result<()> {
     head.put_u32(u32::try_from(offer.len()).map_err(io::Error::other)?);
     head.extend_from_slice(&offer);
     out.put(head.freeze())?;
-    for (name, bytes) in &copy.files {
+    for (name, bytes) in &copy.links.files {
         let mut head = BytesMut::new();
         head.put_u8(u8::try_from(name.len()).map_err(io::Error::other)?);
         head.extend_from_slice(name.as_bytes());
         head.put_u64(*bytes);
         out.put(head.freeze())?;
-        let file = File::open(copy.folder.0.join(name))?;
+        let file = File::open(copy.links.path(name))?;
         out.put(send_bytes(file, *bytes, out)?)?;
     }
     out.put(Bytes::from_static(&[0]))
@@ -219,27 +215,4 @@ fn send_bytes(mut file: File, bytes: u64, out: &Out) -> io::Result<Bytes> {
         left -= length as u64;
     }
     Ok(Bytes::copy_from_slice(hasher.finalize().as_bytes()))
-}
-
-/// The files of a folder with their lengths.
-fn files(folder: &Path) -> io::Result<Vec<(String, u64)>> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        let name = entry.file_name().into_string();
-        let name = name.map_err(|name| io::Error::other(format!("{} is no file of a store", name.display())))?;
-        files.push((name, entry.metadata()?.len()));
-    }
-    Ok(files)
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        match fs::remove_dir_all(&self.0) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                tracing::warn!(folder = %self.0.display(), %error, "cannot remove a copy that was sent");
-            }
-            _ => {}
-        }
-    }
 }
