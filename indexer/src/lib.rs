@@ -30,6 +30,7 @@ pub mod rows;
 pub mod run;
 pub mod seed;
 pub mod serve;
+pub mod snapshot;
 pub mod source;
 pub mod state;
 pub mod store;
