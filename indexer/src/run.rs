@@ -39,6 +39,7 @@ use crate::{
         rpc,
         serving::Serving,
     },
+    snapshot::publish,
     source::{Login, configured::Configured},
     store::{Stats, Store},
     telemetry::{
@@ -193,6 +194,7 @@ fn index(process: &Process, runtime: &Handle) -> Result<()> {
     );
     serving.open(store.clone(), module.clone());
     process.copies.open(store.clone());
+    publish::remove_leftovers(&config.data_dir);
     runtime.spawn(measure_store(
         store.clone(),
         metrics.clone(),

@@ -1,4 +1,4 @@
-//! Copies of a store in an object storage.
+//! Copies of a store in an object storage: published while blocks are indexed, and restored elsewhere.
 //!
 //! ```text
 //! PREFIX/files/SHA256                    files of stores, named by their hash, shared by all snapshots of the prefix
@@ -7,10 +7,28 @@
 //! ```
 //!
 //! Files of rows never change, so what differs between two snapshots of one index is its new rows and the small
-//! database beside them. In here it is decided what a manifest may say, which files have to be uploaded and which may
-//! be removed.
+//! database beside them. [`publish`] uploads that, and removes what is no longer wanted; [`restore`] downloads into a
+//! folder beside the store, which becomes the store only after every file is what the manifest says. [`manifest`],
+//! [`name`] and [`plan`] decide; [`place`] knows the storage.
 
+mod claim;
+pub mod error;
+mod fetch;
+mod hashes;
 pub mod manifest;
 pub mod name;
+mod pace;
+pub mod place;
 pub mod plan;
+pub mod publish;
+pub mod restore;
 pub mod sha256;
+#[cfg(test)]
+mod tests;
+mod tidy;
+mod upload;
+pub mod verify;
+
+pub use error::Error;
+pub use pace::Pace;
+pub use tidy::Tidied;
