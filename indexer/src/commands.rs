@@ -3,4 +3,5 @@
 pub mod check;
 pub mod client;
 pub mod rollback;
+pub mod snapshot;
 pub mod verify;

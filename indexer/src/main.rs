@@ -4,7 +4,7 @@ use std::{io, process::ExitCode};
 
 use indexer::{
     cli::args::{Cli, Command, Launch},
-    commands::{check, client, rollback, verify},
+    commands::{check, client, rollback, snapshot, verify},
     run,
     telemetry::logs,
 };
@@ -37,6 +37,7 @@ fn execute(cli: Cli) -> anyhow::Result<()> {
         Command::Refresh(flags) => waiting(client::refresh(&flags, &mut out))??,
         Command::Rollback(flags) => rollback::rollback(flags, &mut out)?,
         Command::Verify(flags) => verify::verify(flags, &mut out)?,
+        Command::Snapshot(command) => waiting(snapshot::snapshot(*command, &mut out))??,
         Command::Check(flags) => check::check(&flags, &mut out)?,
     }
     Ok(())

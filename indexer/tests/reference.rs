@@ -15,7 +15,9 @@ const POD: &str = concat!(
 #[test]
 fn every_flag_and_variable_is_documented() {
     let mut missing = Vec::new();
-    for command in std::iter::once(&Cli::command()).chain(Cli::command().get_subcommands()) {
+    let mut commands = vec![Cli::command()];
+    while let Some(command) = commands.pop() {
+        commands.extend(command.get_subcommands().cloned());
         for arg in command.get_arguments() {
             let flag = arg.get_long().map(|long| format!("`--{long}"));
             let variable = arg.get_env().map(|name| format!("`{}`", name.display()));

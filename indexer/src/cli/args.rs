@@ -6,6 +6,7 @@ mod folder;
 mod launch;
 mod reach;
 mod run;
+mod snapshot;
 mod validate;
 
 use std::{ffi::OsString, path::PathBuf};
@@ -15,9 +16,10 @@ use crds::pod::{OPS_PORT, RPC_PORT};
 
 pub use credentials::Credentials;
 pub use error::Error;
-pub use folder::{FolderFlags, store_dir};
+pub use folder::{FolderFlags, IndexFolder, store_dir};
 pub use launch::Launch;
 pub use run::{ChainFlags, LocalFlags, RunFlags, ServerFlags, ViewLimitFlags};
+pub use snapshot::{AccessFlags, CreateFlags, ListFlags, RestoreFlags, SnapshotCommand, VerifyFlags, WantedFlags};
 
 /// Feeds Bitcoin blocks to a WASM module and serves the index it builds.
 #[derive(Debug, Parser)]
@@ -56,6 +58,9 @@ pub enum Command {
     Rollback(RollbackFlags),
     /// Recompute all digests of an index that is not running, and name the first block that does not match.
     Verify(FolderFlags),
+    /// Copies of an index in an object storage: publish, list, restore, verify.
+    #[command(subcommand)]
+    Snapshot(Box<SnapshotCommand>),
     /// Load a module and report whether it can be run, what it exports and what it needs.
     Check(CheckFlags),
 }
@@ -131,7 +136,7 @@ impl Cli {
         if let Some(flag) = args.iter().skip(1).filter_map(|arg| arg.to_str()).find_map(dead_flag) {
             let message = format!(
                 "{flag} never did anything in rockshrew-mono and does nothing here: blocks are always fetched ahead, \
-                 and there are no snapshots to take or to load. Leave it out"
+                 and snapshots have commands of their own, `shrewd-indexer snapshot`. Leave it out"
             );
             return Err(Self::command().error(ErrorKind::UnknownArgument, message));
         }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // All of it is tests, though the lint sees that of the functions marked so only.
 
 mod between;
+mod command_line;
 mod faults;
 #[allow(dead_code, unused_imports)] // Tests of the store use all of it.
 #[path = "../store/fixture.rs"]

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use crds::pod::Config;
+use crds::{Identity, pod::Config};
 
 use super::error::Error;
 use crate::cli::manifest;
@@ -34,6 +34,14 @@ impl FolderFlags {
     /// # Errors
     /// [`Error::NoFolder`], or a file that cannot be read.
     pub fn store_dir(self) -> Result<PathBuf, Error> {
+        Ok(self.index()?.store_dir())
+    }
+
+    /// The index.
+    ///
+    /// # Errors
+    /// As [`Self::store_dir`].
+    pub fn index(self) -> Result<IndexFolder, Error> {
         let Self {
             config,
             manifest,
@@ -46,15 +54,37 @@ impl FolderFlags {
                 source,
             })?;
             let config: Config = serde_yaml::from_str(&text).map_err(|source| Error::Config { path, source })?;
-            return Ok(store_dir(&config.data_dir));
+            return Ok(IndexFolder {
+                data_dir: config.data_dir,
+                identity: Some(config.identity),
+            });
         }
         let name = match manifest {
             Some(path) => manifest::read(&path)?.metadata.name,
             None => None,
         };
-        data_dir(db_path, label.as_deref(), name.as_deref())
-            .map(|dir| store_dir(&dir))
-            .ok_or(Error::NoFolder)
+        let data_dir = data_dir(db_path, label.as_deref(), name.as_deref()).ok_or(Error::NoFolder)?;
+        Ok(IndexFolder {
+            data_dir,
+            identity: None,
+        })
+    }
+}
+
+/// The folder of an index, and what is said of it.
+#[derive(Clone, Debug)]
+pub struct IndexFolder {
+    /// Its folder.
+    pub data_dir: PathBuf,
+    /// What the index is to be; none: nothing says it.
+    pub identity: Option<Identity>,
+}
+
+impl IndexFolder {
+    /// The folder of its store.
+    #[must_use]
+    pub fn store_dir(&self) -> PathBuf {
+        store_dir(&self.data_dir)
     }
 }
 

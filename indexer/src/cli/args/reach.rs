@@ -134,6 +134,6 @@ fn no_credentials(node: Option<&BitcoindSpec>) -> Option<String> {
     ))
 }
 
-fn parse_network(text: &str) -> Result<Network, Error> {
+pub(super) fn parse_network(text: &str) -> Result<Network, Error> {
     serde_yaml::from_str(text).map_err(|_| Error::Network(text.into()))
 }

@@ -135,13 +135,13 @@ pub struct ViewLimitFlags {
     pub max_response_bytes: Option<ByteSize>,
 }
 
-fn time_span(text: &str) -> Result<TimeSpan, ParseError> {
+pub(super) fn time_span(text: &str) -> Result<TimeSpan, ParseError> {
     let span = TimeSpan(text.into());
     span.duration()?;
     Ok(span)
 }
 
-fn byte_size(text: &str) -> Result<ByteSize, ParseError> {
+pub(super) fn byte_size(text: &str) -> Result<ByteSize, ParseError> {
     let size = ByteSize(text.into());
     size.bytes()?;
     Ok(size)
