@@ -1,6 +1,10 @@
 //! A disk that is full, at every write in turn.
 
-use std::{error::Error as _, path::Path};
+use std::{
+    error::Error as _,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use indexer::{
     chain::Height,
@@ -114,6 +118,50 @@ fn fill(store: &Store, chain: &Chain) -> bool {
         return true;
     }
     false
+}
+
+/// Contract §8.14. A merge needs more room than the next block: without it, blocks are committed and read all the same,
+/// and it is made when there is room.
+#[test]
+fn a_merge_that_has_no_room_is_made_later_and_holds_no_block_up() {
+    let mut chain = Chain::new(0);
+    for height in 0..9 {
+        // Ten of the others in one: 360 KB.
+        let parts = (0..10).map(|part| block_pairs(height * 10 + part));
+        let numbered = parts.enumerate().flat_map(|(part, pairs)| {
+            let of_part = move |(key, value): (Vec<u8>, Vec<u8>)| ([key, part.to_be_bytes().to_vec()].concat(), value);
+            pairs.into_iter().map(of_part)
+        });
+        chain.extend(0, numbered.collect());
+    }
+    let disk = Tmpfs::of_kib(ENOUGH_KIB);
+    let dir = disk.path().join("store");
+    let store = opened(&dir).unwrap();
+    let (last, before) = chain.blocks.split_last().unwrap();
+    let (eighth, before) = before.split_last().unwrap();
+    for block in before {
+        crate::fixture::commit(&store, block);
+    }
+    assert_eq!(store.stats().runs, 7);
+    let space = store.room().space().unwrap();
+    // A sixteenth is kept, and two blocks fit, for each of which 1 MiB must be free; the merge takes 3.
+    let used = space.capacity_bytes - space.free_bytes;
+    disk.resize_kib(u32::try_from((used + (1_900 << 10)) * 16 / 15 / 1024).unwrap());
+    crate::fixture::commit(&store, eighth);
+    std::thread::sleep(Duration::from_secs(2));
+    let stats = store.stats();
+    assert_eq!((stats.runs, stats.merging.pending), (8, 1));
+    crate::fixture::commit(&store, last);
+    let wanted = chain.as_of(8);
+    assert_reads(&mut store.reader(Height(u32::MAX)), &wanted, wanted.keys());
+    disk.resize_kib(ENOUGH_KIB);
+    let end = Instant::now() + Duration::from_secs(30);
+    while store.stats().runs > 2 {
+        assert!(Instant::now() < end, "{:?}", store.stats());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    drop(store);
+    assert!(dump(&dir) == chain.fresh_dump());
 }
 
 /// Contract §8.14.
