@@ -1,15 +1,17 @@
 //! Fills an empty store with a copy of another pod's: what is offered, what is accepted, and the format of the stream.
 //!
 //! ```text
-//! GET /checkpoint ─►  MAGIC ‖ length u32 ‖ Offer as JSON ‖ file* ‖ 0
-//!             file =  length of its name u8 ‖ name ‖ length u64 ‖ bytes ‖ BLAKE3 of them
+//! POST /checkpoint, Held as JSON ─►  MAGIC ‖ length u32 ‖ Offer as JSON ‖ file* ‖ 0
+//!                            file =  length of its name u8 ‖ name ‖ length u64 ‖ kind u8 ‖ bytes, unless held ‖ BLAKE3
 //! ```
 //!
-//! Numbers are big-endian. What ends before the closing zero was cut off. [`serve`] sends it, [`fetch`] receives it,
-//! and [`fill`] makes a store of it, which is used only after all of its digests were recomputed.
+//! Numbers are big-endian. What ends before the closing zero was cut off: the files that came are [`held`], and the next
+//! request names them. [`serve`] sends it, [`fetch`] receives it, and [`fill`] makes a store of it, which is used only
+//! after all of its digests were recomputed.
 
 pub mod fetch;
 pub mod fill;
+pub mod held;
 pub mod serve;
 
 use crds::{Identity, IdentityDifference};
@@ -18,7 +20,11 @@ use serde::{Deserialize, Serialize};
 use crate::{chain::Height, store::Lineage};
 
 /// The first bytes of an answer.
-const MAGIC: &[u8] = b"shrewd copy v1\n";
+const MAGIC: &[u8] = b"shrewd copy v2\n";
+/// A file whose bytes follow.
+const SENT: u8 = 0;
+/// A file that the receiver has.
+const HELD: u8 = 1;
 /// An offer has a few hundred bytes for each module of the lineage.
 const OFFER_BYTES_MAX: usize = 1 << 20;
 /// Bytes of a file that travel together: enough to keep a network busy, little enough to hold several.

@@ -1,6 +1,7 @@
 //! Receives a copy into a folder, file by file, each checked against its hash.
 
 use std::{
+    collections::BTreeSet,
     fs::{self, File},
     io::{self, Write as _},
     path::{Path, PathBuf},
@@ -12,7 +13,7 @@ use crds::pod::CHECKPOINT_PATH;
 use reqwest::{Client, Response, StatusCode, Url, redirect};
 use tokio::net::lookup_host;
 
-use super::{MAGIC, OFFER_BYTES_MAX, Offer};
+use super::{HELD, MAGIC, OFFER_BYTES_MAX, Offer, SENT, held::Held};
 use crate::store::is_file_name;
 
 /// A pod in reach accepts in milliseconds.
@@ -21,6 +22,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// What is shown of an answer that is no copy.
 const WORDS_MAX: usize = 300;
+/// A file while it is received. No file of a store has such a name.
+const PART: &str = ".part";
 
 /// Why no copy was received.
 #[derive(Debug, thiserror::Error)]
@@ -69,14 +72,15 @@ pub struct Incoming {
 }
 
 impl Incoming {
-    /// Asks a pod for a copy; gives what it offers. The copy itself follows, unless this is dropped.
+    /// Requests a copy from a pod, but for the files that are held; gives what it offers. The copy itself follows, unless
+    /// this is dropped.
     ///
     /// # Errors
     /// [`Error`].
-    pub async fn ask(client: &Client, url: &str) -> Result<(Self, Offer), Error> {
+    pub async fn ask(client: &Client, url: &str, held: &Held) -> Result<(Self, Offer), Error> {
         must_have_address(url).await?;
         let url = format!("{}{CHECKPOINT_PATH}", url.trim_end_matches('/'));
-        let response = client.get(&url).send().await;
+        let response = client.post(&url).json(held).send().await;
         let response = response.map_err(|source| unreachable(&url, source))?;
         if response.status() != StatusCode::OK {
             let status = response.status().as_u16();
@@ -103,54 +107,88 @@ impl Incoming {
         Ok((incoming, offer))
     }
 
-    /// Receives the files of an offer into a folder that is not there; on disk when it returns. `progress` is called
-    /// with the number of bytes received.
+    /// Receives the files of an offer into a folder, in which those that are held are; on disk when it returns, and
+    /// nothing else is in there. `held` has what came, also when it fails. `progress` is called with the number of bytes
+    /// that are there.
     ///
     /// # Errors
-    /// [`Error`]. The folder has a part of it then.
-    pub async fn receive(mut self, offer: &Offer, folder: &Path, mut progress: impl FnMut(u64)) -> Result<(), Error> {
-        fs::create_dir(folder).map_err(cannot_write(folder))?;
-        let mut come = 0;
+    /// [`Error`].
+    pub async fn receive(
+        mut self,
+        offer: &Offer,
+        folder: &Path,
+        held: &mut Held,
+        mut progress: impl FnMut(u64),
+    ) -> Result<(), Error> {
+        fs::create_dir_all(folder).map_err(cannot_write(folder))?;
+        let mut there = 0;
+        let mut named = BTreeSet::new();
         loop {
             let [length] = self.array().await?;
             if length == 0 {
                 break;
             }
             let name = self.exactly(usize::from(length)).await?;
-            if !is_file_name(&name) {
-                return Err(self.malformed("a file has a name that none can have"));
-            }
-            let path = folder.join(String::from_utf8_lossy(&name).as_ref());
+            let name = String::from_utf8(name)
+                .ok()
+                .filter(|name| is_file_name(name.as_bytes()));
+            let name = name.ok_or_else(|| self.malformed("a file has a name that none can have"))?;
             let bytes = u64::from_be_bytes(self.array().await?);
-            if bytes > offer.bytes - come {
+            if bytes > offer.bytes - there {
                 return Err(self.malformed("it is longer than was offered"));
             }
-            self.file(bytes, &path, |of_file| progress(come + of_file)).await?;
-            come += bytes;
+            match self.array().await? {
+                [SENT] => {
+                    let hash = self
+                        .file(bytes, &name, folder, |of_file| progress(there + of_file))
+                        .await?;
+                    held.insert(name.clone(), bytes, &hash);
+                }
+                [HELD] => {
+                    let hash = blake3::Hash::from_bytes(self.array().await?);
+                    if !held.has(&name, bytes, &hash) {
+                        return Err(self.malformed(format!("{name} is not sent, and not here")));
+                    }
+                    progress(there + bytes);
+                }
+                [_] => return Err(self.malformed("a file is neither sent nor held")),
+            }
+            there += bytes;
+            named.insert(name);
         }
-        if come < offer.bytes {
+        if there < offer.bytes {
             return Err(self.malformed("it is shorter than was offered"));
         }
-        let synced = File::open(folder).and_then(|folder| folder.sync_all());
-        synced.map_err(cannot_write(folder))
+        leave_only(&named, folder).map_err(cannot_write(folder))
     }
 
-    /// Receives one file of so many bytes.
-    async fn file(&mut self, bytes: u64, path: &Path, mut progress: impl FnMut(u64)) -> Result<(), Error> {
-        let mut file = File::create_new(path).map_err(cannot_write(path))?;
+    /// Receives one file of so many bytes. It has its name only when it is whole.
+    async fn file(
+        &mut self,
+        bytes: u64,
+        name: &str,
+        folder: &Path,
+        mut progress: impl FnMut(u64),
+    ) -> Result<blake3::Hash, Error> {
+        let part = folder.join(PART);
+        let mut file = File::create(&part).map_err(cannot_write(&part))?;
         let mut hasher = blake3::Hasher::new();
         let mut come = 0;
         while come < bytes {
             let piece = self.some(bytes - come).await?;
             hasher.update(&piece);
-            file.write_all(&piece).map_err(cannot_write(path))?;
+            file.write_all(&piece).map_err(cannot_write(&part))?;
             come += piece.len() as u64;
             progress(come);
         }
-        if self.exactly(blake3::OUT_LEN).await? != hasher.finalize().as_bytes() {
-            return Err(self.malformed(format!("{} is not what was sent", path.display())));
+        let hash = hasher.finalize();
+        if self.exactly(blake3::OUT_LEN).await? != hash.as_bytes() {
+            return Err(self.malformed(format!("{name} is not what was sent")));
         }
-        file.sync_all().map_err(cannot_write(path))
+        let path = folder.join(name);
+        let kept = file.sync_all().and_then(|()| fs::rename(&part, &path));
+        kept.map_err(cannot_write(&path))?;
+        Ok(hash)
     }
 
     /// At least one byte and at most so many.
@@ -207,6 +245,22 @@ pub async fn must_have_address(url: &str) -> Result<(), Error> {
             source,
         }),
     }
+}
+
+/// Removes what an earlier try left of another copy.
+fn leave_only(named: &BTreeSet<String>, folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let is_named = entry.file_name().to_str().is_some_and(|name| named.contains(name));
+        if is_named {
+            continue;
+        }
+        match entry.file_type()?.is_dir() {
+            true => fs::remove_dir_all(entry.path())?,
+            false => fs::remove_file(entry.path())?,
+        }
+    }
+    File::open(folder)?.sync_all()
 }
 
 fn cannot_write(path: &Path) -> impl FnOnce(io::Error) -> Error {

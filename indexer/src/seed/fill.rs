@@ -9,7 +9,7 @@ use std::{
 
 use crds::{
     Identity,
-    pod::{Check, Seed, seed_reasons},
+    pod::{Check, FaultClass, Seed, seed_reasons},
 };
 use reqwest::StatusCode;
 use tokio_util::sync::CancellationToken;
@@ -17,9 +17,12 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Offer, Refusal, Take,
     fetch::{self, Incoming},
+    held::Held,
 };
 use crate::{
     chain::Height,
+    fault::Fault,
+    rows::{Room, is_for_want_of_room},
     store::{self, Store, verify},
     telemetry::report::Report,
 };
@@ -28,6 +31,8 @@ use crate::{
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 /// Pause after a copy that is not what it should be: it will hardly be another one soon, and may be large.
 const REFUSED_PAUSE: Duration = Duration::from_secs(600);
+/// Between two looks at a disk that is full.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Between two words about how far it is.
 const TELL_EVERY: Duration = Duration::from_secs(1);
 
@@ -89,6 +94,11 @@ enum Error {
     Store { url: String, source: store::Error },
     #[error("the copy of {url} is wrong")]
     Wrong { url: String, source: verify::Error },
+    #[error(
+        "the copy of {url} takes {} MiB more than are here, and {} MiB of the volume are free: make room",
+        needed >> 20, free >> 20
+    )]
+    NoRoom { url: String, needed: u64, free: u64 },
     #[error("the thread that checks the copy ended")]
     Thread(#[from] tokio::task::JoinError),
 }
@@ -97,12 +107,18 @@ impl Error {
     /// Whether asking again may bring another answer soon.
     fn is_for_now(&self) -> bool {
         match self {
+            // Where it is room that is missing, the next try finds out how much.
+            Self::BrokeOff(fetch::Error::Write { source, .. }) => is_for_want_of_room(source),
             Self::BrokeOff(error) | Self::Fetch(error) => matches!(
                 error,
                 fetch::Error::NoName { .. } | fetch::Error::Unreachable { .. } | fetch::Error::Status { .. }
             ),
             Self::Refused { refusal, .. } => refusal.is_for_now(),
-            Self::NotAsOffered { .. } | Self::Store { .. } | Self::Wrong { .. } | Self::Thread(_) => false,
+            Self::NotAsOffered { .. }
+            | Self::Store { .. }
+            | Self::Wrong { .. }
+            | Self::NoRoom { .. }
+            | Self::Thread(_) => false,
         }
     }
 
@@ -118,13 +134,12 @@ impl Error {
             | Self::Wrong { .. }
             | Self::Fetch(fetch::Error::Malformed { .. })
             | Self::BrokeOff(fetch::Error::Malformed { .. }) => Outlook::Nothing,
-            // Of this pod's own disk.
-            Self::Store {
-                source: store::Error::Folder { .. },
-                ..
-            } => Outlook::Later,
-            Self::Store { .. } => Outlook::Nothing,
-            Self::Fetch(_) | Self::BrokeOff(_) | Self::Thread(_) => Outlook::Later,
+            // Of this pod's own disk, or of the copy.
+            Self::Store { source, .. } => match source {
+                store::Error::Folder { .. } => Outlook::Later,
+                _ => Outlook::Nothing,
+            },
+            Self::Fetch(_) | Self::BrokeOff(_) | Self::NoRoom { .. } | Self::Thread(_) => Outlook::Later,
         }
     }
 }
@@ -156,8 +171,9 @@ impl Filling {
     async fn ask_until(&self, client: &reqwest::Client) -> Filled {
         let mut pause = PAUSES.0;
         let mut silent_since = Instant::now();
+        let mut held = None;
         loop {
-            let Err(failures) = self.ask_each(client).await else {
+            let Err(failures) = self.ask_each(client, &mut held).await else {
                 return Filled::Copied;
             };
             let is_named = self.has_own_address().await;
@@ -167,28 +183,34 @@ impl Filling {
             }
             if self.seed.optional && is_nothing_to_copy(&outlooks, silent_since.elapsed()) {
                 failures.iter().for_each(|error| tracing::debug!(%error, "no copy"));
+                if let Err(error) = store::remove(&self.folder()) {
+                    tracing::warn!(%error, "cannot remove a part of a copy");
+                }
                 self.tell(Some(true), seed_reasons::NO_COPY, String::new());
                 return Filled::NoCopy;
             }
             // Of several failures, the one that a person must act on.
             let worst = failures.into_iter().min_by_key(Error::is_for_now);
-            let rest = match &worst {
-                Some(failed) if !failed.is_for_now() => REFUSED_PAUSE,
-                _ => pause,
-            };
-            if let Some(worst) = worst {
-                self.tell_failure(worst);
+            match worst {
+                Some(full @ Error::NoRoom { needed, .. }) => {
+                    self.tell_failure(full);
+                    self.wait_for_room(needed).await;
+                }
+                worst => {
+                    let is_for_now = worst.as_ref().is_none_or(Error::is_for_now);
+                    worst.into_iter().for_each(|worst| self.tell_failure(worst));
+                    tokio::time::sleep(if is_for_now { pause } else { REFUSED_PAUSE }).await;
+                }
             }
-            tokio::time::sleep(rest).await;
             pause = (pause * 2).min(PAUSES.1);
         }
     }
 
-    /// Asks every pod but this one once; all failures if none gave a copy.
-    async fn ask_each(&self, client: &reqwest::Client) -> Result<(), Vec<Error>> {
+    /// Asks every pod but this one once; all failures if none gave a copy. `held`: files that came, once it is known.
+    async fn ask_each(&self, client: &reqwest::Client, held: &mut Option<Held>) -> Result<(), Vec<Error>> {
         let mut failures = Vec::new();
         for url in self.seed.from.iter().filter(|url| !self.is_own(url)) {
-            match self.ask(client, url).await {
+            match self.ask(client, url, held).await {
                 Ok(()) => return Ok(()),
                 Err(error) => failures.push(error),
             }
@@ -210,20 +232,64 @@ impl Filling {
         host.is_some() && host == self.own_name.as_deref()
     }
 
-    async fn ask(&self, client: &reqwest::Client, url: &str) -> Result<(), Error> {
-        let (incoming, offer) = Incoming::ask(client, url).await?;
+    /// Says that the disk is full, and waits until so many bytes fit. What is to be copied grows meanwhile, so it asks
+    /// again after a while.
+    async fn wait_for_room(&self, needed: u64) {
+        let room = Room::of(&self.data_dir);
+        self.report.in_trouble(&Fault {
+            class: FaultClass::DiskFull,
+            message: self.report.status().seed.message,
+        });
+        let asked = Instant::now();
+        while asked.elapsed() < REFUSED_PAUSE && !room.space().is_ok_and(|space| space.has(needed)) {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        self.report.update(|status| status.trouble = None);
+    }
+
+    /// Before hours of receiving.
+    fn check_room(&self, needed: u64, url: &str) -> Result<(), Error> {
+        match Room::of(&self.data_dir).space() {
+            Ok(space) if !space.has(needed) => Err(Error::NoRoom {
+                url: url.into(),
+                needed,
+                free: space.free_bytes,
+            }),
+            // Where it cannot be asked for, writing will tell.
+            _ => Ok(()),
+        }
+    }
+
+    /// Where a copy is until it is the store.
+    fn folder(&self) -> PathBuf {
+        self.data_dir.join("seed")
+    }
+
+    async fn ask(&self, client: &reqwest::Client, url: &str, held: &mut Option<Held>) -> Result<(), Error> {
+        let folder = self.folder();
+        let stored = |source| Error::Store {
+            url: url.into(),
+            source,
+        };
+        let held_now = match held.take() {
+            Some(held) => held,
+            None => {
+                let folder = folder.clone();
+                tokio::task::spawn_blocking(move || left_in(&folder))
+                    .await?
+                    .map_err(stored)?
+            }
+        };
+        let held_now = held.insert(held_now);
+        let (incoming, offer) = Incoming::ask(client, url, held_now).await?;
         let take = offer.judge(&self.identity, self.seed.at_height.map(Height));
         let take = take.map_err(|refusal| Error::Refused {
             url: url.into(),
             refusal,
         })?;
-        tracing::info!(url, height = %offer.height, bytes = offer.bytes, ?take, "receiving a copy of a store");
-        let folder = self.data_dir.join("seed");
-        let stored = |source| Error::Store {
-            url: url.into(),
-            source,
-        };
-        store::remove(&folder).map_err(stored)?;
+        self.check_room(offer.bytes.saturating_sub(held_now.bytes()), url)?;
+        let held_bytes = held_now.bytes();
+        tracing::info!(url, height = %offer.height, bytes = offer.bytes, held_bytes, ?take, "receiving a copy of a store");
         let database = store::prepare(&folder).map_err(stored)?;
         let mut told = Instant::now();
         let progress = |bytes| {
@@ -236,11 +302,20 @@ impl Filling {
                 );
             }
         };
-        let received = incoming.receive(&offer, &database, progress).await;
+        let received = incoming.receive(&offer, &database, held_now, progress).await;
         received.map_err(Error::BrokeOff)?;
+        *held = None;
         let (this, url) = (self.clone(), url.to_owned());
         // It reads everything, for minutes if that is much; the caller must be able to stop waiting.
-        tokio::task::spawn_blocking(move || this.settle(&folder, &url, &offer, take)).await?
+        let settled = tokio::task::spawn_blocking(move || {
+            let settled = this.settle(&folder, &url, &offer, take);
+            if settled.is_err() {
+                // Its files are what the other pod has: they would make the same store again.
+                store::remove(&folder).map_err(|source| Error::Store { url, source })?;
+            }
+            settled
+        });
+        settled.await?
     }
 
     /// Makes what was received the store.
@@ -279,10 +354,10 @@ impl Filling {
     }
 
     fn tell_failure(&self, error: Error) {
-        let reason = if error.is_for_now() {
-            seed_reasons::UNREACHABLE
-        } else {
-            seed_reasons::REFUSED
+        let reason = match &error {
+            Error::BrokeOff(fetch::Error::Write { .. }) => seed_reasons::REFUSED,
+            error if error.is_for_now() => seed_reasons::UNREACHABLE,
+            _ => seed_reasons::REFUSED,
         };
         let message = format!("{:#}", anyhow::Error::from(error));
         tracing::warn!(reason, error = message, "the store is not filled yet, will ask again");
@@ -297,6 +372,26 @@ impl Filling {
                 message,
             };
         });
+    }
+}
+
+/// The files that an earlier try received, this process's or one's before. Reads them all. What cannot be continued is
+/// removed.
+fn left_in(folder: &Path) -> Result<Held, store::Error> {
+    if !folder.exists() {
+        return Ok(Held::default());
+    }
+    let database = store::prepare(folder);
+    match database.as_deref().map(Held::of) {
+        Ok(Ok(held)) => Ok(held),
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "a part of a copy cannot be read, and is removed");
+            store::remove(folder).map(|()| Held::default())
+        }
+        Err(error) => {
+            tracing::warn!(%error, "a part of a copy cannot be continued, and is removed");
+            store::remove(folder).map(|()| Held::default())
+        }
     }
 }
 

@@ -15,10 +15,10 @@ use std::{
 use axum::{
     Router,
     body::Body,
-    extract::State,
+    extract::{DefaultBodyLimit, State},
     http::{StatusCode, header},
     response::{IntoResponse, Response},
-    routing::get,
+    routing::post,
 };
 use bytes::{BufMut as _, Bytes, BytesMut};
 use crds::pod::CHECKPOINT_PATH;
@@ -27,7 +27,10 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
 };
 
-use super::{MAGIC, Offer, PIECE_BYTES};
+use super::{
+    HELD, MAGIC, Offer, PIECE_BYTES, SENT,
+    held::{self, HELD_BYTES_MAX, Held},
+};
 use crate::{
     fault::Fault,
     store::{self, Links, Store},
@@ -63,6 +66,8 @@ struct Outgoing {
 enum Unavailable {
     /// Nothing is indexed here yet.
     Nothing,
+    /// The request is none.
+    Malformed(serde_json::Error),
     /// A later request may succeed.
     NotNow(&'static str),
     /// What failed.
@@ -126,6 +131,7 @@ impl IntoResponse for Unavailable {
     fn into_response(self) -> Response {
         match self {
             Self::Nothing => (StatusCode::NOT_FOUND, "nothing is indexed yet\n").into_response(),
+            Self::Malformed(error) => (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response(),
             Self::NotNow(why) => {
                 let again = [(header::RETRY_AFTER, ASK_AGAIN)];
                 (StatusCode::SERVICE_UNAVAILABLE, again, format!("{why}\n")).into_response()
@@ -138,12 +144,19 @@ impl IntoResponse for Unavailable {
     }
 }
 
-/// `GET /checkpoint`. Unauthenticated, like the rest of the ops port.
+/// `POST /checkpoint`. Unauthenticated, like the rest of the ops port.
 pub fn router(copies: Arc<Copies>) -> Router {
-    Router::new().route(CHECKPOINT_PATH, get(checkpoint)).with_state(copies)
+    Router::new()
+        .route(CHECKPOINT_PATH, post(checkpoint))
+        .layer(DefaultBodyLimit::max(HELD_BYTES_MAX))
+        .with_state(copies)
 }
 
-async fn checkpoint(State(copies): State<Arc<Copies>>) -> Result<Response, Unavailable> {
+async fn checkpoint(State(copies): State<Arc<Copies>>, held: Bytes) -> Result<Response, Unavailable> {
+    let held: Held = match held.is_empty() {
+        true => Held::default(),
+        false => serde_json::from_slice(&held).map_err(Unavailable::Malformed)?,
+    };
     // It waits for the commit that is under way and for what is in memory to be written.
     let made = tokio::task::spawn_blocking(move || copies.make()).await;
     let copy = made.map_err(|error| Unavailable::Failed(error.to_string()))??;
@@ -156,7 +169,7 @@ async fn checkpoint(State(copies): State<Arc<Copies>>) -> Result<Response, Unava
     // A thread of its own, so that queries and blocks take precedence on disk and CPU.
     let started = thread::Builder::new().name("copy".into()).spawn(move || {
         let _ = rustix::process::setpriority_process(None, NICENESS);
-        match send(&copy, &out) {
+        match send(&copy, &held, &out) {
             Ok(()) => tracing::info!(height = %copy.offer.height, "the copy is sent"),
             Err(error) => {
                 tracing::warn!(%error, "the copy was not sent to its end");
@@ -184,7 +197,7 @@ impl Out {
     }
 }
 
-fn send(copy: &Outgoing, out: &Out) -> io::Result<()> {
+fn send(copy: &Outgoing, held: &Held, out: &Out) -> io::Result<()> {
     let offer = serde_json::to_vec(&copy.offer)?;
     let mut head = BytesMut::from(MAGIC);
     head.put_u32(u32::try_from(offer.len()).map_err(io::Error::other)?);
@@ -195,11 +208,27 @@ fn send(copy: &Outgoing, out: &Out) -> io::Result<()> {
         head.put_u8(u8::try_from(name.len()).map_err(io::Error::other)?);
         head.extend_from_slice(name.as_bytes());
         head.put_u64(*bytes);
-        out.put(head.freeze())?;
-        let file = File::open(copy.links.path(name))?;
-        out.put(send_bytes(file, *bytes, out)?)?;
+        let path = copy.links.path(name);
+        if let Some(hash) = hash_if_held(held, name, *bytes, &path)? {
+            head.put_u8(HELD);
+            head.extend_from_slice(hash.as_bytes());
+            out.put(head.freeze())?;
+        } else {
+            head.put_u8(SENT);
+            out.put(head.freeze())?;
+            out.put(send_bytes(File::open(path)?, *bytes, out)?)?;
+        }
     }
     out.put(Bytes::from_static(&[0]))
+}
+
+/// The hash of a file that the receiver has. One of the same name and length may be another store's.
+fn hash_if_held(held: &Held, name: &str, bytes: u64, path: &Path) -> io::Result<Option<blake3::Hash>> {
+    if !held.may_have(name, bytes) {
+        return Ok(None);
+    }
+    let hash = held::hash(path)?;
+    Ok(held.has(name, bytes, &hash).then_some(hash))
 }
 
 /// Sends just so many bytes; gives the hash of them.

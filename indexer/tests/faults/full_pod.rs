@@ -150,3 +150,30 @@ async fn a_pod_on_a_volume_without_a_byte_left_serves_at_the_tip_and_starts_when
     let mut fresh = start_configured(config(folder.path(), &node, "fresh"));
     assert_eq!(indexed, Index::of(&mut fresh, next).await);
 }
+
+#[tokio::test]
+async fn a_pod_whose_volume_is_too_small_for_a_copy_says_so_and_begins_with_it_when_it_has_grown() {
+    let folder = tempdir().unwrap();
+    let mut node = Node::start();
+    let tip = node.mine(150);
+    let mut first = start_configured(config(folder.path(), &node, "first"));
+    first.wait_for_tip(tip).await;
+    let disk = Tmpfs::of_kib(2 << 10);
+    symlink(disk.path(), folder.path().join("second")).unwrap();
+    let mut second = start_configured(Config {
+        seed: Some(pod::Seed {
+            at_height: None,
+            from: vec![first.ops_url()],
+            optional: true,
+        }),
+        ..config(folder.path(), &node, "second")
+    });
+    let full = second.wait("a full disk", is_full).await;
+    assert!(full.seed.message.contains("make room"), "{:?}", full.seed);
+    assert_eq!((full.seed.ok, full.height), (Some(false), None));
+    disk.resize_kib(ENOUGH_KIB);
+    let indexed = Index::of(&mut second, tip).await;
+    let status = second.status().await.unwrap();
+    assert_eq!((status.seed.reason.as_str(), status.trouble), ("Seeded", None));
+    assert_eq!(indexed, Index::of(&mut first, tip).await);
+}

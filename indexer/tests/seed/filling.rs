@@ -1,8 +1,18 @@
 //! A store filled with another pod's copy: where it ends up, which leftovers it replaces, and what it never accepts.
 
-use std::{fs, path::Path, sync::Arc};
+use std::{
+    fs,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+};
 
-use crds::pod::{self, seed_reasons};
+use axum::{Router, body::Body, extract::State, routing::post};
+use bytes::Bytes;
+use crds::pod::{self, CHECKPOINT_PATH, seed_reasons};
+use futures::{StreamExt as _, stream};
 use indexer::{
     seed::{
         fill::{Filled, Filling},
@@ -14,7 +24,7 @@ use indexer::{
 use tempfile::tempdir;
 use tokio_util::sync::CancellationToken;
 
-use crate::{PATIENCE, identity, pod, pod_of, report::report, served, store, tampered};
+use crate::{PATIENCE, answer, identity, pod, pod_of, report::report, served, store, tampered};
 
 fn filling(data_dir: &Path, url: &str) -> (Filling, Arc<Report>) {
     let report = Arc::new(report());
@@ -161,4 +171,100 @@ async fn the_next_pod_is_asked_where_one_has_no_blocks_or_sends_what_is_wrong() 
     let (filling, _) = optional(dir.path(), &[&empty, &wrong]);
     assert_eq!(filled(&filling).await, Filled::NoCopy);
     assert!(!dir.path().join("store").exists());
+}
+
+/// A pod whose answers end after so many bytes, but for the last one; counts the bytes of each.
+#[derive(Clone)]
+struct Cut {
+    pod: String,
+    after: Arc<[usize]>,
+    sent: Arc<[AtomicUsize]>,
+    asked: Arc<AtomicUsize>,
+}
+
+async fn cut_off(State(cut): State<Cut>, held: Bytes) -> Body {
+    let now = cut.asked.fetch_add(1, SeqCst);
+    let asked = reqwest::Client::new().post(format!("{}{CHECKPOINT_PATH}", cut.pod));
+    let answer = asked.body(held).send().await.unwrap().bytes().await.unwrap();
+    cut.sent[now].store(answer.len(), SeqCst);
+    match cut.after.get(now) {
+        None => Body::from(answer),
+        Some(after) => {
+            let pieces = [Ok(answer.slice(..*after)), Err(std::io::Error::other("gone"))];
+            // A pause, or what came before is lost with the connection.
+            let pieces = stream::iter(pieces).then(async |piece| {
+                tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+                piece
+            });
+            Body::from_stream(pieces)
+        }
+    }
+}
+
+/// Where files end in an answer of which nothing is held.
+fn ends(answer: &[u8]) -> Vec<usize> {
+    let number = |at: usize| u64::from_be_bytes(answer[at..at + 8].try_into().unwrap());
+    let mut at = 19 + u32::from_be_bytes(answer[15..19].try_into().unwrap()) as usize;
+    let mut ends = Vec::new();
+    while answer[at] > 0 {
+        let name = usize::from(answer[at]);
+        at += 1 + name + 8 + 1 + usize::try_from(number(at + 1 + name)).unwrap() + 32;
+        ends.push(at);
+    }
+    ends
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_breaks_off_continues_at_the_file_also_after_a_restart() {
+    let source_dir = tempdir().unwrap();
+    let source = store(&source_dir.path().join("store"), 20_000);
+    let is_at_rest = async {
+        while source.stats().merging.pending > 0 || source.stats().runs > 8 {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, is_at_rest).await.expect("it has merged");
+    let pod = pod_of(source_dir.path(), source.clone()).await;
+    let whole = answer(&pod).await;
+    let ends = ends(&whole);
+    let (first, second) = (ends[ends.len() / 3], ends[ends.len() * 2 / 3]);
+    assert!(first > 100_000 && second > first + 100_000, "{ends:?}");
+    let cut = Cut {
+        pod,
+        // In the middle of the next file.
+        after: [first + 50, second - first + 2_000].into(),
+        sent: (0..3).map(|_| AtomicUsize::new(0)).collect(),
+        asked: Arc::default(),
+    };
+    let router = Router::new()
+        .route(CHECKPOINT_PATH, post(cut_off))
+        .with_state(cut.clone());
+    let url = served(router).await;
+    let dir = tempdir().unwrap();
+    let (before, report) = filling(dir.path(), &url);
+    let stop = CancellationToken::new();
+    let running = tokio::spawn({
+        let stop = stop.clone();
+        async move { before.run(&stop).await }
+    });
+    let broke_off = async {
+        while report.status().seed.reason != seed_reasons::UNREACHABLE {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, broke_off).await.expect("it says so");
+    stop.cancel();
+    assert_eq!(running.await.unwrap().unwrap(), Filled::Stopped);
+
+    let (filling, _) = filling(dir.path(), &url);
+    assert_eq!(filled(&filling).await, Filled::Copied);
+    let sent: Vec<_> = cut.sent.iter().map(|sent| sent.load(SeqCst)).collect();
+    assert_eq!(sent[0], whole.len());
+    // A file that is held takes its name, its hash and some bytes more.
+    let heads = ends.len() * 100;
+    assert!(sent[1] + first < whole.len() + heads, "{sent:?} {ends:?}");
+    assert!(sent[2] + first < whole.len() + heads, "{sent:?} {ends:?}");
+    let copy = Store::open_existing(&dir.path().join("store")).unwrap();
+    copy.verify(|_| ()).unwrap();
+    assert_eq!(copy.tip(), source.tip());
 }

@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use axum::{Router, body::Body, routing::get};
+use axum::{Router, body::Body, routing::post};
 use bitcoin::{BlockHash, hashes::Hash};
 use crds::{Identity, Network, pod::CHECKPOINT_PATH};
 use futures::stream;
@@ -20,6 +20,7 @@ use indexer::{
     chain::{BlockRef, Height},
     seed::{
         fetch::{Error, Incoming, client},
+        held::Held,
         serve::{Copies, router},
     },
     state::WriteSet,
@@ -101,15 +102,17 @@ async fn pod_of(dir: &Path, store: Store) -> String {
 /// A pod that answers just these bytes.
 async fn answering(bytes: Vec<u8>) -> String {
     let bytes = Arc::new(bytes);
-    served(Router::new().route(CHECKPOINT_PATH, get(async move || Body::from(bytes.to_vec())))).await
+    served(Router::new().route(CHECKPOINT_PATH, post(async move || Body::from(bytes.to_vec())))).await
 }
 
 async fn received(url: &str) -> Result<(TempDir, Store), Error> {
-    let (incoming, offer) = Incoming::ask(&client().unwrap(), url).await?;
+    let (incoming, offer) = Incoming::ask(&client().unwrap(), url, &Held::default()).await?;
     let dir = tempdir().unwrap();
     let mut told = 0;
     let folder = prepare(dir.path()).unwrap();
-    incoming.receive(&offer, &folder, |bytes| told = bytes).await?;
+    incoming
+        .receive(&offer, &folder, &mut Held::default(), |bytes| told = bytes)
+        .await?;
     assert_eq!(told, offer.bytes);
     let store = Store::open_existing(dir.path()).unwrap();
     Ok((dir, store))
@@ -117,7 +120,8 @@ async fn received(url: &str) -> Result<(TempDir, Store), Error> {
 
 /// All that a pod answers.
 async fn answer(url: &str) -> Vec<u8> {
-    let answer = reqwest::get(format!("{url}{CHECKPOINT_PATH}")).await.unwrap();
+    let asked = reqwest::Client::new().post(format!("{url}{CHECKPOINT_PATH}")).send();
+    let answer = asked.await.unwrap();
     answer.bytes().await.unwrap().to_vec()
 }
 
@@ -151,7 +155,7 @@ async fn what_was_changed_or_cut_off_on_its_way_is_noticed() {
     }
     let broken_off = Router::new().route(
         CHECKPOINT_PATH,
-        get(async move || {
+        post(async move || {
             let pieces = [Ok(good[..1 << 20].to_vec()), Err(std::io::Error::other("gone"))];
             Body::from_stream(stream::iter(pieces))
         }),
@@ -167,7 +171,7 @@ async fn a_file_cannot_be_put_elsewhere_nor_be_longer_than_was_offered() {
     let offer = 19 + u32::from_be_bytes(good[15..19].try_into().unwrap()) as usize;
     let with = |file: &[u8], bytes: u64| {
         let name = [&[u8::try_from(file.len()).unwrap()], file].concat();
-        [&good[..offer], &name, &bytes.to_be_bytes(), &[0; 64]].concat()
+        [&good[..offer], &name, &bytes.to_be_bytes(), &[0; 65]].concat()
     };
     for (file, bytes, words) in [
         (&b"../outside"[..], 8, "a name that none can have"),
@@ -185,7 +189,7 @@ async fn one_copy_is_sent_at_a_time_and_goes_when_nobody_takes_it() {
     let (dir, _store, url) = pod(400_000).await;
     let left_over = dir.path().join("checkpoint");
     // Asked and not read to its end: 80 MB are more than fits into pieces and sockets.
-    let (first, offer) = Incoming::ask(&client().unwrap(), &url).await.unwrap();
+    let (first, offer) = Incoming::ask(&client().unwrap(), &url, &Held::default()).await.unwrap();
     assert_eq!(offer.height, Height(19));
     assert!(left_over.exists());
     let error = received(&url).await.unwrap_err();

@@ -1,6 +1,6 @@
 //! Snapshots in a real S3 server and in folders: published from a growing index, restored, tidied up; with servers that
 //! fail, and with what was tampered with.
-#![allow(clippy::unwrap_used, clippy::print_stdout)] // All of it is tests, though the lint sees that of the functions marked so only.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)] // helpers of tests fail like tests
 
 mod between;
 mod command_line;
