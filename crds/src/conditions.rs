@@ -14,6 +14,8 @@ pub mod types {
     pub const CHAIN_SOURCE_READY: &str = "ChainSourceReady";
     /// Every volume has the size that it should have. It says nothing about room on them.
     pub const STORAGE_READY: &str = "StorageReady";
+    /// The last snapshot that was due was published. True also if none are declared.
+    pub const SNAPSHOTS_READY: &str = "SnapshotsReady";
     /// A guest's memory recently was at or above the threshold at the end of a block.
     pub const MEMORY_PRESSURE: &str = "MemoryPressure";
     /// A pod's store has more rows than its memory has filters for.
@@ -30,13 +32,14 @@ pub mod types {
     pub const ROLLOUT_IN_PROGRESS: &str = "RolloutInProgress";
 
     /// All of them, in the order in which a status lists them.
-    pub const ALL: [&str; 13] = [
+    pub const ALL: [&str; 14] = [
         READY,
         AVAILABLE,
         SYNCED,
         MODULE_VERIFIED,
         CHAIN_SOURCE_READY,
         STORAGE_READY,
+        SNAPSHOTS_READY,
         MEMORY_PRESSURE,
         MEMORY_UNDERSIZED,
         CONSISTENT,
@@ -73,6 +76,10 @@ pub mod reasons {
     pub const MODULE_PATH_NOT_FOR_PODS: &str = "ModulePathNotForPods";
     /// `chain.source.blockFiles` names a local folder, which is not available to pods.
     pub const BLOCK_FILES_NOT_FOR_PODS: &str = "BlockFilesNotForPods";
+    /// `bootstrap.snapshot.url` or `snapshots.url` names a local folder, which is not available to pods.
+    pub const SNAPSHOT_FOLDER_NOT_FOR_PODS: &str = "SnapshotFolderNotForPods";
+    /// `snapshots` is not declared.
+    pub const NOT_CONFIGURED: &str = "NotConfigured";
     /// Filters and indexes of a store do not fit into the memory it has; the message says which number to raise.
     pub const FILTERS_ON_DISK: &str = "FiltersOnDisk";
     /// All of them are in memory.

@@ -9,13 +9,16 @@ pub mod module_reasons;
 mod refresh;
 mod report;
 pub mod seed_reasons;
+pub mod snapshot_reasons;
+mod snapshots;
 pub mod source_reasons;
 mod under_way;
 
 pub use bounds::BadStatus;
 pub use config::{Config, Module, Seed, Source, VIEWS_TIMEOUT_MS_MAX, Views};
 pub use refresh::{REFRESH_ID_BYTES_MAX, RefreshRequest};
-pub use report::{Check, FaultClass, Halt, Memory, Status, Store, Trouble, Volume};
+pub use report::{Check, FaultClass, Halt, Memory, Snapshots, Status, Store, Trouble, Volume};
+pub use snapshots::{Bootstrap, ObjectStorage, Publishing};
 pub use under_way::{BlockRun, BlockUnderWay};
 
 /// TCP port of the JSON-RPC server.

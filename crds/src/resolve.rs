@@ -1,11 +1,14 @@
 //! Conversion of a spec, whose values are text, to checked values; used by the operator and by local runs.
 
-use std::{fmt, time::Duration};
+use std::time::Duration;
+
+mod snapshots;
 
 use crate::{
     identity::Identity,
     memory_budget::STORE_BYTES_MIN,
-    pod::{VIEWS_TIMEOUT_MS_MAX, Views},
+    pod::{Bootstrap, Publishing, VIEWS_TIMEOUT_MS_MAX, Views},
+    problem::Problem,
     quantity::{ByteSize, ParseError, TimeSpan},
     rollout::RolloutSpec,
     spec::{IndexerSpec, ModuleSpec, SourceSpec, ViewsSpec},
@@ -26,6 +29,10 @@ pub struct Resolved {
     pub auto_grow: Option<AutoGrow>,
     /// `storage.cache` in bytes.
     pub cache_bytes: Option<u64>,
+    /// `bootstrap.snapshot`, without credentials.
+    pub bootstrap: Option<Bootstrap>,
+    /// `snapshots`, without credentials.
+    pub snapshots: Option<Publishing>,
     /// The time spans of `rollout`.
     pub timing: Timing,
 }
@@ -50,21 +57,6 @@ pub struct Timing {
     pub progress_deadline: Duration,
     /// How long the previous revision is kept.
     pub keep_previous: Duration,
-}
-
-/// One thing that is wrong with a spec.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// Path of the field below `spec`.
-    pub field: &'static str,
-    /// What is wrong and what to do.
-    pub message: String,
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "spec.{}: {}", self.field, self.message)
-    }
 }
 
 /// Parses and checks what the API server's rules check too, for specs that never saw one: a local manifest, or a
@@ -120,6 +112,14 @@ pub fn resolve(spec: &IndexerSpec) -> Result<Resolved, Vec<Problem>> {
             message: format!("{} exceeds 5m", spec.views.timeout.0),
         });
     }
+    let bootstrap = spec
+        .bootstrap
+        .as_ref()
+        .map(|bootstrap| snapshots::bootstrap(&bootstrap.snapshot, &mut problems));
+    let publishing = spec
+        .snapshots
+        .as_ref()
+        .map(|publishing| snapshots::publishing(publishing, &mut problems));
     problems.extend(module_problems(&spec.module));
     problems.extend(source_problems(&spec.chain.source));
     if !problems.is_empty() {
@@ -138,6 +138,8 @@ pub fn resolve(spec: &IndexerSpec) -> Result<Resolved, Vec<Problem>> {
         storage_bytes,
         auto_grow,
         cache_bytes,
+        bootstrap,
+        snapshots: publishing,
         timing,
     })
 }

@@ -12,6 +12,7 @@ mod chain;
 mod memory;
 mod module;
 mod secret;
+mod snapshots;
 mod storage;
 mod views;
 
@@ -19,6 +20,7 @@ pub use chain::{BitcoindSpec, BlockFilesSpec, ChainSpec, SourceSpec};
 pub use memory::{MemorySpec, RefreshPolicy};
 pub use module::{ConfigMapKey, HttpModule, ModuleSpec, OciModule};
 pub use secret::SecretRef;
+pub use snapshots::{BootstrapSnapshotSpec, BootstrapSpec, SnapshotVerify, SnapshotsSpec};
 pub use storage::{AutoGrowSpec, Retention, StorageSpec};
 pub use views::ViewsSpec;
 
@@ -89,6 +91,13 @@ pub struct IndexerSpec {
         .message("storage.storageClassName cannot change: create another Indexer and move the clients"))]
     #[serde(default)]
     pub storage: StorageSpec,
+    /// How an empty volume begins; without it, with the copy of another pod of its revision if there is one, else at
+    /// `chain.startHeight`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bootstrap: Option<BootstrapSpec>,
+    /// Copies of the index for others, published while blocks are indexed; without it there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshots: Option<SnapshotsSpec>,
     /// How a new identity, typically a new module, takes over.
     #[serde(default)]
     pub rollout: RolloutSpec,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 mod memory;
 mod pod_row;
 mod revision;
+mod snapshots;
 mod storage;
 
 pub use memory::{LastRefresh, MemoryStatus, RefreshReason, Refreshes};
@@ -14,6 +15,7 @@ pub use pod_row::{Phase, PodRow};
 pub use revision::{
     ActiveRevision, CandidateRevision, Comparison, LINEAGE_STEPS_MAX, LineageStep, PreviousRevision, ViewDifference,
 };
+pub use snapshots::{LatestSnapshot, SnapshotUnderway, SnapshotsStatus};
 pub use storage::{CLAIM_ROWS_MAX, ClaimRow, StorageStatus};
 
 /// What the operator observed last. Written only when it changes in substance.
@@ -45,6 +47,9 @@ pub struct IndexerStatus {
     /// The volumes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub storage: Option<StorageStatus>,
+    /// Snapshots that are published; none where `snapshots` is not declared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshots: Option<SnapshotsStatus>,
     /// Conditions, by type.
     #[serde(default)]
     #[x_kube(merge_strategy = kube::core::ListMerge::Map(vec!["type".into()]))]

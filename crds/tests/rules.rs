@@ -245,3 +245,91 @@ fn a_view_has_at_most_five_minutes() {
     // Longer than the interpreter can hold, which it says in words of its own.
     judged(&views("9999999999999h"), None).unwrap_err();
 }
+
+/// Both the schema's rules and those of `resolve`, which must agree.
+#[track_caller]
+fn judged_alike(indexer: &Indexer, words: Option<&str>) {
+    let resolved = crds::resolve(&indexer.spec).map_err(|problems| problems[0].to_string());
+    match words {
+        None => {
+            accepted(indexer);
+            resolved.unwrap();
+        }
+        Some(words) => {
+            refused(indexer, words);
+            let problem = resolved.unwrap_err();
+            assert!(problem.contains(words), "{problem:?} does not say {words:?}");
+        }
+    }
+}
+
+#[test]
+fn an_index_begins_with_a_snapshot_that_is_named_and_reached_by_tls() {
+    let bootstrap = |snapshot: Value| indexer("x", |spec| spec["bootstrap"] = json!({ "snapshot": snapshot }));
+    let url = |url: &str| bootstrap(json!({ "url": url }));
+    for good in [
+        "s3://bucket/prefix/901000",
+        "s3://bucket/901000/",
+        "https://host:8443/a/b/901000-7c1d0a2b3c",
+        "file:///mnt/snapshots/5",
+    ] {
+        judged_alike(&url(good), None);
+    }
+    for bad in [
+        "s3://bucket/prefix",
+        "s3://user:word@bucket/prefix/5",
+        "s3:///prefix/5",
+        "https://host/5?signature=x",
+        "gs://bucket/prefix/5",
+        "prefix/5",
+        "s3://bucket/5-7c1d",
+    ] {
+        judged_alike(&url(bad), Some("must read s3://BUCKET/PREFIX/HEIGHT"));
+    }
+    judged_alike(&url("http://host/5"), Some("http:// has no TLS"));
+    judged_alike(&bootstrap(json!({ "url": "http://host/5", "allowHttp": true })), None);
+    let with_endpoint = |endpoint: &str| bootstrap(json!({ "url": "s3://bucket/5", "endpoint": endpoint }));
+    judged_alike(&with_endpoint("https://minio:9000"), None);
+    judged_alike(&with_endpoint("http://minio:9000"), Some("http:// has no TLS"));
+    refused(
+        &with_endpoint("https://user:word@minio"),
+        "endpoint must read http(s)://host",
+    );
+    judged_alike(
+        &bootstrap(json!({ "url": "s3://bucket/5", "manifestSha256": "ab".repeat(32), "verify": "Digests" })),
+        None,
+    );
+}
+
+#[test]
+fn snapshots_are_published_to_a_bucket_within_bounds() {
+    let snapshots = |fields: Value| {
+        indexer("x", |spec| {
+            spec["snapshots"] = json!({ "url": "s3://bucket/prefix" });
+            let declared = spec["snapshots"].as_object_mut().unwrap();
+            declared.extend(fields.as_object().unwrap().clone());
+        })
+    };
+    judged_alike(&snapshots(json!({})), None);
+    let defaults = crds::resolve(&snapshots(json!({})).spec).unwrap().snapshots.unwrap();
+    assert_eq!((defaults.every_blocks, defaults.keep), (1_000, 3));
+    for url in ["s3://bucket", "file:///mnt/snapshots"] {
+        judged_alike(&snapshots(json!({ "url": url })), None);
+    }
+    for url in ["https://host/prefix", "s3://user:word@bucket/prefix", "s3://bucket/a#b"] {
+        judged_alike(
+            &snapshots(json!({ "url": url })),
+            Some("must read s3://BUCKET/PREFIX, without credentials"),
+        );
+    }
+    judged_alike(
+        &snapshots(json!({ "endpoint": "http://minio:9000" })),
+        Some("http:// has no TLS"),
+    );
+    judged_alike(&snapshots(json!({ "bandwidth": "1k" })), Some("must be at least 64Ki"));
+    judged_alike(&snapshots(json!({ "bandwidth": "20Mi" })), None);
+    for field in ["everyBlocks", "keep"] {
+        let none = crds::resolve(&snapshots(json!({ field: 0 })).spec).unwrap_err();
+        assert!(none[0].to_string().contains("must be at least 1"), "{none:?}");
+    }
+}

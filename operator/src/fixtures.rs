@@ -120,6 +120,7 @@ pub(crate) fn following(height: u32) -> pod::Status {
         last_refresh_request: None,
         block_under_way: None,
         lineage: Vec::new(),
+        snapshots: None,
         seed: pod::Check::default(),
     }
 }

@@ -62,10 +62,22 @@ pub fn is_pod_of(set: &str, pod: &str) -> bool {
     number.is_some_and(|text| text.parse::<u32>().is_ok_and(|number| number.to_string() == text))
 }
 
+/// The pod of a `StatefulSet` with this ordinal, which is also the name of its host.
+#[must_use]
+pub fn pod(set: &str, ordinal: i32) -> String {
+    format!("{set}-{ordinal}")
+}
+
+/// The pod of a revision that publishes snapshots, while the revision serves: one that there is however few there are.
+#[must_use]
+pub fn publisher(indexer: &str, revision: &Revision) -> String {
+    pod(&of_revision(indexer, revision), 0)
+}
+
 /// The claim of a pod of a `StatefulSet`.
 #[must_use]
 pub fn claim(set: &str, ordinal: i32) -> String {
-    format!("{DATA}-{set}-{ordinal}")
+    format!("{DATA}-{}", pod(set, ordinal))
 }
 
 /// The pod that a claim is for, by its name: a `StatefulSet` calls claims `TEMPLATE-POD`.

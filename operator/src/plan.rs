@@ -37,7 +37,7 @@ pub fn plan(valid: &ValidIndexer, decision: &Decision, sizes: &Sizes) -> Plan {
         ),
     ];
     for (revision, record) in &decision.sets {
-        let config = config_map::build(valid, revision, record);
+        let config = config_map::build(valid, revision, record, *revision == decision.serving);
         let size = sizes.size(valid, revision);
         let set = stateful_set::build(valid, revision, record, &config_map::config_hash(&config), &size);
         children.extend([

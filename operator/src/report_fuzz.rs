@@ -124,6 +124,8 @@ fn edit() -> impl Strategy<Value = Edit> {
         "/memory/limitBytes",
         "/volume/capacityBytes",
         "/volume/freeBytes",
+        "/snapshots/underway/doneBytes",
+        "/snapshots/latest/bytes",
         "/memory/refreshes/block",
         "/memory/refreshes/threshold",
         "/memory/refreshes/failure",
@@ -145,13 +147,14 @@ fn edit() -> impl Strategy<Value = Edit> {
         "/module",
         "/halt",
         "/lineage",
+        "/snapshots",
         "/revision",
     ]);
     prop_oneof![
         6 => (numbers, heights()),
         6 => (bytes, counts()),
         3 => (words, texts()),
-        3 => (select(vec!["/module", "/source", "/seed"]), check()),
+        3 => (select(vec!["/module", "/source", "/seed", "/snapshots/check"]), check()),
         2 => (select(vec!["/halt", "/trouble"]), fault()),
         2 => (Just("/blockUnderWay"), block()),
         2 => (Just("/lineage"), lineage()),
@@ -168,6 +171,13 @@ fn body() -> impl Strategy<Value = Vec<Edit>> {
 fn written(edits: &[Edit], revision: &Revision) -> Vec<u8> {
     let mut report = serde_json::to_value(fixtures::following(100)).unwrap();
     report["revision"] = json!(revision);
+    let hash = "ab".repeat(32);
+    report["snapshots"] = json!({
+        "latest": {"height": 90, "blockHash": hash, "digest": hash, "url": "s3://bucket/90", "manifestSha256": hash,
+                   "bytes": 1, "time": "2026-01-01T00:00:00Z"},
+        "underway": {"height": 100, "doneBytes": 1, "totalBytes": 2},
+        "check": {"ok": true, "reason": "Published", "message": ""},
+    });
     for (pointer, value) in edits {
         if let Some(field) = report.pointer_mut(pointer) {
             *field = value.clone();
@@ -186,6 +196,7 @@ fn sample(target: &Target, body: &[u8]) -> Sample {
 fn declared(what: u8) -> ValidIndexer {
     let mut valid = fixtures::valid();
     valid.replicas = 2;
+    valid.snapshots = serde_json::from_value(json!({"url": "s3://bucket", "everyBlocks": 10, "keep": 1})).ok();
     valid.auto_grow = Some(AutoGrow {
         max_bytes: u64::MAX,
         free_percent: 15,

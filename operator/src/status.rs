@@ -11,6 +11,7 @@ mod numbers;
 mod ready;
 mod reports;
 mod rollout_conditions;
+mod snapshots;
 mod storage;
 mod verdict;
 mod volumes;
@@ -47,6 +48,7 @@ pub fn status(inputs: &Inputs<'_>) -> IndexerStatus {
         memory: numbers::memory(&pods),
         pods: numbers::rows(inputs.observed, serving.as_ref()),
         storage: volumes::storage(inputs.observed),
+        snapshots: snapshots::snapshots(inputs, serving.as_ref()),
         conditions: types::ALL
             .into_iter()
             .map(|type_| condition(inputs, type_, verdicts.of(type_)))

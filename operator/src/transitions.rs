@@ -11,11 +11,13 @@ use kube::runtime::events::{Event, EventType};
 const NOTE_BYTES_MAX: usize = 1_000;
 
 /// Conditions that are announced, with the status that a new resource starts from, and the status that is a warning.
-const ANNOUNCED: [(&str, &str, &str); 9] = [
+const ANNOUNCED: [(&str, &str, &str); 10] = [
     (types::READY, "False", "False"),
     (types::STALLED, "False", "True"),
     (types::CHAIN_SOURCE_READY, "Unknown", "False"),
     (types::STORAGE_READY, "Unknown", "False"),
+    // Where no snapshots are declared, it is true from the first.
+    (types::SNAPSHOTS_READY, "True", "False"),
     (types::MEMORY_PRESSURE, "False", "True"),
     (types::MEMORY_UNDERSIZED, "False", "True"),
     (types::CONSISTENT, "True", "False"),

@@ -2,7 +2,10 @@
 
 use crds::{
     AutoGrow, Identity, Indexer, IndexerSpec, ModuleSpec, RefreshPolicy, Registry, Revision, RolloutSpec, STORE_FORMAT,
-    StorageSpec, Timing, conditions::reasons, pod::Views, resolve,
+    SecretRef, StorageSpec, Timing,
+    conditions::reasons,
+    pod::{Bootstrap, Publishing, Views},
+    resolve,
 };
 use k8s_openapi::api::core::v1::ResourceRequirements;
 
@@ -62,6 +65,14 @@ pub struct ValidIndexer {
     pub storage_bytes: u64,
     /// How the volumes grow by themselves, if they do.
     pub auto_grow: Option<AutoGrow>,
+    /// The snapshot with which empty volumes begin; where its credentials are, the pods' configuration says.
+    pub bootstrap: Option<Bootstrap>,
+    /// The Secret with its credentials.
+    pub bootstrap_secret: Option<String>,
+    /// Snapshots to publish; likewise.
+    pub snapshots: Option<Publishing>,
+    /// The Secret with their credentials.
+    pub snapshots_secret: Option<String>,
     /// The desired number of pods: none while suspended.
     pub replicas: i32,
     /// Whether the spec suspends the index.
@@ -135,7 +146,7 @@ pub fn validate(indexer: &Indexer, defaults: &Defaults) -> Result<ValidIndexer, 
         revision: resolved.identity.revision(),
         module,
         source_urls: bitcoind.urls.clone(),
-        auth_secret: bitcoind.auth_secret_ref.as_ref().map(|s| s.name.clone()),
+        auth_secret: secret(bitcoind.auth_secret_ref.as_ref()),
         max_reorg_depth: spec.chain.max_reorg_depth,
         threshold_bytes: resolved.threshold_bytes,
         refresh: spec.memory.refresh,
@@ -147,6 +158,14 @@ pub fn validate(indexer: &Indexer, defaults: &Defaults) -> Result<ValidIndexer, 
         storage: spec.storage.clone(),
         storage_bytes: resolved.storage_bytes,
         auto_grow: resolved.auto_grow,
+        bootstrap: resolved.bootstrap,
+        bootstrap_secret: secret(
+            spec.bootstrap
+                .as_ref()
+                .and_then(|it| it.snapshot.auth_secret_ref.as_ref()),
+        ),
+        snapshots: resolved.snapshots,
+        snapshots_secret: secret(spec.snapshots.as_ref().and_then(|it| it.auth_secret_ref.as_ref())),
         replicas: if spec.suspend { 0 } else { spec.replicas },
         suspended: spec.suspend,
         resources: spec.resources.clone(),
@@ -198,6 +217,10 @@ impl ValidIndexer {
     }
 }
 
+fn secret(given: Option<&SecretRef>) -> Option<String> {
+    given.map(|secret| secret.name.clone())
+}
+
 /// None for a path, which is rejected earlier.
 fn module_source(module: &ModuleSpec) -> Option<ModuleSource> {
     let config_map = module.config_map.clone().map(ModuleSource::ConfigMap);
@@ -218,9 +241,29 @@ fn local_only(spec: &IndexerSpec) -> Vec<(&'static str, &'static str)> {
         "spec.chain.source.blockFiles: names a local folder, which is not available to pods; \
          set the address of a node in spec.chain.source.bitcoind instead",
     );
-    let module = spec.module.path.is_some().then_some(module);
-    let files = spec.chain.source.block_files.is_some().then_some(files);
-    module.into_iter().chain(files).collect()
+    let bootstrap = (
+        reasons::SNAPSHOT_FOLDER_NOT_FOR_PODS,
+        "spec.bootstrap.snapshot.url: names a local folder, which is not available to pods; \
+         give the URL of a snapshot in an object storage or on a web server instead",
+    );
+    let snapshots = (
+        reasons::SNAPSHOT_FOLDER_NOT_FOR_PODS,
+        "spec.snapshots.url: names a local folder, which is not available to pods; \
+         give s3://BUCKET/PREFIX instead",
+    );
+    let is_folder = |url: Option<&String>| url.is_some_and(|url| url.starts_with("file:"));
+    let bootstrap_url = spec.bootstrap.as_ref().map(|bootstrap| &bootstrap.snapshot.url);
+    let snapshots_url = spec.snapshots.as_ref().map(|snapshots| &snapshots.url);
+    let found = [
+        (spec.module.path.is_some(), module),
+        (spec.chain.source.block_files.is_some(), files),
+        (is_folder(bootstrap_url), bootstrap),
+        (is_folder(snapshots_url), snapshots),
+    ];
+    found
+        .into_iter()
+        .filter_map(|(is_local, problem)| is_local.then_some(problem))
+        .collect()
 }
 
 #[cfg(test)]

@@ -7,9 +7,9 @@
 
 use super::{
     refresh::REFRESH_ID_BYTES_MAX,
-    report::{Check, Halt, Memory, Status, Trouble, Volume},
+    report::{Check, Halt, Memory, Snapshots, Status, Trouble, Volume},
 };
-use crate::status::{LINEAGE_STEPS_MAX, LineageStep};
+use crate::status::{LINEAGE_STEPS_MAX, LatestSnapshot, LineageStep, SnapshotUnderway};
 
 /// The highest height, that of the schema's own heights. Bitcoin gets there in 38,000 years, and one more still fits 32
 /// bits.
@@ -24,6 +24,8 @@ pub const BLOCKS_PER_SECOND_MAX: f64 = 1e6;
 pub const MESSAGE_CHARS_MAX: usize = 1_000;
 /// The longest reason, in characters: twice the longest that there is.
 pub const REASON_CHARS_MAX: usize = 64;
+/// The longest URL of a snapshot, in characters: that of the spec's prefix, and room for a name.
+pub const URL_CHARS_MAX: usize = 2_100;
 /// The longest version, in characters: room for a number and a commit.
 pub const VERSION_CHARS_MAX: usize = 64;
 
@@ -123,6 +125,9 @@ impl Status {
             hash("blockUnderWay.blockHash", &block.block_hash)?;
             at_most("blockUnderWay.seconds", block.seconds, COUNT_MAX)?;
         }
+        if let Some(snapshots) = &self.snapshots {
+            check_snapshots(snapshots)?;
+        }
         match &self.last_refresh_request {
             Some(id) if id.len() > REFRESH_ID_BYTES_MAX => Err(BadStatus::RefreshId { bytes: id.len() }),
             _ => check_memory(&self.memory),
@@ -131,7 +136,14 @@ impl Status {
 
     fn cut(&mut self) {
         self.version = cut(&self.version, VERSION_CHARS_MAX);
-        for Check { ok: _, reason, message } in [&mut self.seed, &mut self.module, &mut self.source] {
+        let mut checks = vec![&mut self.seed, &mut self.module, &mut self.source];
+        if let Some(Snapshots { latest, check, .. }) = &mut self.snapshots {
+            if let Some(latest) = latest {
+                latest.url = cut(&latest.url, URL_CHARS_MAX);
+            }
+            checks.push(check);
+        }
+        for Check { ok: _, reason, message } in checks {
             *reason = cut(reason, REASON_CHARS_MAX);
             *message = cut(message, MESSAGE_CHARS_MAX);
         }
@@ -181,6 +193,41 @@ fn check_memory(memory: &Memory) -> Result<(), BadStatus> {
         ("memory.refreshes.unwind", refreshes.unwind),
     ] {
         at_most(field, value, COUNT_MAX)?;
+    }
+    Ok(())
+}
+
+fn check_snapshots(snapshots: &Snapshots) -> Result<(), BadStatus> {
+    let Snapshots {
+        latest,
+        underway,
+        check: _,
+    } = snapshots;
+    if let Some(LatestSnapshot {
+        height: at,
+        block_hash,
+        digest,
+        url: _,
+        manifest_sha256,
+        bytes,
+        time: _,
+    }) = latest
+    {
+        height("snapshots.latest.height", Some(*at))?;
+        hash("snapshots.latest.blockHash", block_hash)?;
+        hash("snapshots.latest.digest", digest)?;
+        hash("snapshots.latest.manifestSha256", manifest_sha256)?;
+        at_most("snapshots.latest.bytes", *bytes, COUNT_MAX)?;
+    }
+    if let Some(SnapshotUnderway {
+        height: at,
+        done_bytes,
+        total_bytes,
+    }) = underway
+    {
+        height("snapshots.underway.height", Some(*at))?;
+        at_most("snapshots.underway.doneBytes", *done_bytes, COUNT_MAX)?;
+        at_most("snapshots.underway.totalBytes", *total_bytes, COUNT_MAX)?;
     }
     Ok(())
 }
@@ -237,6 +284,9 @@ mod tests {
                        "refreshes": {"block": 1, "threshold": 1, "failure": 1, "manual": 1, "unwind": 1},
                        "lastRefresh": {"reason": "Block", "height": 7, "time": time}},
             "volume": {"capacityBytes": 2, "freeBytes": 1},
+            "snapshots": {"latest": {"height": 7, "blockHash": hash, "digest": hash, "url": "s3://bucket/prefix/7",
+                                     "manifestSha256": hash, "bytes": 1, "time": time},
+                          "underway": {"height": 7, "doneBytes": 1, "totalBytes": 2}, "check": check},
             "halt": {"class": "Guest", "height": 8, "blockHash": hash, "runs": 2, "message": "trap"},
             "trouble": {"class": "Host", "message": "no memory", "since": time},
             "blockUnderWay": {"height": 8, "blockHash": hash, "run": "First", "attempt": 1, "since": time, "seconds": 1},
@@ -253,6 +303,8 @@ mod tests {
             ("/tip", height),
             ("/behind", height),
             ("/lineage/0/fromHeight", height),
+            ("/snapshots/latest/height", height),
+            ("/snapshots/underway/height", height),
             ("/halt/height", height),
             ("/blockUnderWay/height", height),
             ("/memory/guestPeakHeight", height),
@@ -266,6 +318,9 @@ mod tests {
             ("/secondsLeft", count),
             ("/volume/capacityBytes", count),
             ("/volume/freeBytes", count),
+            ("/snapshots/latest/bytes", count),
+            ("/snapshots/underway/doneBytes", count),
+            ("/snapshots/underway/totalBytes", count),
             ("/blockUnderWay/seconds", count),
             ("/memory/refreshes/block", count),
             ("/memory/refreshes/threshold", count),
@@ -289,6 +344,9 @@ mod tests {
             "/halt/blockHash",
             "/blockUnderWay/blockHash",
             "/lineage/0/moduleSha256",
+            "/snapshots/latest/blockHash",
+            "/snapshots/latest/digest",
+            "/snapshots/latest/manifestSha256",
         ] {
             for bad in ["ab", &"AB".repeat(32), &"zz".repeat(32), &"ab".repeat(33)] {
                 assert!(
@@ -310,6 +368,10 @@ mod tests {
         assert_eq!(chars(&read("/version").version), VERSION_CHARS_MAX);
         assert_eq!(chars(&read("/module/reason").module.reason), REASON_CHARS_MAX);
         assert_eq!(chars(&read("/module/message").module.message), MESSAGE_CHARS_MAX);
+        let snapshots = read("/snapshots/check/message").snapshots.unwrap();
+        assert_eq!(chars(&snapshots.check.message), MESSAGE_CHARS_MAX);
+        let latest = read("/snapshots/latest/url").snapshots.unwrap().latest.unwrap();
+        assert_eq!(chars(&latest.url), URL_CHARS_MAX);
         assert_eq!(chars(&read("/halt/message").halt.unwrap().message), MESSAGE_CHARS_MAX);
         assert_eq!(
             chars(&read("/trouble/message").trouble.unwrap().message),

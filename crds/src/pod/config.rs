@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     identity::{Identity, Revision},
+    pod::{Bootstrap, Publishing},
     spec::RefreshPolicy,
 };
 
@@ -32,6 +33,13 @@ pub struct Config {
     /// Where an empty store gets its first blocks from; none: from the chain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seed: Option<Seed>,
+    /// A snapshot with which an empty store begins, where `seed` brings nothing; none: the first blocks come from the
+    /// chain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bootstrap: Option<Bootstrap>,
+    /// Snapshots to publish; none: there are to be none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshots: Option<Publishing>,
     /// Where the module's bytes are.
     pub module: Module,
     /// Where blocks come from.

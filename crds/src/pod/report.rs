@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     identity::Revision,
     pod::BlockUnderWay,
-    status::{LastRefresh, LineageStep, Phase, Refreshes},
+    status::{LastRefresh, LatestSnapshot, LineageStep, Phase, Refreshes, SnapshotUnderway},
 };
 
 /// What a pod reports, as JSON at `/status` of its ops port.
@@ -23,7 +23,7 @@ pub struct Status {
     /// The modules that built its data, oldest first, where there was more than one; at most the newest 16.
     #[serde(default)]
     pub lineage: Vec<LineageStep>,
-    /// How far an empty store has been filled with a copy; unknown if no copy is configured.
+    /// How far an empty store has been filled with a copy or a snapshot; unknown if none is configured.
     #[serde(default)]
     pub seed: Check,
     /// SHA-256 of its module.
@@ -75,6 +75,9 @@ pub struct Status {
     /// The file system that holds its data, as statvfs has it; unknown until the store is open.
     #[serde(default)]
     pub volume: Option<Volume>,
+    /// Snapshots that it publishes; none if it is not to.
+    #[serde(default)]
+    pub snapshots: Option<Snapshots>,
     /// Set while this machine cannot do what a block needs and retries.
     #[serde(default)]
     pub trouble: Option<Trouble>,
@@ -161,6 +164,18 @@ pub struct Volume {
     pub growth_per_day_bytes: Option<u64>,
     /// Days until it is full at that pace; none if it does not grow.
     pub days_left: Option<f64>,
+}
+
+/// Snapshots that a process publishes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Snapshots {
+    /// The last one that is whole; none: there is none, or the storage has not been asked.
+    pub latest: Option<LatestSnapshot>,
+    /// The one that is being published.
+    pub underway: Option<SnapshotUnderway>,
+    /// Whether publishing works.
+    pub check: Check,
 }
 
 /// Why indexing stopped.

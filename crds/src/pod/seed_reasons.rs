@@ -9,6 +9,12 @@ words! {
     NO_COPY = "NoCopy";
     /// No pod currently serves a copy; the request is retried.
     UNREACHABLE = "SeedUnreachable";
+    /// A snapshot is being received, or checked.
+    RESTORING = "Restoring";
+    /// The storage of the snapshot does not answer, or there is no room here; it is retried.
+    SNAPSHOT_UNAVAILABLE = "SnapshotUnavailable";
+    /// The snapshot is of another index, is not what it should be, or may not be read; the message says which.
+    SNAPSHOT_REFUSED = "SnapshotRefused";
     /// The copy is invalid or cannot be continued; the message says why.
     REFUSED = "SeedRefused";
 }

@@ -91,6 +91,8 @@ fn config(change: impl FnOnce(&mut Config)) -> Config {
         in_place: false,
         in_place_at: None,
         seed: None,
+        bootstrap: None,
+        snapshots: None,
     };
     change(&mut config);
     config

@@ -177,6 +177,7 @@ mod tests {
             last_refresh_request: None,
             block_under_way: None,
             lineage: Vec::new(),
+            snapshots: None,
             seed: Check::default(),
         }
     }

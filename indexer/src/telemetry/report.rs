@@ -103,6 +103,7 @@ impl Report {
             last_refresh_request: None,
             block_under_way: None,
             lineage: Vec::new(),
+            snapshots: None,
             seed: Check::default(),
         };
         Self {

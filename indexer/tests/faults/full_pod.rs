@@ -62,6 +62,8 @@ fn config(folder: &Path, node: &Node, data: &str) -> Config {
         ops_listen: String::new(),
         cors_origin: None,
         exit_at: None,
+        bootstrap: None,
+        snapshots: None,
     }
 }
 

@@ -69,6 +69,8 @@ fn config(folder: &Path, node: &Node, name: &str, rounds: u32) -> Config {
         ops_listen: String::new(),
         cors_origin: None,
         exit_at: None,
+        bootstrap: None,
+        snapshots: None,
     }
 }
 

@@ -126,8 +126,15 @@ fn facts(s: &pod::Status, max_behind: u32) -> impl PartialEq + '_ {
             memory.threshold_bytes,
             memory.limit_bytes,
             s.behind.is_some_and(|b| b <= max_behind),
+            verdict(&s.seed),
         ),
+        s.snapshots.as_ref().map(|it| (verdict(&it.check), latest(it))),
     )
+}
+
+fn latest(snapshots: &pod::Snapshots) -> Option<(&str, &str)> {
+    let latest = snapshots.latest.as_ref()?;
+    Some((&latest.url, &latest.manifest_sha256))
 }
 
 /// The message of a failed check may differ between attempts; it is published with the numbers.
@@ -145,7 +152,9 @@ fn numbers(s: &pod::Status) -> impl PartialEq + '_ {
             s.behind,
             &s.module.message,
             &s.source.message,
+            &s.seed.message,
         ),
+        s.snapshots.as_ref().map(|it| (&it.underway, &it.check.message)),
         (memory.guest_bytes, memory.guest_peak_bytes, memory.guest_peak_height),
         (&memory.refreshes, &memory.last_refresh),
     )
@@ -163,9 +172,20 @@ mod tests {
 
     type Edit = fn(&mut pod::Status);
 
+    fn underway() -> crds::SnapshotUnderway {
+        serde_json::from_value(serde_json::json!({"height": 100, "doneBytes": 1, "totalBytes": 2})).unwrap()
+    }
+
+    fn snapshot() -> crds::LatestSnapshot {
+        let hash = "ab".repeat(32);
+        let json = serde_json::json!({"height": 90, "blockHash": hash, "digest": hash, "url": "s3://bucket/90",
+                                      "manifestSha256": hash, "bytes": 1, "time": "2026-01-01T00:00:00Z"});
+        serde_json::from_value(json).unwrap()
+    }
+
     #[test]
     fn differences_are_weighed_by_what_they_mean() {
-        let cases: [(&str, Edit, Change); 21] = [
+        let cases: [(&str, Edit, Change); 26] = [
             ("the same", |_| {}, Change::Nothing),
             (
                 "resident memory jitters",
@@ -212,6 +232,31 @@ mod tests {
                 |s| s.source.message = "again".into(),
                 Change::Numbers,
             ),
+            (
+                "a snapshot is under way",
+                |s| s.snapshots.as_mut().unwrap().underway = Some(underway()),
+                Change::Numbers,
+            ),
+            (
+                "a snapshot is there",
+                |s| s.snapshots.as_mut().unwrap().latest = Some(snapshot()),
+                Change::Facts,
+            ),
+            (
+                "snapshots fail",
+                |s| s.snapshots.as_mut().unwrap().check.ok = Some(false),
+                Change::Facts,
+            ),
+            (
+                "an empty volume is filled further",
+                |s| s.seed.message = "2 of 3 MiB".into(),
+                Change::Numbers,
+            ),
+            (
+                "an empty volume is filled with a snapshot",
+                |s| s.seed.reason = "Restoring".into(),
+                Change::Facts,
+            ),
             ("source lost", |s| s.source.ok = Some(false), Change::Facts),
             ("a block was retried", |s| s.memory.refreshes.failure = 1, Change::Facts),
             ("blocks were undone", |s| s.memory.refreshes.unwind = 1, Change::Facts),
@@ -237,9 +282,11 @@ mod tests {
             ),
         ];
         for (name, edit, expected) in cases {
-            let mut latest = following(100);
+            let mut shown = following(100);
+            shown.snapshots = Some(pod::Snapshots::default());
+            let mut latest = shown.clone();
             edit(&mut latest);
-            let shown = Sample::Answer(Box::new(following(100)));
+            let shown = Sample::Answer(Box::new(shown));
             assert_eq!(
                 change(&shown, &Sample::Answer(Box::new(latest)), MAX_BEHIND),
                 expected,

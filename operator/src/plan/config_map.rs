@@ -2,7 +2,7 @@
 
 use crds::{
     Registry, Revision,
-    pod::{Config, Module, OPS_PORT, RPC_PORT, Seed, Source},
+    pod::{Bootstrap, Config, Module, OPS_PORT, Publishing, RPC_PORT, Seed, Source},
 };
 use k8s_openapi::api::core::v1::ConfigMap;
 
@@ -21,6 +21,12 @@ pub(super) const CONFIG_DIR: &str = "/etc/shrewd";
 pub(super) const MODULE_FILE: &str = "module/module.wasm";
 /// The credentials below [`CONFIG_DIR`].
 pub(super) const CREDENTIALS_DIR: &str = "bitcoind";
+/// The credentials of the snapshot to begin with, and of those to publish, below [`CONFIG_DIR`].
+pub(super) const BOOTSTRAP_DIR: &str = "bootstrap";
+pub(super) const SNAPSHOTS_DIR: &str = "snapshots";
+/// The key that says whether the revision serves, and the name of its file. It is no part of the configuration: clients
+/// are moved without new pods, and the kubelet renews the file.
+pub(super) const SERVES_FILE: &str = "serves";
 /// The pull secret below [`CONFIG_DIR`].
 pub(super) const PULL_SECRET_FILE: &str = "registry/config.json";
 /// How many pods are tried for a copy of their data, by ordinal: of three, one is available even while a node is down.
@@ -28,25 +34,25 @@ const SEED_PODS: u32 = 3;
 /// Where the volume is mounted.
 pub(super) const DATA_DIR: &str = "/var/lib/shrewd";
 
-pub(super) fn build(valid: &ValidIndexer, revision: &Revision, record: &Record) -> ConfigMap {
+/// `serves`: clients are sent to this revision.
+pub(super) fn build(valid: &ValidIndexer, revision: &Revision, record: &Record, serves: bool) -> ConfigMap {
     #[allow(clippy::expect_used)] // numbers, texts and lists of texts all have a YAML form
     let yaml = serde_yaml::to_string(&config(valid, revision, record)).expect("a configuration turns into YAML");
+    let serves = valid
+        .snapshots
+        .is_some()
+        .then(|| (SERVES_FILE.to_owned(), serves.to_string()));
     ConfigMap {
         metadata: metadata_with(valid, revision, record),
-        data: Some([(CONFIG_FILE.to_owned(), yaml)].into()),
+        data: Some([(CONFIG_FILE.to_owned(), yaml)].into_iter().chain(serves).collect()),
         ..ConfigMap::default()
     }
 }
 
 /// The hash of a configuration for the annotation of the pod template.
 pub(super) fn config_hash(config: &ConfigMap) -> String {
-    let text = config
-        .data
-        .iter()
-        .flatten()
-        .map(|(_, text)| text.as_str())
-        .collect::<String>();
-    hash(text.as_bytes())
+    let text = config.data.as_ref().and_then(|data| data.get(CONFIG_FILE));
+    hash(text.map(String::as_bytes).unwrap_or_default())
 }
 
 fn config(valid: &ValidIndexer, revision: &Revision, record: &Record) -> Config {
@@ -81,7 +87,32 @@ fn config(valid: &ValidIndexer, revision: &Revision, record: &Record) -> Config 
         in_place: record.in_place,
         in_place_at: record.in_place_at,
         seed: Some(seed(valid, revision, record)),
+        bootstrap: bootstrap(valid, record),
+        snapshots: publishing(valid, revision),
     }
+}
+
+/// Whether empty volumes of a revision may begin with a snapshot: not those of data that other modules began, because
+/// replicas must agree on where each module took over.
+pub(super) fn may_begin_with_snapshot(record: &Record) -> bool {
+    !record.in_place && record.seed.is_none()
+}
+
+fn bootstrap(valid: &ValidIndexer, record: &Record) -> Option<Bootstrap> {
+    let mut bootstrap = valid.bootstrap.clone().filter(|_| may_begin_with_snapshot(record))?;
+    let secret = valid.bootstrap_secret.as_ref();
+    bootstrap.storage.credentials_dir = secret.map(|_| format!("{CONFIG_DIR}/{BOOTSTRAP_DIR}").into());
+    Some(bootstrap)
+}
+
+/// The same for all revisions: which of them publishes, a file says.
+fn publishing(valid: &ValidIndexer, revision: &Revision) -> Option<Publishing> {
+    let mut publishing = valid.snapshots.clone()?;
+    let secret = valid.snapshots_secret.as_ref();
+    publishing.storage.credentials_dir = secret.map(|_| format!("{CONFIG_DIR}/{SNAPSHOTS_DIR}").into());
+    publishing.host = Some(names::publisher(&valid.name, revision));
+    publishing.serves_file = Some(format!("{CONFIG_DIR}/{SERVES_FILE}").into());
+    Some(publishing)
 }
 
 /// Where an empty volume is filled from: the pods of the same revision, then those of the revision copied. Data that
@@ -156,6 +187,60 @@ mod tests {
         let seed = continued.seed.unwrap();
         assert_eq!((seed.at_height, seed.optional), (None, false));
         assert_eq!(seed.from[0], format!("http://one-{data}-0.one-pods.ns.svc:9090"));
+    }
+
+    fn with_snapshots() -> ValidIndexer {
+        let mut indexer = crate::fixtures::indexer();
+        let spec = serde_json::json!({"snapshot": {"url": "s3://a/5", "authSecretRef": {"name": "s3"}}});
+        indexer.spec.bootstrap = serde_json::from_value(spec).unwrap();
+        indexer.spec.snapshots = serde_json::from_value(serde_json::json!({"url": "s3://b"})).unwrap();
+        crate::validate::validate(&indexer, &crate::fixtures::defaults()).unwrap()
+    }
+
+    #[test]
+    fn to_serve_or_not_needs_no_new_pods() {
+        let valid = with_snapshots();
+        let record = valid.declared();
+        assert_eq!(
+            valid.revision,
+            crate::fixtures::valid().revision,
+            "snapshots are no part of the identity"
+        );
+        let [serving, candidate] = [true, false].map(|serves| build(&valid, &valid.revision, &record, serves));
+        let says = |config: &ConfigMap| config.data.as_ref().unwrap().get(SERVES_FILE).cloned();
+        assert_eq!(
+            (says(&serving).as_deref(), says(&candidate).as_deref()),
+            (Some("true"), Some("false"))
+        );
+        assert_eq!(config_hash(&serving), config_hash(&candidate));
+        let publishing = config(&valid, &valid.revision, &record).snapshots.unwrap();
+        assert_eq!(publishing.host, Some(format!("one-{}-0", valid.revision)));
+        // No key of it is in there where nothing is published.
+        assert_eq!(
+            says(&build(&crate::fixtures::valid(), &valid.revision, &record, true)),
+            None
+        );
+    }
+
+    #[test]
+    fn data_that_other_modules_began_does_not_begin_with_a_snapshot() {
+        let valid = with_snapshots();
+        let declared = valid.declared();
+        let of = |record: &Record| config(&valid, &valid.revision, record).bootstrap;
+        let given = of(&declared).unwrap();
+        assert_eq!(given.storage.credentials_dir, Some("/etc/shrewd/bootstrap".into()));
+        let continued = Record {
+            in_place: true,
+            ..declared.clone()
+        };
+        let seeded = Record {
+            seed: Some(SeedRecord {
+                from: valid.revision.clone(),
+                at_height: 40,
+            }),
+            ..declared
+        };
+        assert_eq!([of(&continued), of(&seeded)], [None, None]);
     }
 
     #[test]

@@ -83,7 +83,11 @@ fn lasting_problem(pod: &ObservedPod) -> Option<String> {
     if module.ok == Some(false) && !is_missing {
         return Some(format!("{}: {}", module.reason, module.message));
     }
-    if status.seed.ok == Some(false) && status.seed.reason == seed_reasons::REFUSED {
+    let is_refused = matches!(
+        status.seed.reason.as_str(),
+        seed_reasons::REFUSED | seed_reasons::SNAPSHOT_REFUSED
+    );
+    if status.seed.ok == Some(false) && is_refused {
         return Some(format!("{}: {}", status.seed.reason, status.seed.message));
     }
     let halt = status.halt.as_ref()?;

@@ -54,6 +54,7 @@ pub(super) fn judge(inputs: &Inputs<'_>, pods: &[&ObservedPod]) -> Verdicts {
         (types::MODULE_VERIFIED, module),
         (types::CHAIN_SOURCE_READY, source),
         (types::STORAGE_READY, case.storage_ready()),
+        (types::SNAPSHOTS_READY, case.snapshots_ready()),
         (types::MEMORY_PRESSURE, case.memory_pressure()),
         (types::MEMORY_UNDERSIZED, case.memory_undersized()),
         (types::CONSISTENT, consistent),

@@ -2,7 +2,7 @@
 
 use crds::{
     conditions::reasons,
-    pod::{Check, module_reasons},
+    pod::{Check, module_reasons, seed_reasons},
 };
 
 use super::{
@@ -27,6 +27,10 @@ impl Case<'_> {
         let refused = |module: &&Check| module.ok == Some(false) && !is_missing(&module.reason);
         if let Some(module) = answers().map(|s| &s.module).find(refused) {
             return Verdict::yes(reason(module, module_reasons::ALL), module.message.clone());
+        }
+        let refused = |seed: &&Check| seed.ok == Some(false) && seed.reason == seed_reasons::SNAPSHOT_REFUSED;
+        if let Some(seed) = answers().map(|s| &s.seed).find(refused) {
+            return Verdict::yes(seed_reasons::SNAPSHOT_REFUSED, seed.message.clone());
         }
         if let Some(halt) = answers().find_map(|s| s.halt.as_ref()) {
             return Verdict::yes(

@@ -155,13 +155,14 @@ fn problem(pod: &str, status: &Status) -> Option<String> {
         .halt
         .as_ref()
         .map(|h| format!("stopped below height {}: {}", h.height, h.message));
-    let bad = [&status.module, &status.source]
+    let bad = [&status.module, &status.seed, &status.source]
         .into_iter()
         .find(|check| check.ok == Some(false));
     let trouble = status.trouble.as_ref().map(|trouble| trouble.message.clone());
+    let filling = || Some(&status.seed).filter(|seed| seed.ok.is_none() && !seed.message.is_empty());
     let long = || long_run(status).map(|block| long_run_in_words(pod, block));
     halt.or(trouble)
-        .or_else(|| bad.map(|check| check.message.clone()))
+        .or_else(|| bad.or_else(filling).map(|check| check.message.clone()))
         .or_else(long)
 }
 

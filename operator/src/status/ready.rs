@@ -1,9 +1,12 @@
 //! Whether everything the spec asks for holds, and whether clients are answered.
 
-use crds::{conditions::reasons, pod::FaultClass};
+use crds::{
+    conditions::reasons,
+    pod::{FaultClass, seed_reasons},
+};
 
 use super::{
-    case::{Case, KEPT_OUT},
+    case::{Case, KEPT_OUT, reason},
     verdict::Verdict,
 };
 use crate::facts::{Sample, Stranger};
@@ -48,6 +51,9 @@ impl Case<'_> {
             };
             return Verdict::no(reason, trouble.message.clone());
         }
+        if let Some(verdict) = self.filling() {
+            return verdict;
+        }
         for verdict in [module, source, synced] {
             if !verdict.is_true() {
                 return Verdict::no(&verdict.reason, verdict.message.clone());
@@ -60,6 +66,18 @@ impl Case<'_> {
             return Verdict::no(reasons::NO_READY_PODS, format!("{} is not ready", pod.name));
         }
         Verdict::yes(reasons::AS_EXPECTED, "every pod follows the chain")
+    }
+
+    /// A pod whose volume is empty and not filled yet. How far it is, its row says.
+    fn filling(&self) -> Option<Verdict> {
+        let seeds = self.answers.iter().map(|status| &status.seed);
+        let open = seeds.filter(|seed| seed.ok != Some(true) && !seed.reason.is_empty());
+        let worst = open.min_by_key(|seed| seed.ok.is_none())?;
+        let message = match worst.ok {
+            Some(_) => worst.message.as_str(),
+            None => "an empty volume is being filled: see the message of its pod",
+        };
+        Some(Verdict::no(reason(worst, seed_reasons::ALL), message))
     }
 
     /// Nothing is missing if there should be no pods and there are none.

@@ -1,4 +1,5 @@
 mod recorded;
+mod snapshots;
 mod storage;
 
 use std::collections::BTreeMap;
@@ -204,6 +205,19 @@ const SITUATIONS: &[Row] = &[
     ("module has another digest",
         |s| s.says(|p| { p.module.ok = Some(false); p.module.reason = "DigestMismatch".into(); p.ready = false; }),
         FAILED, "False", "DigestMismatch", &[("ModuleVerified", "False"), ("Stalled", "True")]),
+    ("a snapshot of another module is refused",
+        |s| s.says(|p| {
+            (p.ready, p.source.ok, p.source.reason) = (false, None, "Pending".into());
+            (p.seed.ok, p.seed.reason) = (Some(false), "SnapshotRefused".into());
+            p.seed.message = "the snapshot s3://bucket/5 is not used: its module is aa, not ab".into();
+        }),
+        FAILED, "False", "SnapshotRefused", &[("Stalled", "True"), ("Reconciling", "False")]),
+    ("an empty volume is restored from a snapshot",
+        |s| s.says(|p| {
+            (p.ready, p.source.ok, p.source.reason) = (false, None, "Pending".into());
+            (p.seed.reason, p.seed.message) = ("Restoring".into(), "12 of 300 MiB".into());
+        }),
+        MOVING, "False", "Restoring", &[("Stalled", "False"), ("Reconciling", "True")]),
     ("credentials are missing", |s| s.says(lacks_credentials), MOVING, "False", "CredentialsMissing",
         &[("ChainSourceReady", "False"), ("Stalled", "False"), ("Synced", "Unknown"), ("Reconciling", "True")]),
     ("the host is short of memory",

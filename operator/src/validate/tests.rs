@@ -56,6 +56,28 @@ fn what_is_on_one_machine_only_is_refused_with_its_own_reason() {
 }
 
 #[test]
+fn snapshots_in_a_folder_are_for_local_runs() {
+    let mut indexer = fixtures::indexer();
+    let spec = serde_json::json!({"snapshot": {"url": "file:///mnt/snapshots/5"}});
+    indexer.spec.bootstrap = serde_json::from_value(spec).unwrap();
+    let spec = serde_json::json!({"url": "file:///mnt/snapshots"});
+    indexer.spec.snapshots = serde_json::from_value(spec).unwrap();
+    let invalid = validate(&indexer, &fixtures::defaults()).unwrap_err();
+    assert_eq!(invalid.reason, reasons::SNAPSHOT_FOLDER_NOT_FOR_PODS);
+    assert!(
+        invalid.problems[0].starts_with("spec.bootstrap.snapshot.url:"),
+        "{invalid:?}"
+    );
+    assert!(invalid.problems[1].starts_with("spec.snapshots.url:"), "{invalid:?}");
+
+    let spec = serde_json::json!({"url": "https://host/prefix"});
+    indexer.spec.snapshots = serde_json::from_value(spec).unwrap();
+    let invalid = validate(&indexer, &fixtures::defaults()).unwrap_err();
+    assert_eq!(invalid.reason, reasons::INVALID_SPEC);
+    assert!(invalid.problems[0].contains("only read from"), "{invalid:?}");
+}
+
+#[test]
 fn suspended_wants_no_pods() {
     let mut indexer = fixtures::indexer();
     indexer.spec.suspend = true;

@@ -152,6 +152,8 @@ impl Launch {
             in_place: in_place || spec.rollout.strategy == RolloutStrategy::InPlace,
             in_place_at: None,
             seed: None,
+            bootstrap: None,
+            snapshots: None,
         };
         Ok(Self {
             config,
@@ -183,6 +185,8 @@ fn defaults(sha256: String) -> IndexerSpec {
         memory: MemorySpec::default(),
         retry: RetrySpec::default(),
         storage: StorageSpec::default(),
+        bootstrap: None,
+        snapshots: None,
         rollout: RolloutSpec::default(),
         replicas: 1,
         views: ViewsSpec::default(),

@@ -41,6 +41,8 @@ fn report() -> Report {
         in_place: false,
         in_place_at: None,
         seed: None,
+        bootstrap: None,
+        snapshots: None,
     })
 }
 

@@ -11,7 +11,10 @@ use k8s_openapi::{
 
 use crate::{
     names,
-    plan::config_map::{CONFIG_DIR, CONFIG_FILE, CREDENTIALS_DIR, DATA_DIR, MODULE_FILE, PULL_SECRET_FILE},
+    plan::config_map::{
+        BOOTSTRAP_DIR, CONFIG_DIR, CONFIG_FILE, CREDENTIALS_DIR, DATA_DIR, MODULE_FILE, PULL_SECRET_FILE, SERVES_FILE,
+        SNAPSHOTS_DIR, may_begin_with_snapshot,
+    },
     record::{ModuleSource, Record},
     validate::ValidIndexer,
 };
@@ -96,7 +99,30 @@ fn sources(valid: &ValidIndexer, revision: &Revision, record: &Record) -> Vec<Vo
         })),
     }
     sources.extend(valid.auth_secret.iter().map(|name| secret(name.clone(), credentials())));
+    let bootstrap = valid
+        .bootstrap_secret
+        .iter()
+        .filter(|_| may_begin_with_snapshot(record));
+    sources.extend(bootstrap.map(|name| secret(name.clone(), keys(BOOTSTRAP_DIR))));
+    sources.extend(
+        valid
+            .snapshots_secret
+            .iter()
+            .map(|name| secret(name.clone(), keys(SNAPSHOTS_DIR))),
+    );
+    sources.extend(valid.snapshots.iter().map(|_| {
+        let of_revision = names::of_revision(&valid.name, revision);
+        config_map(of_revision, SERVES_FILE, SERVES_FILE, Some(true))
+    }));
     sources
+}
+
+/// The keys of a bucket, by the names that Amazon's own tools use.
+fn keys(dir: &str) -> Vec<KeyToPath> {
+    let file = |key: &str| item(key, &format!("{dir}/{key}"), Some(CREDENTIALS_MODE));
+    ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"]
+        .map(file)
+        .into()
 }
 
 fn credentials() -> Vec<KeyToPath> {
