@@ -3,7 +3,9 @@
 mod module;
 mod network;
 mod opening;
+mod origins;
 mod process;
+mod publishing;
 mod servers;
 
 use std::{
@@ -39,7 +41,7 @@ use crate::{
         rpc,
         serving::Serving,
     },
-    snapshot::publish,
+    snapshot::{publish, restore},
     source::{Login, configured::Configured},
     store::{Stats, Store},
     telemetry::{
@@ -195,6 +197,8 @@ fn index(process: &Process, runtime: &Handle) -> Result<()> {
     serving.open(store.clone(), module.clone());
     process.copies.open(store.clone());
     publish::remove_leftovers(&config.data_dir);
+    restore::remove_leftovers(&config.data_dir);
+    publishing::start(process, &store)?;
     runtime.spawn(measure_store(
         store.clone(),
         metrics.clone(),

@@ -8,9 +8,10 @@
 //!
 //! Files of rows never change, so what differs between two snapshots of one index is its new rows and the small
 //! database beside them. [`publish`] uploads that, and removes what is no longer wanted; [`restore`] downloads into a
-//! folder beside the store, which becomes the store only after every file is what the manifest says. [`manifest`],
-//! [`name`] and [`plan`] decide; [`place`] knows the storage.
+//! folder beside the store, which becomes the store only after every file is what the manifest says. [`begin`] does so
+//! until it succeeds. [`manifest`], [`name`], [`plan`] and [`schedule`] decide; [`place`] knows the storage.
 
+pub mod begin;
 mod claim;
 pub mod error;
 mod fetch;
@@ -22,6 +23,7 @@ pub mod place;
 pub mod plan;
 pub mod publish;
 pub mod restore;
+pub mod schedule;
 pub mod sha256;
 #[cfg(test)]
 mod tests;

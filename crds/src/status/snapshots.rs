@@ -1,6 +1,6 @@
 //! Snapshots in the status.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +34,14 @@ pub struct LatestSnapshot {
     pub bytes: u64,
     /// When it was seen to be whole.
     pub time: Time,
+}
+
+impl LatestSnapshot {
+    /// This moment, for `time`.
+    #[must_use]
+    pub fn now() -> Time {
+        Time(Timestamp::now())
+    }
 }
 
 /// A snapshot that is being published.

@@ -1,16 +1,17 @@
-//! Opens the store: first filled with a copy of another pod's, where the configuration says so. Data that cannot be
-//! continued is reported in the status.
+//! Opens the store: first filled with a copy of another pod's or a snapshot, where the configuration says so. Data that
+//! cannot be continued is reported in the status.
 
 use anyhow::Result;
 use crds::{
     StoreMemory, memory_budget,
-    pod::{Check, Config, FaultClass, Seed, module_reasons, seed_reasons},
+    pod::{Bootstrap, Check, Config, FaultClass, Seed, module_reasons, seed_reasons},
     store_memory,
 };
 use tokio::runtime::Handle;
 
 use super::{
     module::{show_module, unusable},
+    origins::{Origin, origins},
     process::Process,
 };
 use crate::{
@@ -20,18 +21,15 @@ use crate::{
     pipeline::{room::wait_for_room, tip::show_tip},
     rows::Room,
     seed::fill::{Filled, Filling},
+    snapshot::begin::{Beginning, Begun},
     store::{Error, Limits, Refusal, Store, Terms},
 };
 
 /// The store. None: asked to stop meanwhile.
 pub(super) fn open_store(process: &Process, runtime: &Handle) -> Result<Option<Store>> {
     let error = loop {
-        let opened = match &process.config.seed {
-            None => open(&process.config),
-            Some(seed) => match open_filled(process, seed, runtime)? {
-                Some(opened) => opened,
-                None => return Ok(None),
-            },
+        let Some(opened) = open_filled(process, runtime)? else {
+            return Ok(None);
         };
         match opened {
             Ok(store) => return Ok(Some(store)),
@@ -67,23 +65,18 @@ pub(super) fn open_store(process: &Process, runtime: &Handle) -> Result<Option<S
 }
 
 /// Opens a store that is filled first if it has no blocks. None: asked to stop meanwhile.
-fn open_filled(process: &Process, seed: &Seed, runtime: &Handle) -> Result<Option<Result<Store, Error>>> {
+fn open_filled(process: &Process, runtime: &Handle) -> Result<Option<Result<Store, Error>>> {
     let Process { config, report, .. } = process;
-    let store_dir = args::store_dir(&config.data_dir);
-    let mut opened = store_dir.exists().then(|| open(config));
+    let origins = origins(config);
+    if origins.is_empty() {
+        return Ok(Some(open(config)));
+    }
+    let mut opened = args::store_dir(&config.data_dir).exists().then(|| open(config));
     if opened.as_ref().is_none_or(lacks_blocks) {
         // Closed, since filling replaces it.
         drop(opened);
-        let filling = Filling {
-            identity: config.identity.clone(),
-            seed: seed.clone(),
-            data_dir: config.data_dir.clone(),
-            store_dir,
-            report: report.clone(),
-            own_name: std::env::var("HOSTNAME").ok(),
-        };
         process.copies.filling();
-        match runtime.block_on(filling.run(process.control.stop_token()))? {
+        match runtime.block_on(fill(process, &origins))? {
             Filled::Stopped => return Ok(None),
             Filled::NoCopy => return Ok(Some(open(config))),
             Filled::Copied => opened = Some(open(config)),
@@ -99,6 +92,48 @@ fn open_filled(process: &Process, seed: &Seed, runtime: &Handle) -> Result<Optio
         });
     }
     Ok(opened)
+}
+
+/// Fills the store from the first of these that has anything to give.
+async fn fill(process: &Process, origins: &[Origin<'_>]) -> Result<Filled> {
+    let stop = process.control.stop_token();
+    for origin in origins {
+        let filled = match origin {
+            Origin::Siblings(seed) => filling(process, seed).run(stop).await?,
+            Origin::Snapshot(bootstrap) => match beginning(process, bootstrap).run(stop).await? {
+                Begun::Restored => Filled::Copied,
+                Begun::Stopped => Filled::Stopped,
+            },
+        };
+        if filled != Filled::NoCopy {
+            return Ok(filled);
+        }
+    }
+    Ok(Filled::NoCopy)
+}
+
+fn filling(process: &Process, seed: &Seed) -> Filling {
+    let config = &process.config;
+    Filling {
+        identity: config.identity.clone(),
+        seed: seed.clone(),
+        data_dir: config.data_dir.clone(),
+        store_dir: args::store_dir(&config.data_dir),
+        report: process.report.clone(),
+        own_name: std::env::var("HOSTNAME").ok(),
+    }
+}
+
+fn beginning(process: &Process, bootstrap: &Bootstrap) -> Beginning {
+    let config = &process.config;
+    Beginning {
+        bootstrap: bootstrap.clone(),
+        identity: config.identity.clone(),
+        data_dir: config.data_dir.clone(),
+        store_dir: args::store_dir(&config.data_dir),
+        report: process.report.clone(),
+        is_one_shot: process.one_shot,
+    }
 }
 
 fn open(config: &Config) -> Result<Store, Error> {

@@ -7,6 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use crds::Revision;
 
 use super::{
     Error,
@@ -72,6 +73,21 @@ pub struct Published {
     pub tidied: Option<Tidied>,
 }
 
+/// Links to the files of a store, of which a snapshot is about to be made.
+pub struct Prepared {
+    links: Links,
+    manifest: Manifest,
+    claim: Claim,
+}
+
+impl Prepared {
+    /// Its newest block.
+    #[must_use]
+    pub fn tip(&self) -> Tip {
+        self.manifest.tip
+    }
+}
+
 /// What is at the height already.
 enum Slot {
     /// The same snapshot.
@@ -103,11 +119,38 @@ impl Publisher {
         &self,
         store: &Store,
         pace: &mut Pace,
-        mut progress: impl FnMut(Progress),
+        progress: impl FnMut(Progress),
     ) -> Result<Published, Error> {
-        let _claim = Claim::new(&self.data_dir)?;
+        let prepared = self.prepare(store).await?;
+        self.send(prepared, pace, progress).await
+    }
+
+    /// The first part of [`Self::publish`]: links are made, and new files hashed.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn prepare(&self, store: &Store) -> Result<Prepared, Error> {
+        let claim = Claim::new(&self.data_dir)?;
         let (links, manifest) = self.describe(store).await?;
         point::reach("snapshot linked");
+        Ok(Prepared { links, manifest, claim })
+    }
+
+    /// The other part of it.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn send(
+        &self,
+        prepared: Prepared,
+        pace: &mut Pace,
+        mut progress: impl FnMut(Progress),
+    ) -> Result<Published, Error> {
+        let Prepared {
+            links,
+            manifest,
+            claim: _claim,
+        } = prepared;
         let (name, bytes, uploaded, was_there) = match self.slot(&manifest).await? {
             Slot::Same(name, bytes) => (name, bytes, (0, 0), true),
             Slot::Open { name, replaces } => {
@@ -199,16 +242,25 @@ impl Publisher {
 
     /// The files of the newest snapshot of the same index: they stay at least until there is a newer one.
     async fn named_before(&self, manifest: &Manifest) -> Result<BTreeSet<Sha256>, Error> {
-        let names = self.place.names().await?;
-        for name in names.iter().rev().take(LOOKED_AT_MAX) {
-            if let Some(bytes) = self.place.manifest(name).await?
+        let newest = self.newest(&manifest.revision()).await?;
+        let files = newest.map(|(_, _, found)| found.files).unwrap_or_default();
+        Ok(files.iter().map(|file| file.sha256).collect())
+    }
+
+    /// The newest snapshot of a revision, with the SHA-256 of its manifest, if it is among the newest few of all.
+    ///
+    /// # Errors
+    /// What the storage says.
+    pub async fn newest(&self, revision: &Revision) -> Result<Option<(Name, Sha256, Manifest)>, Error> {
+        for name in self.place.names().await?.into_iter().rev().take(LOOKED_AT_MAX) {
+            if let Some(bytes) = self.place.manifest(&name).await?
                 && let Ok(found) = Manifest::parse(&bytes)
-                && found.revision() == manifest.revision()
+                && found.revision() == *revision
             {
-                return Ok(found.files.iter().map(|file| file.sha256).collect());
+                return Ok(Some((name, Sha256::of(&bytes), found)));
             }
         }
-        Ok(BTreeSet::new())
+        Ok(None)
     }
 
     /// Uploads what is missing until nothing is. `certain` gets what was uploaded. Gives how many files that were, and

@@ -8,6 +8,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crds::SnapshotVerify;
+
 use super::{
     Error,
     claim::Claim,
@@ -34,6 +36,15 @@ pub enum Check {
     Digests,
 }
 
+impl From<SnapshotVerify> for Check {
+    fn from(verify: SnapshotVerify) -> Self {
+        match verify {
+            SnapshotVerify::Files => Self::Files,
+            SnapshotVerify::Digests => Self::Digests,
+        }
+    }
+}
+
 /// What is restored, and where.
 #[derive(Clone, Debug)]
 pub struct Restorer {
@@ -53,6 +64,18 @@ pub struct Restorer {
     pub store_dir: PathBuf,
 }
 
+/// Removes what a restore that did not end left in the folder of an index. For whoever has a store open there: nothing
+/// is restored into it any more.
+pub fn remove_leftovers(data_dir: &Path) {
+    if let Err(error) = store::remove(&folder(data_dir)) {
+        tracing::warn!(%error, "cannot remove a snapshot that was not restored to its end");
+    }
+}
+
+fn folder(data_dir: &Path) -> PathBuf {
+    data_dir.join("restore")
+}
+
 impl Restorer {
     /// Downloads the snapshot and makes it the store: in one step at the end, so that there is no half of it at any
     /// time. A call that failed or was killed is continued by the next one: files that are whole stay.
@@ -64,7 +87,7 @@ impl Restorer {
         let store_dir = self.store_dir.clone();
         tokio::task::spawn_blocking(move || check_vacant(&store_dir)).await??;
         let manifest = fetch::manifest(&self.place, &self.name, &self.wanted, self.pinned).await?;
-        let folder = self.data_dir.join("restore");
+        let folder = folder(&self.data_dir);
         let received = Receiving {
             place: &self.place,
             name: &self.name,

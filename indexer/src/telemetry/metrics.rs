@@ -3,6 +3,7 @@
 
 mod mirror;
 mod register;
+mod snapshots;
 mod stages;
 mod store;
 mod views;
@@ -18,6 +19,7 @@ use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, 
 use self::{
     mirror::Mirror,
     register::{counter, counters, gauges, register},
+    snapshots::SnapshotMetrics,
     stages::StageMetrics,
     store::StoreMetrics,
     views::ViewMetrics,
@@ -41,6 +43,7 @@ pub struct Metrics {
     source_errors: IntCounterVec,
     store: StoreMetrics,
     guest_pages_kept: IntGaugeVec,
+    snapshots: SnapshotMetrics,
     views: ViewMetrics,
 }
 
@@ -103,6 +106,7 @@ impl Metrics {
                 "1: pages of a guest are kept for the next instance; 0: all are given back; with the reason.",
                 &["reason"],
             )?,
+            snapshots: SnapshotMetrics::new(&registry)?,
             views: ViewMetrics::new(&registry)?,
             registry,
         })
@@ -164,6 +168,16 @@ impl Metrics {
     /// Whether pages of guests are kept, for a reason out of a fixed set; decided once.
     pub fn guest_pages_kept(&self, reason: &'static str, kept: bool) {
         self.guest_pages_kept.with_label_values(&[reason]).set(i64::from(kept));
+    }
+
+    /// So many bytes of files were uploaded for a snapshot.
+    pub fn snapshot_uploaded(&self, bytes: u64) {
+        self.snapshots.uploaded.inc_by(bytes);
+    }
+
+    /// A try to publish a snapshot failed.
+    pub fn snapshot_failed(&self) {
+        self.snapshots.failures.inc();
     }
 
     /// A view was called. `outcome` is one of a fixed set; `function` must be an export of the module or

@@ -1,5 +1,5 @@
 //! One module after another on the same data, with the real program and a real node: in place, and beside the old one
-//! with a copy of its data.
+//! with a copy of its data; and an index that begins with a snapshot.
 #![allow(clippy::unwrap_used)] // All of it is tests, though the lint sees that of the functions marked so only.
 
 #[path = "../support/node.rs"]
@@ -8,6 +8,9 @@ mod node;
 mod process;
 #[path = "../support/rows.rs"]
 mod rows;
+#[path = "../support/s3.rs"]
+mod s3;
+mod snapshots;
 
 use std::{fs, path::Path, time::Duration};
 

@@ -1,6 +1,9 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use crds::pod::{FaultClass, Halt, Status, Volume};
+use crds::{
+    LatestSnapshot,
+    pod::{FaultClass, Halt, Snapshots, Status, Volume},
+};
 use indexer::{
     store::Stats,
     telemetry::{
@@ -42,6 +45,18 @@ fn scraped() -> BTreeMap<String, (String, Vec<String>, String)> {
             free_bytes: 1,
             growth_per_day_bytes: Some(1),
             days_left: Some(1.0),
+        }),
+        snapshots: Some(Snapshots {
+            latest: Some(LatestSnapshot {
+                height: 10,
+                block_hash: "00".into(),
+                digest: "00".into(),
+                url: "s3://bucket/10".into(),
+                manifest_sha256: "00".into(),
+                bytes: 1,
+                time: LatestSnapshot::now(),
+            }),
+            ..Snapshots::default()
         }),
         ..report.status()
     };

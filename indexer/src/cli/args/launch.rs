@@ -152,8 +152,8 @@ impl Launch {
             in_place: in_place || spec.rollout.strategy == RolloutStrategy::InPlace,
             in_place_at: None,
             seed: None,
-            bootstrap: None,
-            snapshots: None,
+            bootstrap: resolved.bootstrap,
+            snapshots: resolved.snapshots,
         };
         Ok(Self {
             config,

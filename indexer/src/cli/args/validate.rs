@@ -7,6 +7,8 @@ use crds::{
     pod::{Config, Views},
 };
 
+use crate::snapshot::sha256::Sha256;
+
 /// As in the resource's schema, which the API server enforces and a local file bypasses.
 const MAX_CONCURRENT_VIEWS: u32 = 256;
 /// An hour: no client waits that long, and a view that never ends occupies its place for no longer.
@@ -32,6 +34,7 @@ pub(super) fn problems(config: &Config) -> Vec<String> {
     problems.of_source(config);
     problems.of_indexing(config);
     problems.of_store(config);
+    problems.of_snapshots(config);
     problems.of_views(&config.views);
     problems.of_servers(config);
     problems.0
@@ -115,6 +118,20 @@ impl Problems {
         });
     }
 
+    fn of_snapshots(&mut self, config: &Config) {
+        let pinned = config.bootstrap.as_ref().and_then(|it| it.manifest_sha256.as_ref());
+        self.must(pinned.is_none_or(|text| text.parse::<Sha256>().is_ok()), || {
+            "bootstrap.manifestSha256 must be 64 lowercase hex digits".into()
+        });
+        let Some(publishing) = &config.snapshots else { return };
+        for (field, value) in [("everyBlocks", publishing.every_blocks), ("keep", publishing.keep)] {
+            self.must(value > 0, || format!("snapshots.{field} must be at least 1"));
+        }
+        self.must(publishing.bytes_per_second != Some(0), || {
+            "snapshots.bytesPerSecond must be at least 1".into()
+        });
+    }
+
     fn of_views(&mut self, views: &Views) {
         self.must((1..=MAX_CONCURRENT_VIEWS).contains(&views.max_concurrent), || {
             format!(
@@ -173,7 +190,10 @@ fn is_base_url(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crds::pod::Seed;
+    use crds::{
+        SnapshotVerify,
+        pod::{Bootstrap, ObjectStorage, Publishing, Seed},
+    };
 
     use super::*;
 
@@ -187,6 +207,18 @@ mod tests {
         }
     }
 
+    fn publishing(every_blocks: u32, keep: u32) -> Publishing {
+        Publishing {
+            url: "s3://bucket/prefix".into(),
+            every_blocks,
+            keep,
+            bytes_per_second: None,
+            host: None,
+            serves_file: None,
+            storage: ObjectStorage::default(),
+        }
+    }
+
     #[test]
     fn a_good_configuration_has_no_problems() {
         let config: Config = serde_yaml::from_str(GOOD).unwrap();
@@ -196,7 +228,7 @@ mod tests {
     #[test]
     fn every_bad_value_is_named() {
         type Spoil = fn(&mut Config);
-        let cases: [(&str, Spoil); 20] = [
+        let cases: [(&str, Spoil); 23] = [
             ("identity.moduleSha256", |c| c.identity.module_sha256 = "AB".repeat(32)),
             ("identity.memoryLimitBytes", |c| {
                 c.identity.memory_limit_bytes = (4 << 30) + 1
@@ -212,6 +244,16 @@ mod tests {
             ("source.urls", |c| c.source.urls = vec!["http://node:1/path".into()]),
             ("seed.from", |c| c.seed = Some(seed(&[]))),
             ("seed.from", |c| c.seed = Some(seed(&["http://pod:9090/path"]))),
+            ("bootstrap.manifestSha256", |c| {
+                c.bootstrap = Some(Bootstrap {
+                    url: "s3://bucket/5".into(),
+                    manifest_sha256: Some("AB".repeat(32)),
+                    verify: SnapshotVerify::Files,
+                    storage: ObjectStorage::default(),
+                });
+            }),
+            ("snapshots.everyBlocks", |c| c.snapshots = Some(publishing(0, 1))),
+            ("snapshots.keep", |c| c.snapshots = Some(publishing(1, 0))),
             ("maxReorgDepth", |c| c.max_reorg_depth = 0),
             ("retryAttempts", |c| c.retry_attempts = 11),
             ("chain.stopHeight", |c| {

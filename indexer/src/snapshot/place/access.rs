@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use crds::pod::ObjectStorage;
 use object_store::{
     BackoffConfig, ClientOptions, ObjectStore, RetryConfig,
     aws::{AmazonS3Builder, AmazonS3ConfigKey},
@@ -49,6 +50,23 @@ pub struct Access {
     /// A folder with the files `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and, if there is one, `AWS_SESSION_TOKEN`.
     /// None: they are in variables of these names, or the machine has a role, as with Amazon's own tools.
     pub credentials_dir: Option<PathBuf>,
+}
+
+impl From<&ObjectStorage> for Access {
+    fn from(storage: &ObjectStorage) -> Self {
+        let ObjectStorage {
+            endpoint,
+            region,
+            allow_http,
+            credentials_dir,
+        } = storage.clone();
+        Self {
+            endpoint,
+            region,
+            allow_http,
+            credentials_dir,
+        }
+    }
 }
 
 /// What a URL comes to.

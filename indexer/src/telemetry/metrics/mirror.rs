@@ -20,6 +20,7 @@ pub(super) struct Mirror {
     volume: IntGaugeVec,
     volume_growth: IntGaugeVec,
     volume_days_left: GaugeVec,
+    snapshot_last_height: IntGaugeVec,
     refreshes: IntCounterVec,
 }
 
@@ -89,6 +90,12 @@ impl Mirror {
                 "Days until it is full at that pace; not shown while it does not grow.",
                 &[],
             )?,
+            snapshot_last_height: gauges(
+                registry,
+                "snapshot_last_height",
+                "Height of the last snapshot that is whole; not shown where there is none.",
+                &[],
+            )?,
             refreshes: counters(
                 registry,
                 "refreshes_total",
@@ -127,6 +134,8 @@ impl Mirror {
             set_known(&self.volume_growth, volume.growth_per_day_bytes);
             set_known_fraction(&self.volume_days_left, volume.days_left);
         }
+        let latest = status.snapshots.as_ref().and_then(|it| it.latest.as_ref());
+        set_known(&self.snapshot_last_height, latest.map(|latest| latest.height));
         let mut counts = memory.refreshes;
         for reason in RefreshReason::ALL {
             let shown = self.refreshes.with_label_values(&[reason.label()]);

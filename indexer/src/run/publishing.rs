@@ -1,0 +1,272 @@
+//! Publishes snapshots beside indexing: one after another, on a thread of its own.
+
+use std::{
+    fs,
+    num::{NonZeroU32, NonZeroU64},
+    path::PathBuf,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::Result;
+use crds::{
+    LatestSnapshot, SnapshotUnderway,
+    pod::{Check, Publishing, Snapshots, snapshot_reasons},
+};
+
+use super::process::Process;
+use crate::{
+    chain::{BlockRef, Height},
+    snapshot::{
+        Error, Pace,
+        place::{Access, Place},
+        plan::Retention,
+        publish::{self, Progress, Published, Publisher},
+        schedule::Schedule,
+    },
+    store::{Store, Tip},
+    telemetry::{metrics::Metrics, report::Report},
+};
+
+/// How often it is looked whether a snapshot is due: at the tip it is of the block that it is due at.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// First and longest pause after a failure. A publisher that tries again sends only what is missing.
+const PAUSES: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(600));
+/// Between two words about how far it is.
+const TELL_EVERY: Duration = Duration::from_secs(1);
+/// Publishing yields to everything else where CPU is scarce, as a batch job does.
+const NICENESS: i32 = 10;
+
+/// Publishes snapshots of a store, if that is declared and this is the host that does it.
+struct Task {
+    publishing: Publishing,
+    data_dir: PathBuf,
+    store: Store,
+    schedule: Schedule,
+    pace: Pace,
+    report: Arc<Report>,
+    metrics: Arc<Metrics>,
+    /// The newest block of the last snapshot.
+    last: Option<BlockRef>,
+    latest: Option<LatestSnapshot>,
+    /// The storage was asked for the last one.
+    has_asked: bool,
+}
+
+/// Starts the thread that publishes, if there is anything to publish here. It ends when the process is asked to stop.
+///
+/// # Errors
+/// If the system gives no thread.
+pub(super) fn start(process: &Process, store: &Store) -> Result<()> {
+    let Some(publishing) = &process.config.snapshots else {
+        return Ok(());
+    };
+    if publishing.host.is_some() && publishing.host != std::env::var("HOSTNAME").ok() {
+        return Ok(());
+    }
+    let mut task = Task::new(process, publishing, store);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let stop = process.control.stop_token().clone();
+    // With a runtime of its own, whose threads have its niceness: hashing and uploading take as much CPU as indexing.
+    thread::Builder::new().name("publish".into()).spawn(move || {
+        let _ = rustix::process::setpriority_process(None, NICENESS);
+        runtime.block_on(stop.run_until_cancelled(task.run()));
+        // A file that is being hashed is not waited for.
+        runtime.shutdown_background();
+    })?;
+    Ok(())
+}
+
+impl Task {
+    fn new(process: &Process, publishing: &Publishing, store: &Store) -> Self {
+        let config = &process.config;
+        Self {
+            publishing: publishing.clone(),
+            data_dir: config.data_dir.clone(),
+            store: store.clone(),
+            schedule: Schedule {
+                every_blocks: NonZeroU32::new(publishing.every_blocks).unwrap_or(NonZeroU32::MIN),
+                start: Height(config.identity.start_height),
+                stop: config.stop_height.map(Height),
+            },
+            pace: Pace::new(publishing.bytes_per_second.and_then(NonZeroU64::new)),
+            report: process.report.clone(),
+            metrics: process.metrics.clone(),
+            last: None,
+            latest: None,
+            has_asked: false,
+        }
+    }
+
+    /// Without an end.
+    async fn run(&mut self) {
+        let mut pause = PAUSES.0;
+        loop {
+            let rest = match self.look().await {
+                Ok(()) => {
+                    pause = PAUSES.0;
+                    LOOK_EVERY
+                }
+                Err(error) => {
+                    self.metrics.snapshot_failed();
+                    let (reason, message) = (reason(&error), format!("{:#}", anyhow::Error::from(error)));
+                    tracing::warn!(reason, error = message, "no snapshot was published, will try again");
+                    self.tell(Some(false), reason, message);
+                    let rest = pause;
+                    pause = (pause * 2).min(PAUSES.1);
+                    rest
+                }
+            };
+            tokio::time::sleep(rest).await;
+        }
+    }
+
+    /// Publishes a snapshot if one is due.
+    async fn look(&mut self) -> Result<(), Error> {
+        if !self.serves() {
+            // Meanwhile others may publish.
+            self.has_asked = false;
+            let message = "snapshots are published while this revision serves clients";
+            self.tell(None, snapshot_reasons::NOT_SERVING, message.into());
+            return Ok(());
+        }
+        if !self.has_asked {
+            self.ask().await?;
+        }
+        self.tell_standing(snapshot_reasons::PENDING, "no snapshot is due yet");
+        match self.store.tip() {
+            Some(tip) if self.schedule.is_due(tip.at, self.last) => self.publish().await,
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether clients are sent to this data.
+    fn serves(&self) -> bool {
+        let file = self.publishing.serves_file.as_ref();
+        file.is_none_or(|file| fs::read_to_string(file).is_ok_and(|text| text.trim() == "true"))
+    }
+
+    /// Looks for the last snapshot: after a restart there may be one.
+    async fn ask(&mut self) -> Result<(), Error> {
+        let publisher = self.publisher()?;
+        let newest = publisher.newest(&self.store.lineage().newest().revision()).await?;
+        let newest = newest.map(|(name, sha256, manifest)| {
+            let url = publisher.place.snapshot_url(&name);
+            (
+                manifest.tip,
+                latest(manifest.tip, url, sha256.to_string(), manifest.bytes()),
+            )
+        });
+        (self.last, self.latest) = newest.map(|(tip, latest)| (tip.at, latest)).unzip();
+        self.has_asked = true;
+        Ok(())
+    }
+
+    async fn publish(&mut self) -> Result<(), Error> {
+        self.tell_standing(snapshot_reasons::PUBLISHING, "the first snapshot is being published");
+        let publisher = self.publisher()?;
+        let prepared = publisher.prepare(&self.store).await?;
+        let height = prepared.tip().at.height.0;
+        tracing::info!(height, url = publisher.place.url(), "publishing a snapshot");
+        let (report, metrics) = (&self.report, &self.metrics);
+        let mut counted = 0;
+        let mut told = None;
+        let progress = |progress: Progress| {
+            // What is found missing at the end begins at zero again.
+            metrics.snapshot_uploaded(progress.done_bytes.checked_sub(counted).unwrap_or(progress.done_bytes));
+            counted = progress.done_bytes;
+            if told.is_none_or(|told: Instant| told.elapsed() >= TELL_EVERY) {
+                told = Some(Instant::now());
+                show_underway(report, height, progress);
+            }
+        };
+        let published = publisher.send(prepared, &mut self.pace, progress).await?;
+        tracing::info!(
+            height,
+            url = published.url,
+            files = published.uploaded.0,
+            bytes = published.uploaded.1,
+            "the snapshot is there"
+        );
+        self.last = Some(published.tip.at);
+        self.latest = Some(of(published));
+        self.tell_standing(snapshot_reasons::PENDING, "no snapshot is due yet");
+        Ok(())
+    }
+
+    /// Credentials are read anew with each.
+    fn publisher(&self) -> Result<Publisher, Error> {
+        let place = Place::new(&self.publishing.url, &Access::from(&self.publishing.storage))?;
+        Ok(Publisher {
+            place,
+            data_dir: self.data_dir.clone(),
+            retention: Some(Retention {
+                keep: NonZeroU32::new(self.publishing.keep).unwrap_or(NonZeroU32::MIN),
+                grace: publish::GRACE,
+            }),
+        })
+    }
+
+    /// That all is well; or why there is no snapshot yet.
+    fn tell_standing(&self, reason: &str, message: &str) {
+        match &self.latest {
+            Some(_) => self.tell(Some(true), snapshot_reasons::PUBLISHED, String::new()),
+            None => self.tell(None, reason, message.into()),
+        }
+    }
+
+    /// Nothing is under way.
+    fn tell(&self, ok: Option<bool>, reason: &str, message: String) {
+        self.report.update(|status| {
+            status.snapshots = Some(Snapshots {
+                latest: self.latest.clone(),
+                underway: None,
+                check: Check {
+                    ok,
+                    reason: reason.into(),
+                    message,
+                },
+            });
+        });
+    }
+}
+
+fn show_underway(report: &Report, height: u32, progress: Progress) {
+    report.update(|status| {
+        if let Some(snapshots) = &mut status.snapshots {
+            snapshots.underway = Some(SnapshotUnderway {
+                height,
+                done_bytes: progress.done_bytes,
+                total_bytes: progress.total_bytes,
+            });
+        }
+    });
+}
+
+fn of(published: Published) -> LatestSnapshot {
+    let manifest_sha256 = published.manifest_sha256.to_string();
+    latest(published.tip, published.url, manifest_sha256, published.bytes)
+}
+
+fn latest(tip: Tip, url: String, manifest_sha256: String, bytes: u64) -> LatestSnapshot {
+    LatestSnapshot {
+        height: tip.at.height.0,
+        block_hash: tip.at.hash.to_string(),
+        digest: tip.digest.to_string(),
+        url,
+        manifest_sha256,
+        bytes,
+        time: LatestSnapshot::now(),
+    }
+}
+
+/// Why nothing was published, as the reason of a condition.
+fn reason(error: &Error) -> &'static str {
+    match error {
+        Error::Denied { .. } => snapshot_reasons::STORAGE_DENIED,
+        Error::Credentials { .. } => snapshot_reasons::CREDENTIALS_MISSING,
+        Error::Unavailable { .. } => snapshot_reasons::STORAGE_UNAVAILABLE,
+        _ => snapshot_reasons::PUBLISH_FAILED,
+    }
+}
