@@ -36,6 +36,8 @@ pub struct Cluster {
     pub asker_image: String,
     /// Image of `tamper`.
     pub tamper_image: String,
+    /// Image of an S3 server that serves folders, with the arguments of `versitygw`.
+    pub s3_image: String,
     pub(crate) kubeconfig: PathBuf,
     guests: PathBuf,
     operator_namespace: String,
@@ -57,6 +59,7 @@ impl Cluster {
             bitcoind_image: setting("SHREWD_BITCOIND_IMAGE")?,
             asker_image: setting("SHREWD_ASKER_IMAGE")?,
             tamper_image: setting("SHREWD_TAMPER_IMAGE")?,
+            s3_image: setting("SHREWD_S3_IMAGE")?,
             guests: setting("SHREWD_GUESTS")?.into(),
             operator_namespace: env::var("SHREWD_OPERATOR_NAMESPACE").unwrap_or_else(|_| "shrewd-system".into()),
         })

@@ -9,6 +9,7 @@
 //!
 //!   manifest ─► gitops ─► index              the same, delivered by a commit
 //!   registry                                 where a module may come from
+//!   s3                                       where snapshots go, and come from
 //! ```
 //!
 //! A [`trial`] runs in a [`namespace`] of its own in the [`cluster`] that `make test` has created, and passes time in
@@ -39,6 +40,7 @@ pub mod recording;
 pub mod registry;
 mod report;
 pub mod rollout;
+pub mod s3;
 pub mod storage;
 pub mod tamper;
 pub mod trial;

@@ -18,6 +18,7 @@ mod quiet;
 mod refusals;
 mod same_data;
 mod sibling;
+mod snapshots;
 mod status_restored;
 mod stop_height;
 mod storage;
