@@ -18,3 +18,8 @@ words! {
     /// The copy is invalid or cannot be continued; the message says why.
     REFUSED = "SeedRefused";
 }
+
+/// Those of a store that is being filled, which may take long.
+pub const UNDER_WAY: [&str; 2] = [COPYING, RESTORING];
+/// Those that do not go away by waiting.
+pub const REFUSALS: [&str; 2] = [REFUSED, SNAPSHOT_REFUSED];

@@ -88,7 +88,7 @@ fn seen(candidate: &Revision, observed: &Observed, world: &World) -> Seen {
     Seen {
         height: answers().filter_map(|status| status.height).max(),
         tip: all_answers.filter_map(|status| status.tip).max(),
-        is_copying: answers().any(|status| status.seed.reason == seed_reasons::COPYING),
+        is_copying: answers().any(|status| seed_reasons::UNDER_WAY.contains(&status.seed.reason.as_str())),
         is_healthy: matches!(health, Some(Health::Healthy { .. })),
     }
 }
@@ -103,4 +103,35 @@ fn done(comparison: &Comparison) -> Compared {
 fn is_short_of_pods(valid: &ValidIndexer, revision: &Revision, observed: &Observed) -> bool {
     let wanted = usize::try_from(valid.replicas).unwrap_or(0);
     observed.records.contains_key(revision) && observed.pods_of(revision).count() < wanted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        facts::Sample,
+        fixtures::{answering_pod, following, valid},
+    };
+
+    #[test]
+    fn a_candidate_that_is_filled_is_not_idle_whatever_it_is_filled_with() {
+        for (reason, expected) in [
+            (seed_reasons::COPYING, true),
+            (seed_reasons::RESTORING, true),
+            (seed_reasons::SEEDED, false),
+            (seed_reasons::SNAPSHOT_UNAVAILABLE, false),
+        ] {
+            let mut status = following(100);
+            status.seed.reason = reason.into();
+            let mut pod = answering_pod("one-0");
+            pod.sample = Sample::Answer(Box::new(status));
+            let observed = Observed {
+                pods: vec![pod],
+                ..Observed::default()
+            };
+            let world = World::of(&valid(), &observed, None, None, Timestamp::UNIX_EPOCH);
+            let seen = seen(&valid().revision, &observed, &world);
+            assert_eq!(seen.is_copying, expected, "{reason}");
+        }
+    }
 }

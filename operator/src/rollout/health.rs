@@ -83,10 +83,7 @@ fn lasting_problem(pod: &ObservedPod) -> Option<String> {
     if module.ok == Some(false) && !is_missing {
         return Some(format!("{}: {}", module.reason, module.message));
     }
-    let is_refused = matches!(
-        status.seed.reason.as_str(),
-        seed_reasons::REFUSED | seed_reasons::SNAPSHOT_REFUSED
-    );
+    let is_refused = seed_reasons::REFUSALS.contains(&status.seed.reason.as_str());
     if status.seed.ok == Some(false) && is_refused {
         return Some(format!("{}: {}", status.seed.reason, status.seed.message));
     }
@@ -109,4 +106,37 @@ fn passing_problem(pod: &ObservedPod) -> Option<String> {
         .find(|check| check.ok == Some(false));
     let trouble = status.trouble.as_ref().map(|trouble| trouble.message.clone());
     trouble.or_else(|| bad.map(|check| format!("{}: {}", check.reason, check.message)))
+}
+
+#[cfg(test)]
+mod tests {
+    use crds::pod::Check;
+
+    use super::*;
+    use crate::fixtures::{answering_pod, following, valid};
+
+    #[test]
+    fn a_copy_or_a_snapshot_that_is_refused_fails_a_candidate_and_one_that_is_not_there_does_not() {
+        let of = |reason: &str| {
+            let mut status = following(100);
+            status.seed = Check {
+                ok: Some(false),
+                reason: reason.into(),
+                message: "why".into(),
+            };
+            let mut pod = answering_pod("one-0");
+            pod.sample = Sample::Answer(Box::new(status));
+            let observed = Observed {
+                pods: vec![pod],
+                ..Observed::default()
+            };
+            health(&valid(), &valid().revision, &observed)
+        };
+        for reason in seed_reasons::REFUSALS {
+            assert_eq!(of(reason), Health::Failed(format!("{reason}: why")));
+        }
+        for reason in [seed_reasons::UNREACHABLE, seed_reasons::SNAPSHOT_UNAVAILABLE] {
+            assert_eq!(of(reason), Health::Waits(format!("{reason}: why")));
+        }
+    }
 }
