@@ -9,6 +9,7 @@ const POD: &str = concat!(
     include_str!("../../crds/src/pod/report.rs"),
     include_str!("../../crds/src/pod/module_reasons.rs"),
     include_str!("../../crds/src/pod/seed_reasons.rs"),
+    include_str!("../../crds/src/pod/snapshot_reasons.rs"),
     include_str!("../../crds/src/pod/source_reasons.rs"),
 );
 

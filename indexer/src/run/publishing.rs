@@ -35,6 +35,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const PAUSES: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(600));
 /// Between two words about how far it is.
 const TELL_EVERY: Duration = Duration::from_secs(1);
+/// What is said while there is none, and none is due.
+const NONE_DUE: &str = "no snapshot is due yet";
 /// Publishing yields to everything else where CPU is scarce, as a batch job does.
 const NICENESS: i32 = 10;
 
@@ -52,6 +54,8 @@ struct Task {
     latest: Option<LatestSnapshot>,
     /// The storage was asked for the last one.
     has_asked: bool,
+    /// Reason and message of the last try, if it failed. It stays in sight until a try succeeds.
+    failure: Option<(&'static str, String)>,
 }
 
 /// Starts the thread that publishes, if there is anything to publish here. It ends when the process is asked to stop.
@@ -96,6 +100,7 @@ impl Task {
             last: None,
             latest: None,
             has_asked: false,
+            failure: None,
         }
     }
 
@@ -112,7 +117,8 @@ impl Task {
                     self.metrics.snapshot_failed();
                     let (reason, message) = (reason(&error), format!("{:#}", anyhow::Error::from(error)));
                     tracing::warn!(reason, error = message, "no snapshot was published, will try again");
-                    self.tell(Some(false), reason, message);
+                    self.failure = Some((reason, message));
+                    self.tell_standing(snapshot_reasons::PENDING, NONE_DUE);
                     let rest = pause;
                     pause = (pause * 2).min(PAUSES.1);
                     rest
@@ -126,7 +132,7 @@ impl Task {
     async fn look(&mut self) -> Result<(), Error> {
         if !self.serves() {
             // Meanwhile others may publish.
-            self.has_asked = false;
+            (self.has_asked, self.failure) = (false, None);
             let message = "snapshots are published while this revision serves clients";
             self.tell(None, snapshot_reasons::NOT_SERVING, message.into());
             return Ok(());
@@ -134,10 +140,13 @@ impl Task {
         if !self.has_asked {
             self.ask().await?;
         }
-        self.tell_standing(snapshot_reasons::PENDING, "no snapshot is due yet");
         match self.store.tip() {
             Some(tip) if self.schedule.is_due(tip.at, self.last) => self.publish().await,
-            _ => Ok(()),
+            _ => {
+                self.failure = None;
+                self.tell_standing(snapshot_reasons::PENDING, NONE_DUE);
+                Ok(())
+            }
         }
     }
 
@@ -191,7 +200,8 @@ impl Task {
         );
         self.last = Some(published.tip.at);
         self.latest = Some(of(published));
-        self.tell_standing(snapshot_reasons::PENDING, "no snapshot is due yet");
+        self.failure = None;
+        self.tell_standing(snapshot_reasons::PENDING, NONE_DUE);
         Ok(())
     }
 
@@ -208,11 +218,12 @@ impl Task {
         })
     }
 
-    /// That all is well; or why there is no snapshot yet.
+    /// What failed; or that all is well; or, with these words, why there is no snapshot yet.
     fn tell_standing(&self, reason: &str, message: &str) {
-        match &self.latest {
-            Some(_) => self.tell(Some(true), snapshot_reasons::PUBLISHED, String::new()),
-            None => self.tell(None, reason, message.into()),
+        match (&self.failure, &self.latest) {
+            (Some((reason, message)), _) => self.tell(Some(false), reason, message.clone()),
+            (None, Some(_)) => self.tell(Some(true), snapshot_reasons::PUBLISHED, String::new()),
+            (None, None) => self.tell(None, reason, message.into()),
         }
     }
 

@@ -100,6 +100,8 @@ impl Beginning {
     }
 
     async fn restore_until(&self) -> Result<(), Error> {
+        // Once: what failed stays in sight until something of the next try has come.
+        self.tell(None, seed_reasons::RESTORING, "asking for the snapshot".into());
         let mut pause = PAUSES.0;
         loop {
             let Err(error) = self.restore().await else {
@@ -139,7 +141,6 @@ impl Beginning {
             what: format!("its manifest cannot be compared: {error}"),
         })?;
         tracing::info!(url = shown, "restoring a snapshot");
-        self.tell(None, seed_reasons::RESTORING, format!("asking for {shown}"));
         let restorer = Restorer {
             place,
             name,

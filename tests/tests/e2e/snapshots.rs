@@ -55,6 +55,7 @@ async fn an_index_that_begins_with_a_snapshot_ends_like_one_that_began_at_genesi
         // Of three, two are kept.
         let late = beginning("late", &oldest).apply(namespace).await?;
         refused(&late, "is not there").await?;
+        late.delete().await?;
         // Another module is another index.
         let other = beginning("other", &newest).apply_with(namespace, &edition(1)?).await?;
         refused(&other, "its module is").await?;
