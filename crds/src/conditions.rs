@@ -152,6 +152,9 @@ pub mod reasons {
     pub const IN_PLACE_REFUSED: &str = "InPlaceRefused";
     /// The candidate cannot start from the serving revision's data; the message says why and what to do.
     pub const SEED_REFUSED: &str = "SeedRefused";
+    /// Claims hold the data of the serving revision, and nothing says any more how it was built; the message says what to
+    /// do.
+    pub const RECORD_LOST: &str = "RecordLost";
     /// Pods of one revision have different digests at one height; the message names the height and the pods.
     pub const DIGESTS_DIFFER: &str = "DigestsDiffer";
     /// Fewer than two pods report, so there is nothing to compare.

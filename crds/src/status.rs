@@ -13,7 +13,8 @@ mod storage;
 pub use memory::{LastRefresh, MemoryStatus, RefreshReason, Refreshes};
 pub use pod_row::{Phase, PodRow};
 pub use revision::{
-    ActiveRevision, CandidateRevision, Comparison, LINEAGE_STEPS_MAX, LineageStep, PreviousRevision, ViewDifference,
+    ActiveRevision, CandidateRevision, Comparison, LINEAGE_STEPS_MAX, LineageStep, PreviousRevision, RECORDS_MAX,
+    RecordRow, ViewDifference,
 };
 pub use snapshots::{LatestSnapshot, SnapshotUnderway, SnapshotsStatus};
 pub use storage::{CLAIM_ROWS_MAX, ClaimRow, StorageStatus};
@@ -34,6 +35,11 @@ pub struct IndexerStatus {
     /// The previous revision, while its pods are kept for a rollback.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<PreviousRevision>,
+    /// What each revision with pods was declared as. The operator reads it where the revision's objects are lost; at
+    /// most 8.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    pub records: Vec<RecordRow>,
     /// The last comparison of views between two revisions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comparison: Option<Comparison>,

@@ -17,7 +17,7 @@ mod pods;
 mod replacing;
 
 pub use changes::{Changes, Pruned, changes};
-pub use claims::raise;
+pub use claims::{raise, stamp};
 pub use confirm::confirm;
 pub use error::{Class, Error};
 pub use pods::{Removal, let_serve, remove};
@@ -64,7 +64,10 @@ pub async fn apply(client: &Client, key: &Key, changes: &Changes<'_>, observed: 
         // What the server fills in or writes its own way may be the whole difference, and then nothing changed there.
         if patched.metadata.resource_version != before {
             done.changed = true;
-            if child.kind == ChildKind::StatefulSet {
+            // Annotations, as the record is one, say nothing about pods.
+            let is_respecified =
+                live.is_none_or(|live| live["metadata"]["generation"].as_i64() != patched.metadata.generation);
+            if child.kind == ChildKind::StatefulSet && is_respecified {
                 done.sets_changed.extend(child.revision());
             }
         }

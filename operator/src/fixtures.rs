@@ -216,11 +216,17 @@ pub(crate) fn pod(name: &str, status: &Value) -> Pod {
     .unwrap()
 }
 
+/// The annotations of a claim that carries the record of the revision of [`valid`].
+fn stamp() -> Value {
+    let record = settled(&valid()).sets[0].1.text();
+    json!({names::ANNOTATION_RECORD: record, names::ANNOTATION_INDEXER_UID: valid().uid})
+}
+
 /// A claim of `ns/one` for a pod of the revision of [`valid`], as the API server has it.
 pub(crate) fn claim(name: &str, size: &str, status: &Value) -> PersistentVolumeClaim {
     serde_json::from_value(json!({
         "metadata": {"name": name, "namespace": "ns", "uid": format!("uid-of-{name}"), "resourceVersion": "1",
-                     "labels": names::pod_labels("one", &valid().revision)},
+                     "labels": names::pod_labels("one", &valid().revision), "annotations": stamp()},
         "spec": {"resources": {"requests": {"storage": size}}},
         "status": status,
     }))

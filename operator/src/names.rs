@@ -21,8 +21,15 @@ pub const LABEL_MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 pub const ANNOTATION_APPLIED: &str = "shrewd.dev/applied-hash";
 /// Annotation of a pod template: hash of the configuration, so that a changed one leads to new pods.
 pub const ANNOTATION_CONFIG: &str = "shrewd.dev/config-hash";
-/// Annotation of `StatefulSet` and `ConfigMap` of a revision: see [`crate::record`].
+/// Annotation of `StatefulSet`, `ConfigMap` and volume claims of a revision: see [`crate::record`].
 pub const ANNOTATION_RECORD: &str = "shrewd.dev/revision-record";
+/// The value that people give that annotation on a claim whose record is lost: its data is what the spec declares.
+pub const RECORD_AS_DECLARED: &str = "declared";
+/// Its value on claims of a revision that went and whose data needs no record.
+pub const RECORD_RETIRED: &str = "retired";
+/// Annotation of volume claims that carry a record: the unique id of the Indexer that wrote it. Claims may outlive theirs,
+/// and serve another one of its name.
+pub const ANNOTATION_INDEXER_UID: &str = "shrewd.dev/indexer-uid";
 /// Annotation of the Service for clients: the revision that served before.
 pub const ANNOTATION_PREVIOUS: &str = "shrewd.dev/previous-revision";
 /// Annotation of the Service for clients: when clients were moved.

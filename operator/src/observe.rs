@@ -85,8 +85,15 @@ pub async fn observe(
         children, leftovers, ..
     } = owned;
     let records = records(&children);
+    let claims = of(&stores.claims, key);
+    let mut claims: Vec<VolumeClaim> = claims.iter().filter_map(|claim| VolumeClaim::read(claim)).collect();
+    claims.sort_by(|a, b| a.name.cmp(&b.name));
     let ownership = Ownership::new(stateful_sets.iter().map(|set| &**set), key, uid, last_status);
-    let ownership = ownership.awaiting(&key.name, records.keys());
+    let stamped = claims
+        .iter()
+        .filter(|claim| claim.stamp.is_some())
+        .map(|claim| &claim.revision);
+    let ownership = ownership.awaiting(&key.name, records.keys().chain(stamped));
     let (mut pods, strangers) = sort_out(&of(&stores.pods, key), &ownership, key);
     let targets: Vec<_> = pods.iter().filter_map(|pod| pod.target.clone()).collect();
     let mut samples = sampler.observe(key, &targets, max_behind).await;
@@ -99,9 +106,6 @@ pub async fn observe(
         .iter()
         .filter(|set| owner(set.meta(), key, uid) == Owner::This)
         .map(|set| (**set).clone());
-    let claims = of(&stores.claims, key);
-    let mut claims: Vec<VolumeClaim> = claims.iter().filter_map(|claim| VolumeClaim::read(claim)).collect();
-    claims.sort_by(|a, b| a.name.cmp(&b.name));
     let consistency = digests::compare_pods(client, &pods).await;
     Observed {
         served: children

@@ -3,10 +3,15 @@
 //! The spec describes one revision; during a rollout others have pods too, which must still be planned: replaced when
 //! deleted, scaled, given the current image and node. So each revision's `StatefulSet` and `ConfigMap` record what the
 //! spec said when they were created. Everything else comes from the current spec.
+//!
+//! Objects get lost. So the claims for a revision's volumes carry its record too, and the status lists those of all
+//! revisions; and each record says when clients were last moved to its revision, from which follows who serves and who did
+//! before if the Service does not say it any more.
 
 use std::collections::BTreeMap;
 
 use crds::{ConfigMapKey, HttpModule, Identity, OciModule, Revision};
+use k8s_openapi::jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -36,6 +41,9 @@ pub struct Record {
     /// version 0.1. What the data is in now, pods report.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub made_with: Option<MadeWith>,
+    /// When clients were last moved to it, or it became the first revision. None: never, so its index may be unfinished.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub served: Option<Timestamp>,
 }
 
 /// What a revision was made with.
@@ -81,13 +89,19 @@ impl Record {
     /// Reads the record of an object; none if it has none, or one written by a newer operator.
     #[must_use]
     pub fn read(object: &Value) -> Option<Self> {
-        let text = object["metadata"]["annotations"][names::ANNOTATION_RECORD].as_str()?;
+        Self::parse(object["metadata"]["annotations"][names::ANNOTATION_RECORD].as_str()?)
+    }
+
+    /// Reads [`Self::text`]; none if it is something else, or was written by a newer operator.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
         serde_json::from_str(text).ok()
     }
 }
 
 /// Every revision with a `StatefulSet` or a `ConfigMap`, and its record; none if it cannot be read. That of the
-/// `StatefulSet` counts, which is written last. A set may be missing because it is being replaced, or was deleted by hand:
+/// `StatefulSet` counts, which is written last; but for when clients were moved, which the `ConfigMap` says before they are.
+/// A set may be missing because it is being replaced, or was deleted by hand:
 /// its revision exists all the same. When a revision is removed, its `ConfigMap` goes first.
 #[must_use]
 pub fn records(children: &BTreeMap<(ChildKind, String), Value>) -> BTreeMap<Revision, Option<Record>> {
@@ -96,7 +110,10 @@ pub fn records(children: &BTreeMap<(ChildKind, String), Value>) -> BTreeMap<Revi
         let of_kind = children.iter().filter(|((kind, _), _)| *kind == wanted);
         for (revision, object) in of_kind.filter_map(|(_, object)| Some((revision_of(object)?, object))) {
             let known = found.entry(revision).or_insert(None);
-            if let Some(record) = Record::read(object) {
+            if let Some(mut record) = Record::read(object) {
+                record.served = record
+                    .served
+                    .max(known.as_ref().and_then(|known: &Record| known.served));
                 *known = Some(record);
             }
         }

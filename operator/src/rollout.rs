@@ -1,8 +1,8 @@
 //! (pure) Which revisions have pods, which one serves, and what keeps clients from being moved to the declared one.
 //!
 //! The Service names the serving revision, and its annotations the previous one: both change in one write, so an
-//! operator that is killed at any point leaves no half-finished switch. Everything else is derived from the existing
-//! objects, see [`World`], and [`decide`] decides from scratch in each pass. A candidate never affects the serving
+//! operator that is killed at any point leaves no half-finished switch. Where that is lost, records say the same. Everything
+//! else is derived from the existing objects, see [`World`], and [`decide`] decides from scratch in each pass. A candidate never affects the serving
 //! revision; a revision that serves, is declared, or is kept for a rollback is never removed.
 
 use crds::Revision;
@@ -12,23 +12,28 @@ mod candidate;
 mod decision;
 mod destination;
 mod health;
+mod kept;
 mod replacement;
+mod stamps;
 mod world;
 
 pub use decision::{Decision, Step};
 pub use health::Health;
 pub use replacement::next_replacement;
+pub use stamps::{Stamp, stamps};
 pub use world::{Compared, Inquiry, SetState, World};
 
-use crate::{record::Record, validate::ValidIndexer};
+use crate::{names, record::Record, validate::ValidIndexer};
 use candidate::assess;
 use destination::{Destination, destination};
-use world::since;
+use world::{Assumed, since};
 
 /// The revision that serves and the one that is to replace it; none if no other one is to.
 #[must_use]
 pub fn transition(valid: &ValidIndexer, world: &World) -> Option<(Revision, Revision)> {
-    let serving = world.assumed_serving()?;
+    let Assumed::One(serving) = world.assumed_serving(valid) else {
+        return None;
+    };
     match destination(valid, &serving, world) {
         Destination::Set(candidate, _) if candidate != serving => Some((serving, candidate)),
         Destination::Set(..) | Destination::Waits(_) | Destination::Refused(..) => None,
@@ -44,11 +49,15 @@ pub fn is_comparison_due(valid: &ValidIndexer, candidate: &Revision, world: &Wor
 /// Decides on revisions.
 #[must_use]
 pub fn decide(valid: &ValidIndexer, world: &World) -> Decision {
-    let Some(serving) = world.assumed_serving() else {
-        let first = (valid.revision.clone(), valid.declared());
-        return assemble(valid, valid.revision.clone(), None, vec![first], Step::Settled, world);
+    let serving = match world.assumed_serving(valid) {
+        Assumed::One(serving) => serving,
+        Assumed::Lost(revisions) => return lost(valid, &revisions, world),
+        Assumed::Nobody => {
+            let first = (valid.revision.clone(), valid.declared());
+            return assemble(valid, valid.revision.clone(), None, vec![first], Step::Settled, world);
+        }
     };
-    let previous = world.previous(valid.timing.keep_previous);
+    let previous = world.previous(valid);
     match destination(valid, &serving, world) {
         Destination::Set(revision, record) if revision == serving => {
             let sets = vec![(serving.clone(), record)];
@@ -62,9 +71,7 @@ pub fn decide(valid: &ValidIndexer, world: &World) -> Decision {
 
 /// Whether a revision is the one that served before and is kept: it has passed every gate already.
 fn is_way_back(valid: &ValidIndexer, candidate: &Revision, world: &World) -> bool {
-    world
-        .previous(valid.timing.keep_previous)
-        .is_some_and(|(kept, _)| kept == *candidate)
+    world.previous(valid).is_some_and(|(kept, _)| kept == *candidate)
 }
 
 /// A candidate next to the serving revision: monitored, and made the serving one when it is ready.
@@ -79,8 +86,13 @@ fn beside(
     let assessment = assess(valid, &revision, is_way_back(valid, &revision, world), world);
     let active = world.record(&serving).cloned().map(|record| (serving.clone(), record));
     let (serving, previous, sets) = if assessment.step == Step::Switching {
-        let sets = std::iter::once(candidate).chain(active).collect();
-        (revision.clone(), Some((serving, world.now)), sets)
+        let (at, (_, record)) = (world.moment(), candidate);
+        let candidate = Record {
+            served: Some(at),
+            ..record
+        };
+        let sets = std::iter::once((revision.clone(), candidate)).chain(active).collect();
+        (revision.clone(), Some((serving, at)), sets)
     } else {
         (serving, previous, active.into_iter().chain([candidate]).collect())
     };
@@ -105,6 +117,40 @@ fn stay(
     assemble(valid, serving, previous, sets.into_iter().collect(), step, world)
 }
 
+/// Nothing is changed before a person has said what the data is. Claims are never removed, nor used as what they may not
+/// be.
+fn lost(valid: &ValidIndexer, revisions: &[Revision], world: &World) -> Decision {
+    let claims: Vec<&str> = revisions
+        .iter()
+        .filter_map(|revision| world.forgotten.get(revision))
+        .flatten()
+        .map(String::as_str)
+        .collect();
+    let (claims, named) = (
+        claims.join(" "),
+        revisions.iter().map(Revision::as_str).collect::<Vec<_>>().join(", "),
+    );
+    let (namespace, annotation) = (&valid.namespace, names::ANNOTATION_RECORD);
+    let why = format!(
+        "nothing is left of revision {named} but claims for its volumes, and nothing says how their data was built. If it \
+         is what the spec declares, the revision of which is {}, and no other module ever continued it: kubectl annotate \
+         -n {namespace} --overwrite pvc {claims} {annotation}={}. To begin anew: kubectl delete -n {namespace} pvc {claims}",
+        valid.revision,
+        names::RECORD_AS_DECLARED,
+    );
+    Decision {
+        serving: revisions.first().unwrap_or(&valid.revision).clone(),
+        candidate: None,
+        previous: None,
+        sets: Vec::new(),
+        untouched: world.sets.keys().cloned().collect(),
+        retired: Vec::new(),
+        step: Step::Lost(why),
+        healthy_since: None,
+        again_after: None,
+    }
+}
+
 /// Adds what is kept for a rollback, and determines what is removed.
 fn assemble(
     valid: &ValidIndexer,
@@ -126,6 +172,12 @@ fn assemble(
         .filter_map(|(of, set)| Some((of.clone(), set.record.clone()?)))
         .collect();
     sets.extend(orphaned);
+    let serves = sets.iter_mut().find(|(revision, _)| *revision == serving);
+    if let Some((_, record)) = serves
+        && record.served.is_none()
+    {
+        record.served = Some(world.moment());
+    }
     let is_planned = |revision: &Revision| sets.iter().any(|(planned, _)| planned == revision);
     let stays =
         |revision: &Revision| *revision == serving || previous.as_ref().is_some_and(|(kept, _)| kept == revision);

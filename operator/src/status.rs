@@ -1,6 +1,6 @@
 //! (pure) The status of an Indexer: a function of the spec, of what was observed, and of how applying went.
 
-use crds::{IndexerStatus, PreviousRevision, Revision, conditions::types};
+use crds::{IndexerStatus, PreviousRevision, RECORDS_MAX, RecordRow, Revision, conditions::types};
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Condition, jiff::Timestamp};
 
 mod case;
@@ -18,7 +18,7 @@ mod volumes;
 
 pub use inputs::{Applied, Failure, Inputs};
 
-use crate::{facts::ObservedPod, names, refresh};
+use crate::{facts::ObservedPod, names, refresh, rollout::Step};
 use verdict::Verdict;
 
 /// Computes the status.
@@ -41,6 +41,7 @@ pub fn status(inputs: &Inputs<'_>) -> IndexerStatus {
             .decision
             .and_then(|decision| numbers::candidate(decision, inputs.observed)),
         previous: previous_revision(inputs),
+        records: records(inputs),
         comparison: inputs
             .comparison
             .or_else(|| last_status.and_then(|status| status.comparison.as_ref()))
@@ -106,6 +107,29 @@ fn previous_revision(inputs: &Inputs<'_>) -> Option<PreviousRevision> {
         revision: revision.clone(),
         until: numbers::whole_second(until),
     })
+}
+
+/// What each revision with pods was declared as. What is not known in this pass remains.
+fn records(inputs: &Inputs<'_>) -> Vec<RecordRow> {
+    let last = inputs
+        .last_status
+        .map(|status| status.records.as_slice())
+        .unwrap_or_default();
+    let Some(decision) = inputs
+        .decision
+        .filter(|decision| !matches!(decision.step, Step::Lost(_)))
+    else {
+        return last.to_vec();
+    };
+    let planned = decision.sets.iter().map(|(revision, record)| RecordRow {
+        revision: revision.clone(),
+        record: record.text(),
+    });
+    let untouched = last
+        .iter()
+        .filter(|row| decision.untouched.contains(&row.revision))
+        .cloned();
+    planned.chain(untouched).take(RECORDS_MAX).collect()
 }
 
 /// `lastTransitionTime` changes only with the status of the condition.

@@ -7,7 +7,7 @@ use crds::{
     pod::{Bootstrap, Publishing, Views},
     resolve,
 };
-use k8s_openapi::api::core::v1::ResourceRequirements;
+use k8s_openapi::{api::core::v1::ResourceRequirements, jiff::Timestamp};
 
 mod refresh_request;
 
@@ -27,6 +27,8 @@ pub struct ValidIndexer {
     pub namespace: String,
     /// Its unique id, for owner references.
     pub uid: String,
+    /// When it was created, in whole seconds.
+    pub created: Option<Timestamp>,
     /// Image of the pods.
     pub image: String,
     /// What the index is.
@@ -142,6 +144,7 @@ pub fn validate(indexer: &Indexer, defaults: &Defaults) -> Result<ValidIndexer, 
         name,
         namespace,
         uid,
+        created: indexer.metadata.creation_timestamp.as_ref().map(|time| time.0),
         image: spec.image.clone().unwrap_or_else(|| defaults.image.clone()),
         revision: resolved.identity.revision(),
         module,
@@ -191,6 +194,7 @@ impl ValidIndexer {
                 image: self.image.clone(),
                 store_format: STORE_FORMAT,
             }),
+            served: None,
         }
     }
 

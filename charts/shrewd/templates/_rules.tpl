@@ -30,8 +30,9 @@
 - apiGroups: [apps]
   resources: [statefulsets]
   verbs: [list, watch, create, patch, delete]
-# Claims for the volumes of those pods: watched for their sizes, raised, and freed of a set that is replaced, so that they
-# outlive it. They are made by the sets' controller, and none is deleted here.
+# Claims for the volumes of those pods: watched for their sizes, raised, freed of a set that is replaced, so that they
+# outlive it, and annotated with the record of their revision. They are made by the sets' controller, and none is deleted
+# here.
 - apiGroups: [""]
   resources: [persistentvolumeclaims]
   verbs: [list, watch, patch]

@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::identity::Revision;
 
+/// How many records a status has: three in a rollout, and some of revisions whose pods wait for a set to take them over.
+pub const RECORDS_MAX: usize = 8;
+
 /// How many steps of a lineage a pod reports and a status shows: the newest ones.
 pub const LINEAGE_STEPS_MAX: usize = 16;
 
@@ -89,6 +92,16 @@ pub struct PreviousRevision {
     pub revision: Revision,
     /// When its pods are removed.
     pub until: Time,
+}
+
+/// What a revision was declared as.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RecordRow {
+    /// The revision, ten hex digits.
+    pub revision: Revision,
+    /// Its record, as its objects carry it: JSON for the operator alone.
+    pub record: String,
 }
 
 /// The outcome of comparing the views of two revisions.

@@ -1,4 +1,4 @@
-//! (I/O) Claims for volumes: larger ones, and ones that no set takes along.
+//! (I/O) Claims for volumes: larger ones, ones that no set takes along, and ones that say what they hold.
 
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use kube::{
@@ -11,7 +11,7 @@ use super::{
     changes::Pruned,
     error::{Cause, Error, bounded},
 };
-use crate::{facts::VolumeClaim, names, objects::Key, storage::Raise};
+use crate::{facts::VolumeClaim, names, objects::Key, rollout::Stamp, storage::Raise};
 
 /// Has a claim ask for more, if it still is what was decided on.
 ///
@@ -22,6 +22,16 @@ pub async fn raise(client: &Client, key: &Key, raise: &Raise<'_>) -> Result<(), 
     let requests = json!({"storage": raise.size.text});
     let patch = json!({"spec": {"resources": {"requests": requests}}});
     write(client, key, raise.claim, patch, "raise").await
+}
+
+/// Has a claim carry the record of its revision, if it still is what was decided on. `uid` is that of the Indexer.
+///
+/// # Errors
+/// As [`raise`].
+pub async fn stamp(client: &Client, key: &Key, stamp: &Stamp<'_>, uid: &str) -> Result<(), Error> {
+    let annotations = json!({names::ANNOTATION_RECORD: stamp.text, names::ANNOTATION_INDEXER_UID: uid});
+    let patch = json!({"metadata": {"annotations": annotations}});
+    write(client, key, stamp.claim, patch, "stamp").await
 }
 
 /// Frees a claim of an owner that is to be deleted.

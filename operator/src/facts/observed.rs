@@ -30,7 +30,7 @@ pub struct Observed {
     pub claims: Vec<VolumeClaim>,
     /// What its Service for clients says; none if there is none.
     pub served: Option<Served>,
-    /// Every revision that has a stateful set or a configuration, and its record if it can be read.
+    /// Every revision that has a stateful set or a configuration, and its record if one of the two has one.
     pub records: BTreeMap<Revision, Option<Record>>,
     /// Whether the pods of a revision agree.
     pub consistency: BTreeMap<Revision, Consistency>,

@@ -4,10 +4,11 @@ use crds::Revision;
 use k8s_openapi::{
     api::core::v1::PersistentVolumeClaim,
     apimachinery::pkg::{api::resource::Quantity, apis::meta::v1::OwnerReference},
+    jiff::Timestamp,
 };
 use kube::ResourceExt;
 
-use crate::{names, quantity};
+use crate::{names, quantity, record::Record, validate::ValidIndexer};
 
 /// The resource whose quantity is the size of a volume.
 const STORAGE: &str = "storage";
@@ -27,6 +28,12 @@ pub struct VolumeClaim {
     pub revision: Revision,
     /// What it goes with.
     pub owners: Vec<OwnerReference>,
+    /// When it was created, in whole seconds.
+    pub created: Option<Timestamp>,
+    /// The record of its revision, as text; none before the operator has written one.
+    pub stamp: Option<String>,
+    /// The unique id of the Indexer that wrote it.
+    pub stamped_by: Option<String>,
     /// Whether it has a volume.
     pub bound: bool,
     /// Whether it is being deleted.
@@ -90,6 +97,9 @@ impl VolumeClaim {
             version: claim.resource_version(),
             revision,
             owners: claim.owner_references().to_vec(),
+            created: claim.creation_timestamp().map(|time| time.0),
+            stamp: claim.annotations().get(names::ANNOTATION_RECORD).cloned(),
+            stamped_by: claim.annotations().get(names::ANNOTATION_INDEXER_UID).cloned(),
             bound: status.is_some_and(|status| status.phase.as_deref() == Some("Bound")),
             terminating: claim.metadata.deletion_timestamp.is_some(),
             requested: Size::read(requests.get(STORAGE)?)?,
@@ -97,6 +107,31 @@ impl VolumeClaim {
             awaits_file_system: holding("FileSystemResizePending").is_some(),
             hindrance: hindrance.map(|c| c.message.clone().unwrap_or_else(|| c.type_.clone())),
         })
+    }
+
+    /// Whether it has data that is there to stay.
+    #[must_use]
+    pub fn is_kept(&self) -> bool {
+        self.bound && !self.terminating
+    }
+
+    /// The record of its revision, if it carries one that can be read.
+    #[must_use]
+    pub fn record(&self) -> Option<Record> {
+        Record::parse(self.stamp.as_deref()?)
+    }
+
+    /// Whether this very Indexer has had it, and not only an earlier one of its name: the Indexer wrote its record, or is
+    /// older than a claim without one.
+    #[must_use]
+    pub fn is_of(&self, indexer: &ValidIndexer) -> bool {
+        match &self.stamped_by {
+            Some(uid) => *uid == indexer.uid,
+            None => indexer
+                .created
+                .zip(self.created)
+                .is_none_or(|(indexer, claim)| claim >= indexer),
+        }
     }
 
     /// Whether it goes with this object.

@@ -13,7 +13,7 @@ use crate::{
     objects::Key,
     plan::plan,
     refresh,
-    rollout::{Decision, Step, next_replacement},
+    rollout::{Decision, Step, next_replacement, stamps},
     storage::Sizes,
     validate::ValidIndexer,
 };
@@ -32,14 +32,14 @@ pub(super) async fn carry_out(
 ) -> Result<Carried, apply::Error> {
     let (key, decision) = (&Key::of(decided_on), &decided.decision);
     let mut carried = Carried::default();
-    if !observed.leftovers.is_empty() {
-        // Kubernetes is deleting them, and each one that goes wakes another pass. The pods may be theirs.
+    // Leftovers: Kubernetes is deleting them, and each one that goes wakes another pass. The pods may be theirs.
+    if !observed.leftovers.is_empty() || matches!(decision.step, Step::Lost(_)) {
         return Ok(carried);
     }
     let sizes = Sizes::of(valid, decision, observed); // [pure]
     let volumes = volumes::due(valid, decision, &sizes, observed, key, context);
     let plan = plan(valid, decision, &sizes); // [pure]
-    let changes = apply::changes(&plan, observed); // [pure]
+    let mut changes = apply::changes(&plan, observed); // [pure]
     let misplaced = misplaced(observed);
     let outdated = next_replacement(valid, decision, observed); // [pure]
     let is_safe =
@@ -47,10 +47,24 @@ pub(super) async fn carry_out(
     if !is_safe {
         apply::confirm(&context.client, key, decided_on, observed).await?; // [I/O]
     }
-    let (raised, grown) = volumes.carry_out(valid, observed, key, context).await?; // [I/O]
-    carried.grown = grown;
+    // Before anything else, so that claims never say less than what was done to their data.
+    let stamped = stamp(valid, decision, observed, key, context).await; // [I/O]
+    if stamped
+        .as_ref()
+        .is_err_and(|error| error.class() == apply::Class::LookAgain)
+    {
+        return stamped.map(|_| carried);
+    }
+    let mut raised = false;
+    let is_stamped = matches!(stamped, Ok(true));
+    if is_stamped {
+        // Claims are not what was decided on any more; the watch of them calls for another pass.
+        changes.release.clear();
+    } else {
+        (raised, carried.grown) = volumes.carry_out(valid, observed, key, context).await?; // [I/O]
+    }
     carried.done = apply::apply(&context.client, key, &changes, observed).await?; // [I/O]
-    carried.done.changed |= raised;
+    carried.done.changed |= raised || is_stamped;
     if decision.step == Step::Switching {
         context
             .history
@@ -75,7 +89,24 @@ pub(super) async fn carry_out(
     let eviction_again = carried.held_back.as_ref().map(|held| held.again_after);
     let raise_again = context.ledger.raising.again_after(key, Instant::now());
     carried.again_after = [refresh_again, eviction_again, raise_again].into_iter().flatten().min();
-    Ok(carried)
+    // A record that cannot be written holds nothing else up.
+    stamped.map(|_| carried)
+}
+
+/// Writes the records of revisions to the claims for their volumes. Returns whether any was written.
+async fn stamp(
+    valid: &ValidIndexer,
+    decision: &Decision,
+    observed: &Observed,
+    key: &Key,
+    context: &Context,
+) -> Result<bool, apply::Error> {
+    let due = stamps(valid, decision, observed); // [pure]
+    for stamp in &due {
+        apply::stamp(&context.client, key, stamp, &valid.uid).await?; // [I/O]
+        tracing::debug!(indexer = %key, claim = stamp.claim.name, "wrote the record of a revision to a volume claim");
+    }
+    Ok(!due.is_empty())
 }
 
 /// Asks the pods that have not carried out a request and are due. At most 16 at the same time, as the schema bounds

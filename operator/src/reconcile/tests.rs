@@ -1,5 +1,6 @@
 mod deciding;
 mod growing;
+mod keeping;
 
 use std::sync::Mutex;
 

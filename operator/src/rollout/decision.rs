@@ -69,6 +69,8 @@ pub enum Step {
     Switching,
     /// The candidate failed; with its error.
     Failed(String),
+    /// Of the serving revision nothing is left but claims; with what to do. Nothing is changed.
+    Lost(String),
     /// The declared identity cannot be built; a reason of `crds::conditions`, and what to do.
     Refused(&'static str, String),
 }

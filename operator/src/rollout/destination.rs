@@ -110,6 +110,7 @@ fn onward(valid: &ValidIndexer, serving: &Revision, world: &World) -> Destinatio
             in_place: true,
             in_place_at: Some(lowest.saturating_add(1)),
             seed: active.seed.clone(),
+            served: active.served,
             ..valid.declared()
         },
     )
@@ -118,9 +119,11 @@ fn onward(valid: &ValidIndexer, serving: &Revision, world: &World) -> Destinatio
 /// The data that the declared identity began and another one continued, reverted to where that happened.
 fn back(declared: Record, world: &World) -> Record {
     let revision = declared.identity.revision();
+    let known = world.record(&revision);
     Record {
         in_place: true,
-        seed: world.record(&revision).and_then(|record| record.seed.clone()),
+        seed: known.and_then(|record| record.seed.clone()),
+        served: known.and_then(|record| record.served),
         ..declared
     }
 }

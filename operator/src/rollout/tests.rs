@@ -1,6 +1,9 @@
 //! The whole state space: every combination of what can be declared, what can exist and how its pods can be, held
 //! against rules that say what must never happen, and an operator that ends after any of its writes.
 
+mod cluster;
+mod deletions;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use crds::{CompareView, FromActive, OnDifference, RolloutStrategy, SeedSpec, conditions::reasons};
@@ -213,8 +216,10 @@ fn world(
             revision: before.revision.clone(),
             previous: switched.map(|at| (old.revision.clone(), at)),
         }),
+        guarded: Some(before.revision.clone()),
         last_active: Some(before.revision.clone()),
         sets,
+        forgotten: BTreeMap::new(),
         inquiry: Inquiry {
             obstacle: None,
             idle: candidate.map_or(Duration::ZERO, |_| {
@@ -264,9 +269,7 @@ fn clients_are_moved_only_to_a_healthy_candidate_that_passed_every_gate() {
         let decided = decide(after, world);
         let set = world.sets.get(&after.revision);
         let is_healthy = set.is_some_and(|set| matches!(set.health, Health::Healthy { .. }));
-        let way_back = world
-            .previous(after.timing.keep_previous)
-            .is_some_and(|(kept, _)| kept == after.revision);
+        let way_back = world.previous(after).is_some_and(|(kept, _)| kept == after.revision);
         let soaked = world
             .inquiry
             .healthy_since
@@ -296,10 +299,7 @@ fn what_serves_or_is_kept_or_declared_never_goes_and_everything_else_does() {
         let decided = decide(after, world);
         let moves = decided.serving != before.revision;
         // The way back from a switch leads to what served until then; what served earlier is given up.
-        let kept = world
-            .previous(after.timing.keep_previous)
-            .map(|(revision, _)| revision)
-            .filter(|_| !moves);
+        let kept = world.previous(after).map(|(revision, _)| revision).filter(|_| !moves);
         for revision in world.sets.keys() {
             // What was declared before and refused now has no candidate, so nothing else keeps its set.
             let stays = *revision == before.revision || kept.as_ref() == Some(revision) || *revision == after.revision;
@@ -346,7 +346,8 @@ fn only_the_module_can_change_on_the_same_data() {
             (Step::Refused(reason, why), Some(expected)) => {
                 assert_eq!(*reason, expected);
                 assert!(why.contains("memory.limit"), "{why}");
-                assert_eq!(decided.sets, [(before.revision.clone(), before.declared())]);
+                let (of, record) = &decided.sets[0];
+                assert_eq!((of, timeless(record)), (&before.revision, before.declared()));
             }
             (_, None) => assert!(decided.sets.iter().any(|(_, record)| record.identity == after.identity)),
             (step, _) => panic!("{change:?}: {step:?}"),
@@ -441,7 +442,8 @@ fn a_revision_whose_set_is_gone_serves_on_and_gets_it_back() {
     let world = World::of(&after, &observed, Some(served), None, at(NOW));
     let decided = decide(&after, &world);
     assert_eq!(decided.serving, before.revision);
-    assert_eq!(decided.sets[0], (before.revision.clone(), before.declared()));
+    let (of, record) = &decided.sets[0];
+    assert_eq!((of, timeless(record)), (&before.revision, before.declared()));
 }
 
 #[test]
@@ -460,6 +462,14 @@ fn a_set_goes_once_it_controls_its_pods() {
 
     world.sets.get_mut(&old.revision).unwrap().orphaned = false;
     assert_eq!(decide(&after, &world).retired, [old.revision]);
+}
+
+/// A record without the moment at which clients were moved to it.
+fn timeless(record: &Record) -> Record {
+    Record {
+        served: None,
+        ..record.clone()
+    }
 }
 
 /// A cluster that takes the writes of a pass one by one: the Service, then the sets, then what goes.
@@ -511,8 +521,10 @@ impl Cluster {
         };
         World {
             served: self.served.clone(),
+            guarded: None,
             last_active: None,
             sets: self.sets.iter().map(state).collect(),
+            forgotten: BTreeMap::new(),
             inquiry: Inquiry {
                 healthy_since: Some(at(0)),
                 ..Inquiry::default()

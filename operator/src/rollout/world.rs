@@ -4,20 +4,33 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use crds::{IndexerStatus, Revision, pod::Status};
-use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
-use super::health::{Health, health};
-use crate::{facts::Observed, objects::Served, record::Record, validate::ValidIndexer};
+use super::{
+    health::{Health, health},
+    kept::Kept,
+};
+use crate::{
+    facts::Observed,
+    names,
+    objects::{ChildKind, Served},
+    record::Record,
+    validate::ValidIndexer,
+};
 
 /// Everything that is known.
 #[derive(Clone, Debug)]
 pub struct World {
     /// The revisions named by the Service.
     pub served: Option<Served>,
-    /// The active revision of the last status, in case the Service was deleted.
+    /// The revision named by the disruption budget, in case the Service was deleted.
+    pub guarded: Option<Revision>,
+    /// The active revision of the last status, in case both were.
     pub last_active: Option<Revision>,
     /// Every revision that has a `StatefulSet`, or had one that is to come back.
     pub sets: BTreeMap<Revision, SetState>,
+    /// Claims that hold data of revisions of which nothing else is left, not even a record.
+    pub forgotten: BTreeMap<Revision, Vec<String>>,
     /// What was gathered about the candidate.
     pub inquiry: Inquiry,
     /// Now.
@@ -50,6 +63,17 @@ pub struct SetState {
     pub orphaned: bool,
 }
 
+/// The revision that is taken for the one behind the Service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Assumed {
+    /// Nothing was ever there.
+    Nobody,
+    /// This one.
+    One(Revision),
+    /// One of these, of which nothing but claims is left.
+    Lost(Vec<Revision>),
+}
+
 /// The outcome of comparing views.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Compared {
@@ -73,41 +97,130 @@ impl World {
         last_status: Option<&IndexerStatus>,
         now: Timestamp,
     ) -> Self {
-        let state = |(revision, record): (&Revision, &Option<Record>)| {
-            let state = SetState {
-                record: record.clone(),
-                health: health(valid, revision, observed),
-                heights: heights(valid, revision, record.as_ref(), observed),
-                orphaned: observed.pods_of(revision).any(|pod| pod.orphan && !pod.terminating),
-            };
-            (revision.clone(), state)
+        let kept = Kept::of(valid, observed, last_status);
+        let state = |revision: &Revision, record: Option<&Record>| SetState {
+            record: record.cloned(),
+            health: health(valid, revision, observed),
+            heights: heights(valid, revision, record, observed),
+            orphaned: observed.pods_of(revision).any(|pod| pod.orphan && !pod.terminating),
         };
-        Self {
+        let with_objects = observed.records.iter().map(|(revision, record)| {
+            let record = record.as_ref().or_else(|| kept.records.get(revision));
+            (revision.clone(), state(revision, record))
+        });
+        let mut world = Self {
             served,
+            guarded: guarded(valid, observed),
             last_active: last_status.and_then(|status| Some(status.active.as_ref()?.revision.clone())),
-            sets: observed.records.iter().map(state).collect(),
+            sets: with_objects.collect(),
+            forgotten: kept.forgotten,
             inquiry: Inquiry::default(),
             now,
+        };
+        for (revision, record) in &kept.records {
+            if !world.sets.contains_key(revision) && world.may_come_back(valid, revision, record) {
+                world.sets.insert(revision.clone(), state(revision, Some(record)));
+            }
         }
+        let (serving, previous) = (world.assumed_serving(valid), world.previous(valid));
+        let comes_back = |revision: &Revision, set: &SetState| {
+            serving == Assumed::One(revision.clone())
+                || previous.as_ref().is_some_and(|(previous, _)| previous == revision)
+                || set
+                    .record
+                    .as_ref()
+                    .is_some_and(|record| is_declared(valid, revision, record))
+                || set.orphaned
+        };
+        world
+            .sets
+            .retain(|revision, set| observed.records.contains_key(revision) || comes_back(revision, set));
+        world
     }
 
-    /// The revision that is taken for the one behind the Service: the one it names, else the one that the last status
-    /// named, else the only one, provided that it has a set.
-    pub(super) fn assumed_serving(&self) -> Option<Revision> {
+    /// Whether a revision without objects is more than a claim that somebody keeps.
+    fn may_come_back(&self, valid: &ValidIndexer, revision: &Revision, record: &Record) -> bool {
+        let named = [
+            self.served.as_ref().map(|served| &served.revision),
+            self.guarded.as_ref(),
+        ];
+        record.served.is_some() || is_declared(valid, revision, record) || named.contains(&Some(revision))
+    }
+
+    /// The revision that is taken for the one behind the Service: the one it names, else the one that the disruption budget
+    /// names, else the one that clients were moved to last according to the records, else the one that the last status names,
+    /// provided that there is such a revision. Else, if there is one revision only, that one; if there are several, one whose
+    /// index is complete, and preferably not the declared one, which may still have to pass the gates of a rollout.
+    pub(super) fn assumed_serving(&self, valid: &ValidIndexer) -> Assumed {
         let by_service = self.served.as_ref().map(|served| &served.revision);
-        let only = || (self.sets.len() == 1).then(|| self.sets.keys().next()).flatten();
-        let exists = |revision: &&Revision| self.sets.contains_key(*revision);
-        let named = by_service
-            .filter(exists)
-            .or_else(|| self.last_active.as_ref().filter(exists));
-        named.or_else(only).cloned()
+        let latest = || self.latest_served().map(|(revision, _)| revision);
+        let named = [by_service, self.guarded.as_ref(), latest(), self.last_active.as_ref()];
+        for revision in named.into_iter().flatten() {
+            if self.sets.contains_key(revision) {
+                return Assumed::One(revision.clone());
+            }
+            if self.forgotten.contains_key(revision) {
+                return Assumed::Lost(vec![revision.clone()]);
+            }
+        }
+        // Of those that are left none ever served, so it may be the one that is forgotten.
+        if !self.forgotten.is_empty() {
+            return Assumed::Lost(self.forgotten.keys().cloned().collect());
+        }
+        let rank = |(revision, set): &(&Revision, &SetState)| {
+            let is_complete = matches!(set.health, Health::Healthy { .. });
+            (is_complete, **revision != valid.revision)
+        };
+        let likeliest = self.sets.iter().max_by_key(rank);
+        likeliest.map_or(Assumed::Nobody, |(revision, _)| Assumed::One(revision.clone()))
     }
 
-    /// The previous revision, while it is kept.
-    pub(super) fn previous(&self, keep: Duration) -> Option<(Revision, Timestamp)> {
-        let (revision, at) = self.served.as_ref()?.previous.as_ref()?;
-        let stays = since(*at, self.now) < keep && self.sets.contains_key(revision);
-        stays.then(|| (revision.clone(), *at))
+    /// The previous revision, while it is kept: the one that the Service notes, else the one before the last that clients
+    /// were moved to.
+    pub(super) fn previous(&self, valid: &ValidIndexer) -> Option<(Revision, Timestamp)> {
+        let noted = self.served.as_ref().and_then(|served| served.previous.clone());
+        let (revision, at) = noted.or_else(|| self.served_before(valid))?;
+        let stays = since(at, self.now) < valid.timing.keep_previous && self.sets.contains_key(&revision);
+        stays.then_some((revision, at))
+    }
+
+    /// The revision that served before the one that serves, and since when it does not: since now, if the operator ended
+    /// before it noted that.
+    fn served_before(&self, valid: &ValidIndexer) -> Option<(Revision, Timestamp)> {
+        let Assumed::One(serving) = self.assumed_serving(valid) else {
+            return None;
+        };
+        let at = self
+            .record(&serving)
+            .and_then(|record| record.served)
+            .unwrap_or(self.now);
+        let (revision, _) = self
+            .moves()
+            .filter(|(revision, _)| **revision != serving)
+            .max_by_key(|(_, at)| *at)?;
+        Some((revision.clone(), at))
+    }
+
+    /// The revision that clients were moved to last, and when.
+    fn latest_served(&self) -> Option<(&Revision, Timestamp)> {
+        self.moves().max_by_key(|(_, at)| *at)
+    }
+
+    /// When clients were moved to which revision last.
+    fn moves(&self) -> impl Iterator<Item = (&Revision, Timestamp)> {
+        let served = |(revision, set): (_, &SetState)| Some((revision, set.record.as_ref()?.served?));
+        self.sets.iter().filter_map(served)
+    }
+
+    /// The moment at which clients are moved if they are now: after every earlier move, whatever the clock was set to.
+    pub(super) fn moment(&self) -> Timestamp {
+        let Some((_, latest)) = self.latest_served() else {
+            return self.now;
+        };
+        let next = latest
+            .checked_add(SignedDuration::from_nanos(1))
+            .unwrap_or(Timestamp::MAX);
+        self.now.max(next)
     }
 
     pub(super) fn record(&self, revision: &Revision) -> Option<&Record> {
@@ -123,6 +236,18 @@ impl World {
                 .map_or_else(|| revision.clone(), |record| record.identity.revision()),
         )
     }
+}
+
+/// The revision whose pods the disruption budget guards, which is the one that served when it was written.
+fn guarded(valid: &ValidIndexer, observed: &Observed) -> Option<Revision> {
+    let budget = (ChildKind::PodDisruptionBudget, names::shared(&valid.name));
+    let selector = &observed.children.get(&budget)?["spec"]["selector"]["matchLabels"];
+    Revision::parse(selector[names::LABEL_REVISION].as_str()?)
+}
+
+/// Whether a revision is the declared one, or its data is that of the declared one by now.
+fn is_declared(valid: &ValidIndexer, revision: &Revision, record: &Record) -> bool {
+    *revision == valid.revision || record.identity == valid.identity
 }
 
 /// None also while pods run different modules: one that has not switched to a module yet would leave it out of its

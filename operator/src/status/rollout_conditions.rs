@@ -40,6 +40,7 @@ pub(super) fn in_progress(inputs: &Inputs<'_>, outdated: &[&ObservedPod]) -> Ver
         Step::Switching => Verdict::yes(reasons::SWITCHING, of(candidate, "clients are being moved to it")),
         Step::Failed(why) => Verdict::no(reasons::CANDIDATE_FAILED, of(candidate, why)),
         Step::Refused(reason, why) => Verdict::no(reason, why.clone()),
+        Step::Lost(why) => Verdict::no(reasons::RECORD_LOST, why.clone()),
     }
 }
 
@@ -73,6 +74,7 @@ pub(super) fn stalled(inputs: &Inputs<'_>, own: Verdict, difference: Option<&Ver
     match &decision.step {
         Step::Failed(why) => Verdict::yes(reasons::CANDIDATE_FAILED, of(candidate, why)),
         Step::Refused(reason, why) => Verdict::yes(reason, why.clone()),
+        Step::Lost(why) => Verdict::yes(reasons::RECORD_LOST, why.clone()),
         Step::CatchingUp(_) | Step::Soaking | Step::Switching => Verdict::no(reasons::AS_EXPECTED, ""),
         Step::Settled | Step::Blocked(_) if own.is_true() => own,
         Step::Settled | Step::Blocked(_) => difference.map_or_else(
