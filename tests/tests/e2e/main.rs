@@ -9,6 +9,7 @@ mod budgets;
 mod chain;
 mod comparison;
 mod consistency;
+mod deletions;
 mod failures;
 mod forged_pod;
 mod in_place_replicas;
