@@ -163,6 +163,17 @@ impl Identity {
     pub fn revision(&self) -> Revision {
         Revision(hex::encode(&self.hash()[..5]))
     }
+
+    /// The name of data of this identity that is built beside data in a format that cannot be read any more, which has the
+    /// name of [`Self::revision`] or of an earlier format.
+    #[must_use]
+    pub fn revision_in(&self, store_format: u32) -> Revision {
+        let mut hasher = Sha256::new();
+        hasher.update(b"shrewd revision by format v1\0");
+        hasher.update(self.hash());
+        hasher.update(store_format.to_be_bytes());
+        Revision(hex::encode(&hasher.finalize()[..5]))
+    }
 }
 
 impl Revision {
@@ -203,6 +214,12 @@ mod tests {
     fn revision_is_pinned() {
         // Object names and databases of running installations carry it: a change here orphans them all.
         assert_eq!(identity().revision().as_str(), "694048994a");
+    }
+
+    #[test]
+    fn a_revision_of_a_format_is_pinned_and_has_a_name_of_its_own() {
+        let names = [2, 3].map(|format| identity().revision_in(format).as_str().to_owned());
+        assert_eq!(names, ["eb0b29d7a0", "5816b9e484"]);
     }
 
     /// One identity for each field, which differs from [`identity`] in that field only.

@@ -46,5 +46,5 @@ pub use resolve::{AutoGrow, Resolved, Timing, resolve};
 pub use rollout::*;
 pub use spec::*;
 pub use status::*;
-pub use store_format::STORE_FORMAT;
+pub use store_format::{STORE_FORMAT, STORE_FORMAT_OLDEST};
 pub use unknown::unknown_fields;

@@ -49,6 +49,10 @@ pub struct RunArgs {
     /// Number of concurrent passes for each namespace given
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..))]
     pub concurrency: u16,
+    /// Indexes that are built again at the same time in each namespace given, because this version does not read their
+    /// data
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    pub max_rollouts: u16,
     /// Format of log lines
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,

@@ -1,8 +1,11 @@
 //! (I/O) Observation: the objects of one Indexer from the watch caches, and the reports of its pods.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
 
-use crds::IndexerStatus;
+use crds::{IndexerStatus, Revision};
 use k8s_openapi::api::{
     apps::v1::StatefulSet,
     core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Service, ServiceAccount},
@@ -24,7 +27,7 @@ use crate::{
     names,
     objects::{ChildKind, Key, Owner, Served, owner},
     pod_client::PodClient,
-    record::records,
+    record::{Record, records},
     sampler::Sampler,
 };
 
@@ -61,6 +64,23 @@ impl Stores {
         self.budgets.wait_until_ready().await?;
         self.claims.wait_until_ready().await
     }
+}
+
+/// The Indexers whose index is being built again because this version does not read their data.
+#[must_use]
+pub fn rebuilding(stores: &Stores) -> HashSet<Key> {
+    let sets = stores.stateful_sets.state().into_iter();
+    let rebuilding = sets.filter_map(|set| {
+        let (labels, annotations) = (set.labels(), set.annotations());
+        let revision = Revision::parse(labels.get(names::LABEL_REVISION)?)?;
+        let record = Record::parse(annotations.get(names::ANNOTATION_RECORD)?)?;
+        let key = Key {
+            namespace: set.namespace()?,
+            name: labels.get(names::LABEL_INDEXER)?.clone(),
+        };
+        record.is_rebuilding(&revision).then_some(key)
+    });
+    rebuilding.collect()
 }
 
 /// Gathers what there is of one Indexer. `uid` is that of the resource: what an earlier one of the same name left

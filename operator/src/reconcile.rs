@@ -27,6 +27,7 @@ mod publish;
 mod raising;
 mod requests;
 mod staleness;
+mod turns;
 mod volumes;
 mod watched;
 

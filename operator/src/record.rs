@@ -37,7 +37,7 @@ pub struct Record {
     /// The revision whose data they began with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seed: Option<SeedRecord>,
-    /// The image they were made with, and the format in which this operator's version writes stores; none in a record of
+    /// The image they run, and the format in which the operator's version that chose it writes stores; none in a record of
     /// version 0.1. What the data is in now, pods report.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub made_with: Option<MadeWith>,
@@ -46,7 +46,7 @@ pub struct Record {
     pub served: Option<Timestamp>,
 }
 
-/// What a revision was made with.
+/// What a revision's pods run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MadeWith {
@@ -84,6 +84,12 @@ impl Record {
     #[allow(clippy::expect_used)] // texts and numbers all have a JSON form
     pub fn text(&self) -> String {
         serde_json::to_string(self).expect("a record turns into JSON")
+    }
+
+    /// Whether it is that of a candidate which is built because this version does not read the data of the revision before.
+    #[must_use]
+    pub fn is_rebuilding(&self, revision: &Revision) -> bool {
+        self.served.is_none() && !self.in_place && self.identity.revision() != *revision
     }
 
     /// Reads the record of an object; none if it has none, or one written by a newer operator.

@@ -5,7 +5,7 @@
 //! else is derived from the existing objects, see [`World`], and [`decide`] decides from scratch in each pass. A candidate never affects the serving
 //! revision; a revision that serves, is declared, or is kept for a rollback is never removed.
 
-use crds::Revision;
+use crds::{Revision, conditions::reasons};
 use k8s_openapi::jiff::Timestamp;
 
 mod candidate;
@@ -15,6 +15,7 @@ mod health;
 mod kept;
 mod replacement;
 mod stamps;
+mod upgrade;
 mod world;
 
 pub use decision::{Decision, Step};
@@ -36,8 +37,17 @@ pub fn transition(valid: &ValidIndexer, world: &World) -> Option<(Revision, Revi
     };
     match destination(valid, &serving, world) {
         Destination::Set(candidate, _) if candidate != serving => Some((serving, candidate)),
-        Destination::Set(..) | Destination::Waits(_) | Destination::Refused(..) => None,
+        Destination::Set(..) | Destination::Waits(_) | Destination::Queued(_) | Destination::Refused(..) => None,
     }
+}
+
+/// Whether an index waits for its turn to be built again.
+#[must_use]
+pub fn is_queued(valid: &ValidIndexer, world: &World) -> bool {
+    let Assumed::One(serving) = world.assumed_serving(valid) else {
+        return false;
+    };
+    matches!(destination(valid, &serving, world), Destination::Queued(_))
 }
 
 /// Whether only the comparison of views is missing before clients can be moved to a candidate.
@@ -61,10 +71,13 @@ pub fn decide(valid: &ValidIndexer, world: &World) -> Decision {
     match destination(valid, &serving, world) {
         Destination::Set(revision, record) if revision == serving => {
             let sets = vec![(serving.clone(), record)];
-            assemble(valid, serving, previous, sets, Step::Settled, world)
+            let refusal = upgrade::refusal(valid, &serving, world);
+            let step = refusal.map_or(Step::Settled, |why| Step::Refused(reasons::STORE_FORMAT_REFUSED, why));
+            assemble(valid, serving, previous, sets, step, world)
         }
         Destination::Set(revision, record) => beside(valid, serving, (revision, record), previous, world),
         Destination::Waits(why) => stay(valid, serving, previous, Step::Blocked(why), world),
+        Destination::Queued(why) => stay(valid, serving, previous, Step::Queued(why), world),
         Destination::Refused(reason, why) => stay(valid, serving, previous, Step::Refused(reason, why), world),
     }
 }
@@ -172,6 +185,7 @@ fn assemble(
         .filter_map(|(of, set)| Some((of.clone(), set.record.clone()?)))
         .collect();
     sets.extend(orphaned);
+    upgrade::settle_images(valid, &mut sets, &world.sets);
     let serves = sets.iter_mut().find(|(revision, _)| *revision == serving);
     if let Some((_, record)) = serves
         && record.served.is_none()

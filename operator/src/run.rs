@@ -42,6 +42,7 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
         plain_http_registries,
         listen,
         concurrency,
+        max_rollouts,
         log_format,
         log,
     } = args;
@@ -80,6 +81,7 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
             plain_http_registries,
         },
         concurrency,
+        max_rollouts,
         stop,
     };
     let stop = shared.stop.clone();

@@ -2,7 +2,7 @@
 
 use crds::{
     AutoGrow, Identity, Indexer, IndexerSpec, ModuleSpec, RefreshPolicy, Registry, Revision, RolloutSpec, STORE_FORMAT,
-    SecretRef, StorageSpec, Timing,
+    STORE_FORMAT_OLDEST, SecretRef, StorageSpec, Timing,
     conditions::reasons,
     pod::{Bootstrap, Publishing, Views},
     resolve,
@@ -31,6 +31,8 @@ pub struct ValidIndexer {
     pub created: Option<Timestamp>,
     /// Image of the pods.
     pub image: String,
+    /// The formats of stores that it can work with; none if the spec names it, and so answers for it.
+    pub formats: Option<Formats>,
     /// What the index is.
     pub identity: Identity,
     /// The short name of `identity`.
@@ -85,6 +87,23 @@ pub struct ValidIndexer {
     pub refresh_request: Option<String>,
     /// Registries that pods access without TLS, regardless of their revision.
     pub plain_http_registries: Vec<Registry>,
+}
+
+/// Formats of stores that an image can work with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Formats {
+    /// The oldest one that it reads. It converts what it reads.
+    pub reads_from: u32,
+    /// The one that it writes, and the newest one that it reads.
+    pub writes: u32,
+}
+
+impl Formats {
+    /// Those of this version.
+    pub const OWN: Self = Self {
+        reads_from: STORE_FORMAT_OLDEST,
+        writes: STORE_FORMAT,
+    };
 }
 
 /// Settings of the operator's command line for all Indexers.
@@ -145,6 +164,7 @@ pub fn validate(indexer: &Indexer, defaults: &Defaults) -> Result<ValidIndexer, 
         namespace,
         uid,
         created: indexer.metadata.creation_timestamp.as_ref().map(|time| time.0),
+        formats: spec.image.is_none().then_some(Formats::OWN),
         image: spec.image.clone().unwrap_or_else(|| defaults.image.clone()),
         revision: resolved.identity.revision(),
         module,
@@ -192,7 +212,7 @@ impl ValidIndexer {
             seed: None,
             made_with: Some(MadeWith {
                 image: self.image.clone(),
-                store_format: STORE_FORMAT,
+                store_format: self.formats.map_or(STORE_FORMAT, |formats| formats.writes),
             }),
             served: None,
         }

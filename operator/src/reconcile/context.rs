@@ -31,6 +31,8 @@ pub struct Context {
     pub metrics: Metrics,
     /// What holds for every Indexer.
     pub defaults: Defaults,
+    /// How many Indexers may have their index built again at the same time.
+    pub max_rollouts: u16,
     /// What earlier passes remembered.
     pub history: Arc<History>,
     /// What else this process remembers.

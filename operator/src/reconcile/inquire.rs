@@ -6,13 +6,13 @@ use std::time::Instant;
 use crds::{Comparison, IndexerStatus, Revision, pod::seed_reasons};
 use k8s_openapi::jiff::Timestamp;
 
-use super::{comparisons::Subject, context::Context, progress::Seen};
+use super::{comparisons::Subject, context::Context, progress::Seen, turns};
 use crate::{
     compare::questionnaire,
     facts::Observed,
     objects::{Key, Served},
-    observe::obstacle,
-    rollout::{self, Compared, Decision, Health, World},
+    observe::{obstacle, rebuilding},
+    rollout::{self, Compared, Decision, Health, Step, World},
     validate::ValidIndexer,
 };
 
@@ -36,6 +36,13 @@ pub(super) async fn decide(
     let now = Timestamp::now();
     let served = context.history.served(key, observed.served.clone());
     let mut world = World::of(valid, observed, served.clone(), last_status, now);
+    if rollout::is_queued(valid, &world) {
+        let underway = rebuilding(&context.stores);
+        world.inquiry.has_turn = context
+            .ledger
+            .turns
+            .take(key, &underway, context.max_rollouts, Instant::now());
+    }
     let mut comparison = None;
     match rollout::transition(valid, &world) {
         None => {
@@ -73,8 +80,17 @@ pub(super) async fn decide(
             }
         }
     }
+    let mut decision = rollout::decide(valid, &world); // [pure]
+    if matches!(decision.step, Step::Queued(_)) {
+        // What it waits for is another Indexer's.
+        decision.again_after = Some(
+            decision
+                .again_after
+                .map_or(turns::LOOK_AGAIN, |after| after.min(turns::LOOK_AGAIN)),
+        );
+    }
     Decided {
-        decision: rollout::decide(valid, &world), // [pure]
+        decision,
         served,
         comparison,
     }

@@ -3,7 +3,7 @@
 
 use super::{
     comparisons::Comparisons, evictions::Evictions, grown::Grown, notices::Notices, pace::Pace, raising::Raising,
-    requests::Requests, staleness::Staleness,
+    requests::Requests, staleness::Staleness, turns::Turns,
 };
 use crate::objects::Key;
 
@@ -18,6 +18,7 @@ pub struct Ledger {
     pub(super) raising: Raising,
     pub(super) requests: Requests,
     pub(super) staleness: Staleness,
+    pub(super) turns: Turns,
 }
 
 impl Ledger {
@@ -31,5 +32,6 @@ impl Ledger {
         self.raising.forget(key);
         self.requests.forget(key);
         self.staleness.forget(key);
+        self.turns.forget(key);
     }
 }

@@ -97,6 +97,7 @@ fn context(client: Client, caches: &Caches) -> Arc<Context> {
         pods,
         metrics,
         defaults: fixtures::defaults(),
+        max_rollouts: 1,
         history: Arc::new(History::default()),
         ledger: Ledger::default(),
     })

@@ -65,6 +65,8 @@ pub enum Step {
     Soaking,
     /// It waits for something outside it.
     Blocked(String),
+    /// It is to be made once others are done; with why.
+    Queued(String),
     /// This pass moves clients to it.
     Switching,
     /// The candidate failed; with its error.

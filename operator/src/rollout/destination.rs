@@ -2,7 +2,10 @@
 
 use crds::{Revision, RolloutStrategy, conditions::reasons};
 
-use super::world::World;
+use super::{
+    upgrade::{Rebuild, rebuild},
+    world::World,
+};
 use crate::{
     record::{Record, SeedRecord},
     validate::ValidIndexer,
@@ -14,6 +17,8 @@ pub(super) enum Destination {
     Set(Revision, Record),
     /// Undecided; with what is being waited for.
     Waits(String),
+    /// In a set that is made once other Indexers are done; with why.
+    Queued(String),
     /// Nowhere; a reason of `crds::conditions`, and what to do.
     Refused(&'static str, String),
 }
@@ -26,6 +31,16 @@ pub(super) fn destination(valid: &ValidIndexer, serving: &Revision, world: &Worl
     let found = std::iter::once(serving)
         .chain(others)
         .find(|revision| world.indexed_by(revision).as_ref() == Some(&valid.revision));
+    if found == Some(serving) {
+        match rebuild(valid, serving, world) {
+            Some(Rebuild::In(revision)) => {
+                let served = world.record(&revision).and_then(|record| record.served);
+                return Destination::Set(revision, Record { served, ..declared });
+            }
+            Some(Rebuild::Queued(why)) => return Destination::Queued(why),
+            None => {}
+        }
+    }
     if let Some(found) = found {
         let kept = world.record(found).cloned().unwrap_or_else(|| declared.clone());
         let record = Record {

@@ -3,6 +3,7 @@
 
 mod cluster;
 mod deletions;
+mod upgrades;
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -170,6 +171,8 @@ fn set(valid: &ValidIndexer, health: Health) -> SetState {
         health,
         heights: Some((TIP - 1, TIP)),
         orphaned: false,
+        formats: None,
+        image: None,
     }
 }
 
@@ -234,6 +237,7 @@ fn world(
                 Gate::Equal => Some(Compared::Done { different: 0 }),
                 Gate::DifferentReported | Gate::DifferentBlocks => Some(Compared::Done { different: 2 }),
             },
+            has_turn: false,
         },
         now: at(NOW),
     })
@@ -516,6 +520,8 @@ impl Cluster {
                 health: Health::Healthy { tip: TIP },
                 heights: Some((TIP, TIP)),
                 orphaned: false,
+                formats: None,
+                image: None,
             };
             (revision.clone(), state)
         };

@@ -48,6 +48,8 @@ pub struct Inquiry {
     pub healthy_since: Option<Timestamp>,
     /// The outcome of comparing its answers with those of the serving revision.
     pub compared: Option<Compared>,
+    /// Whether the index may be built again now, if its data is too old for this version.
+    pub has_turn: bool,
 }
 
 /// One revision's pods.
@@ -61,6 +63,10 @@ pub struct SetState {
     pub heights: Option<(u32, u32)>,
     /// Whether pods of it wait for a set to take them over.
     pub orphaned: bool,
+    /// The oldest and the newest format of its pods' stores, as they report it.
+    pub formats: Option<(u32, u32)>,
+    /// The image of its `StatefulSet`.
+    pub image: Option<String>,
 }
 
 /// The revision that is taken for the one behind the Service.
@@ -103,6 +109,8 @@ impl World {
             health: health(valid, revision, observed),
             heights: heights(valid, revision, record, observed),
             orphaned: observed.pods_of(revision).any(|pod| pod.orphan && !pod.terminating),
+            formats: formats(revision, observed),
+            image: image(&valid.name, revision, observed),
         };
         let with_objects = observed.records.iter().map(|(revision, record)| {
             let record = record.as_ref().or_else(|| kept.records.get(revision));
@@ -243,6 +251,20 @@ fn guarded(valid: &ValidIndexer, observed: &Observed) -> Option<Revision> {
     let budget = (ChildKind::PodDisruptionBudget, names::shared(&valid.name));
     let selector = &observed.children.get(&budget)?["spec"]["selector"]["matchLabels"];
     Revision::parse(selector[names::LABEL_REVISION].as_str()?)
+}
+
+fn formats(revision: &Revision, observed: &Observed) -> Option<(u32, u32)> {
+    let reported = || observed.answers_of(revision).filter_map(|status| status.store_format);
+    reported().min().zip(reported().max())
+}
+
+fn image(indexer: &str, revision: &Revision, observed: &Observed) -> Option<String> {
+    let set = (ChildKind::StatefulSet, names::of_revision(indexer, revision));
+    let containers = observed.children.get(&set)?["spec"]["template"]["spec"]["containers"].as_array()?;
+    let own = containers
+        .iter()
+        .find(|container| container["name"] == names::CONTAINER)?;
+    own["image"].as_str().map(str::to_owned)
 }
 
 /// Whether a revision is the declared one, or its data is that of the declared one by now.

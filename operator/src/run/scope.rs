@@ -40,6 +40,7 @@ pub(super) struct Shared {
     pub(super) readiness: Readiness,
     pub(super) defaults: Defaults,
     pub(super) concurrency: u16,
+    pub(super) max_rollouts: u16,
     pub(super) stop: CancellationToken,
 }
 
@@ -74,6 +75,7 @@ pub(super) async fn run_scope(scope: Option<String>, shared: Shared) {
         recorder: shared.recorder.clone(),
         metrics: shared.metrics.clone(),
         defaults: shared.defaults.clone(),
+        max_rollouts: shared.max_rollouts,
         history,
         ledger: Ledger::default(),
     });

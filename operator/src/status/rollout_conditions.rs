@@ -37,6 +37,7 @@ pub(super) fn in_progress(inputs: &Inputs<'_>, outdated: &[&ObservedPod]) -> Ver
             ),
         ),
         Step::Blocked(why) => Verdict::yes(reasons::BLOCKED, of(candidate, why)),
+        Step::Queued(why) => Verdict::yes(reasons::QUEUED, why.clone()),
         Step::Switching => Verdict::yes(reasons::SWITCHING, of(candidate, "clients are being moved to it")),
         Step::Failed(why) => Verdict::no(reasons::CANDIDATE_FAILED, of(candidate, why)),
         Step::Refused(reason, why) => Verdict::no(reason, why.clone()),
@@ -76,8 +77,8 @@ pub(super) fn stalled(inputs: &Inputs<'_>, own: Verdict, difference: Option<&Ver
         Step::Refused(reason, why) => Verdict::yes(reason, why.clone()),
         Step::Lost(why) => Verdict::yes(reasons::RECORD_LOST, why.clone()),
         Step::CatchingUp(_) | Step::Soaking | Step::Switching => Verdict::no(reasons::AS_EXPECTED, ""),
-        Step::Settled | Step::Blocked(_) if own.is_true() => own,
-        Step::Settled | Step::Blocked(_) => difference.map_or_else(
+        Step::Settled | Step::Blocked(_) | Step::Queued(_) if own.is_true() => own,
+        Step::Settled | Step::Blocked(_) | Step::Queued(_) => difference.map_or_else(
             || Verdict::no(reasons::AS_EXPECTED, ""),
             |difference| Verdict::yes(&difference.reason, difference.message.clone()),
         ),

@@ -291,6 +291,8 @@ const SITUATIONS: &[Row] = &[
     ("nothing is left of what serves but claims",
         |s| { s.decision.step = Step::Lost("nothing is left".into()); s.observed.pods.clear(); }, FAILED, "False",
         reasons::ROLLING, &[("Stalled", "True"), ("RolloutInProgress", "False"), ("Reconciling", "False")]),
+    ("another indexer is built again first", |s| s.decision.step = Step::Queued("it is old".into()), MOVING, "True",
+        reasons::AS_EXPECTED, &[("RolloutInProgress", "True"), ("Reconciling", "True"), ("Stalled", "False")]),
     ("what serves halted, and a candidate is on its way",
         |s| { s.candidate(Step::CatchingUp("c".into())); s.says(|p| p.halt = Some(halt(FaultClass::Guest))); }, MOVING,
         "False", reasons::HALTED, &[("RolloutInProgress", "True"), ("Stalled", "False")]),

@@ -18,9 +18,13 @@ use crate::{
 };
 
 pub(super) fn build(valid: &ValidIndexer, record: &Record) -> Container {
+    let image = record
+        .made_with
+        .as_ref()
+        .map_or(&valid.image, |made_with| &made_with.image);
     Container {
         name: names::CONTAINER.into(),
-        image: Some(valid.image.clone()),
+        image: Some(image.clone()),
         // An image loaded into a node by hand cannot be pulled from a registry.
         image_pull_policy: Some("IfNotPresent".into()),
         args: Some(vec![

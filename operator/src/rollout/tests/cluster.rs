@@ -42,6 +42,8 @@ pub(super) struct Lab {
     pub(super) now: i64,
     /// Whether a pod may have to run on data that it cannot continue; it does not start then.
     pub(super) may_refuse: bool,
+    /// Whether an index may be built again because its data is too old.
+    pub(super) has_turn: bool,
 }
 
 type Write<'a> = Box<dyn FnOnce(&mut Lab) + 'a>;
@@ -73,6 +75,7 @@ impl Lab {
             data: BTreeMap::new(),
             now: NOW,
             may_refuse: false,
+            has_turn: false,
         }
     }
 
@@ -127,6 +130,7 @@ impl Lab {
         let mut world = World::of(valid, &observed, self.served(), self.status.as_ref(), at(self.now));
         // Every candidate that is healthy has been so for long.
         world.inquiry.healthy_since = Some(at(0));
+        world.inquiry.has_turn = self.has_turn;
         let decided = decide(valid, &world);
         if !matches!(decided.step, Step::Lost(_)) {
             self.carry_out(valid, &decided, &observed, writes_max);
@@ -242,6 +246,11 @@ impl Lab {
             height: Some(data.height),
             tip: Some(TIP),
             behind: Some(TIP - data.height),
+            // What the image of its set writes.
+            store_format: self
+                .sets
+                .get(revision)
+                .and_then(|record| Some(record.made_with.as_ref()?.store_format)),
             lineage: lineage.collect(),
             ..REPORT.clone()
         };
