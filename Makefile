@@ -59,9 +59,10 @@ unit: ## all tests that need no cluster
 	cargo test $(CARGO_FLAGS) --lib --bins
 	cargo test $(CARGO_FLAGS) --exclude e2e --test '*'
 
-soak: ## crash, damage and fork tests at full length, the tests with Flux, the book
+soak: ## crash, damage and fork tests at full length, the tests with Flux, an upgrade, the book
 	SHREWD_SOAK=1 cargo test $(CARGO_FLAGS) --lib storm
 	SHREWD_SOAK=1 cargo test $(CARGO_FLAGS) --exclude e2e --test crash --test faults --test source_faults -- --nocapture
+	@scripts/upgrade-test
 	@scripts/gitops
 	@scripts/book
 
