@@ -157,7 +157,7 @@ pub mod reasons {
     pub const RECORD_LOST: &str = "RecordLost";
     /// The index is to be built again, because this version does not read its data, and other Indexers come first.
     pub const QUEUED: &str = "Queued";
-    /// A newer version wrote the data; pods keep their image.
+    /// This version can neither read the data nor build it again; pods keep their image.
     pub const STORE_FORMAT_REFUSED: &str = "StoreFormatRefused";
     /// Pods of one revision have different digests at one height; the message names the height and the pods.
     pub const DIGESTS_DIFFER: &str = "DigestsDiffer";

@@ -1,6 +1,7 @@
 mod deciding;
 mod growing;
 mod keeping;
+mod upgrading;
 
 use std::sync::Mutex;
 

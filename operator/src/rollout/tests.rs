@@ -450,6 +450,28 @@ fn a_revision_whose_set_is_gone_serves_on_and_gets_it_back() {
     assert_eq!((of, timeless(record)), (&before.revision, before.declared()));
 }
 
+/// As the API server has it, and with no other name for who serves.
+#[test]
+fn the_disruption_budget_names_who_serves_when_the_service_is_gone() {
+    let (before, after) = declared(Change::Module, Gate::Open);
+    let made = |valid: &ValidIndexer| plan(valid, &fixtures::settled(valid), &Sizes::default());
+    let mut children = fixtures::live(&made(&after)).children;
+    children.extend(fixtures::live(&made(&before)).children);
+    children.retain(|(kind, _), _| *kind != ChildKind::Service);
+    let mut records = records(&children);
+    for record in records.values_mut().flatten() {
+        record.served = None;
+    }
+    let observed = Observed {
+        records,
+        children,
+        ..Observed::default()
+    };
+    let world = World::of(&after, &observed, None, None, at(NOW));
+    assert_eq!(world.guarded, Some(before.revision.clone()));
+    assert_eq!(decide(&after, &world).serving, before.revision);
+}
+
 #[test]
 fn a_set_goes_once_it_controls_its_pods() {
     let (before, after) = declared(Change::Nothing, Gate::Open);

@@ -49,26 +49,30 @@ pub(super) fn fit(valid: &ValidIndexer, set: &SetState) -> Fit {
     }
 }
 
-/// Gives every record the image that its pods should run: that of this version, or that which they have.
+/// Gives every record the image that its pods should run: that of this version, or that which they have, whatever else
+/// changes of them.
 pub(super) fn settle_images(
     valid: &ValidIndexer,
     sets: &mut [(Revision, Record)],
     known: &BTreeMap<Revision, SetState>,
 ) {
     for (revision, record) in sets {
-        let current = valid.declared().made_with;
-        let Some(set) = known.get(revision).filter(|set| fit(valid, set) != Fit::Reads) else {
-            record.made_with = current;
-            continue;
+        let unfit = known.get(revision).filter(|set| fit(valid, set) != Fit::Reads);
+        record.made_with = match unfit {
+            None => valid.declared().made_with,
+            Some(set) => made_with(set),
         };
-        if record.made_with.is_none() {
-            let runs = |image: &String| MadeWith {
-                image: image.clone(),
-                store_format: UNRECORDED,
-            };
-            record.made_with = set.image.as_ref().map(runs);
-        }
     }
+}
+
+/// What the pods of a revision run: what its record says, else, as of version 0.1, the image of its set.
+fn made_with(set: &SetState) -> Option<MadeWith> {
+    let recorded = set.record.as_ref().and_then(|record| record.made_with.clone());
+    let runs = |image: &String| MadeWith {
+        image: image.clone(),
+        store_format: UNRECORDED,
+    };
+    recorded.or_else(|| set.image.as_ref().map(runs))
 }
 
 /// Where an index is built again whose data is too old.
@@ -79,11 +83,15 @@ pub(super) enum Rebuild {
     Queued(String),
 }
 
-/// How the serving data is replaced if it is too old.
+/// How the serving data is replaced if it is too old and one module built all of it.
 pub(super) fn rebuild(valid: &ValidIndexer, serving: &Revision, world: &World) -> Option<Rebuild> {
-    let Fit::TooOld(formats) = fit(valid, world.sets.get(serving)?) else {
+    let set = world.sets.get(serving)?;
+    let Fit::TooOld(formats) = fit(valid, set) else {
         return None;
     };
+    if is_continued(set) {
+        return None;
+    }
     let revision = valid.identity.revision_in(formats.writes);
     if world.sets.contains_key(&revision) || world.inquiry.has_turn {
         return Some(Rebuild::In(revision));
@@ -94,15 +102,27 @@ pub(super) fn rebuild(valid: &ValidIndexer, serving: &Revision, world: &World) -
     )))
 }
 
-/// What is wrong with serving data that is too new.
+/// What is wrong with serving data that this version can neither read nor build again.
 pub(super) fn refusal(valid: &ValidIndexer, serving: &Revision, world: &World) -> Option<String> {
     let set = world.sets.get(serving)?;
-    let Fit::TooNew(formats) = fit(valid, set) else {
-        return None;
+    let (found, formats, cure) = match fit(valid, set) {
+        Fit::TooNew(formats) => ("by a newer version", formats, "install that version"),
+        Fit::TooOld(formats) if is_continued(set) => (
+            "by an older version and by several modules, so that it cannot be built again",
+            formats,
+            "install a version in between, which converts it",
+        ),
+        Fit::TooOld(_) | Fit::Reads => return None,
     };
     Some(format!(
-        "the data of revision {serving} was written by a newer version: this one reads formats {} to {}; its pods keep their \
-         image; install that version, or name its image in spec.image",
+        "the data of revision {serving} was written {found}; this version reads formats {} to {}. Its pods keep their image. \
+         {cure}, or name an image in spec.image",
         formats.reads_from, formats.writes
     ))
+}
+
+/// Whether another module took part in the data, so that the declared one alone would build another index.
+fn is_continued(set: &SetState) -> bool {
+    let record = set.record.as_ref();
+    record.is_some_and(|record| record.in_place || record.seed.is_some())
 }

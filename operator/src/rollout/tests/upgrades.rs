@@ -112,6 +112,40 @@ fn pods_get_an_image_that_reads_their_data_or_keep_theirs() {
 }
 
 #[test]
+fn data_of_several_modules_is_neither_built_again_nor_restarted_into_an_image_that_cannot_read_it() {
+    let (before, after) = (version("old", 1, 2), version("new", 4, 5));
+    let mut lab = Lab::new();
+    let in_place = |valid: ValidIndexer, digit: &str| {
+        let mut valid = ValidIndexer { ..valid };
+        valid.identity.module_sha256 = digit.repeat(64);
+        valid.revision = valid.identity.revision();
+        valid.rollout.strategy = RolloutStrategy::InPlace;
+        valid
+    };
+    for valid in [in_place(before.clone(), "a"), in_place(before, "b")] {
+        for _ in 0..12 {
+            lab.pass(&valid, usize::MAX);
+        }
+    }
+    let left = lab.sets.clone();
+    for _ in 0..3 {
+        let decided = lab.pass(&in_place(after.clone(), "b"), usize::MAX);
+        let Step::Refused(reasons::STORE_FORMAT_REFUSED, why) = &decided.step else {
+            panic!("{decided:?}")
+        };
+        assert!(why.contains("several modules"), "{why}");
+    }
+    assert_eq!(lab.sets, left);
+    // Another module may still continue it, in the image that can.
+    for _ in 0..3 {
+        lab.pass(&in_place(after.clone(), "c"), usize::MAX);
+    }
+    let record = lab.sets.values().next().unwrap();
+    assert_eq!(record.identity.module_sha256, "c".repeat(64));
+    assert_eq!(record.made_with, made_with("old", 2));
+}
+
+#[test]
 fn what_is_too_old_is_built_beside_in_its_turn_and_stays_built() {
     let (before, after) = (version("old", 1, 2), version("new", 4, 5));
     let mut lab = Lab::new();
