@@ -111,7 +111,7 @@ pub async fn observe(
     let ownership = Ownership::new(stateful_sets.iter().map(|set| &**set), key, uid, last_status);
     let stamped = claims
         .iter()
-        .filter(|claim| claim.stamp.is_some())
+        .filter(|claim| claim.record().is_some())
         .map(|claim| &claim.revision);
     let ownership = ownership.awaiting(&key.name, records.keys().chain(stamped));
     let (mut pods, strangers) = sort_out(&of(&stores.pods, key), &ownership, key);

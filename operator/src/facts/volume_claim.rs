@@ -115,6 +115,13 @@ impl VolumeClaim {
         self.bound && !self.terminating
     }
 
+    /// Whether a set of the Indexer of this name makes pods that have it, by its name: anybody may label claims.
+    #[must_use]
+    pub fn is_for_pod_of(&self, indexer: &str) -> bool {
+        let set = names::of_revision(indexer, &self.revision);
+        names::claimant(&self.name).is_some_and(|pod| names::is_pod_of(&set, pod))
+    }
+
     /// The record of its revision, if it carries one that can be read.
     #[must_use]
     pub fn record(&self) -> Option<Record> {

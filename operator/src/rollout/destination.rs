@@ -34,8 +34,14 @@ pub(super) fn destination(valid: &ValidIndexer, serving: &Revision, world: &Worl
     if found == Some(serving) {
         match rebuild(valid, serving, world) {
             Some(Rebuild::In(revision)) => {
-                let served = world.record(&revision).and_then(|record| record.served);
-                return Destination::Set(revision, Record { served, ..declared });
+                let known = world
+                    .record(&revision)
+                    .filter(|known| known.identity == declared.identity);
+                let record = known.map_or(declared.clone(), |known| Record {
+                    module: declared.module,
+                    ..known.clone()
+                });
+                return Destination::Set(revision, record);
             }
             Some(Rebuild::Queued(why)) => return Destination::Queued(why),
             None => {}

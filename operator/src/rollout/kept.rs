@@ -48,11 +48,9 @@ impl Kept {
 
 fn by_revision<'a>(valid: &ValidIndexer, observed: &'a Observed) -> BTreeMap<&'a Revision, Vec<&'a VolumeClaim>> {
     let mut found: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    for claim in observed.claims.iter().filter(|claim| claim.is_kept()) {
-        let set = names::of_revision(&valid.name, &claim.revision);
-        if names::claimant(&claim.name).is_some_and(|pod| names::is_pod_of(&set, pod)) {
-            found.entry(&claim.revision).or_default().push(claim);
-        }
+    let is_its = |claim: &&VolumeClaim| claim.is_kept() && claim.is_for_pod_of(&valid.name);
+    for claim in observed.claims.iter().filter(is_its) {
+        found.entry(&claim.revision).or_default().push(claim);
     }
     found
 }

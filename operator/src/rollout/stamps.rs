@@ -24,16 +24,22 @@ pub struct Stamp<'a> {
 /// continued by remains, because the revision's name does not say it.
 #[must_use]
 pub fn stamps<'a>(valid: &ValidIndexer, decision: &Decision, observed: &'a Observed) -> Vec<Stamp<'a>> {
-    let is_due = |claim: &&VolumeClaim| claim.is_kept() && !decision.untouched.contains(&claim.revision);
-    let due = observed.claims.iter().filter(is_due).filter_map(|claim| {
-        let text = match decision.record(&claim.revision) {
-            Some(record) => record.text(),
-            None if observed.records.contains_key(&claim.revision) || !claim.is_of(valid) => return None,
-            None => left(&claim.revision, claim.record()?),
-        };
-        let is_so = claim.stamp.as_ref() == Some(&text) && claim.stamped_by.as_ref() == Some(&valid.uid);
-        (!is_so).then_some(Stamp { claim, text })
-    });
+    let is_its = |claim: &&VolumeClaim| claim.is_kept() && claim.is_for_pod_of(&valid.name);
+    let is_known = |claim: &&VolumeClaim| !decision.untouched.contains(&claim.revision);
+    let due = observed
+        .claims
+        .iter()
+        .filter(is_its)
+        .filter(is_known)
+        .filter_map(|claim| {
+            let text = match decision.record(&claim.revision) {
+                Some(record) => record.text(),
+                None if observed.records.contains_key(&claim.revision) || !claim.is_of(valid) => return None,
+                None => left(&claim.revision, claim.record()?),
+            };
+            let is_so = claim.stamp.as_ref() == Some(&text) && claim.stamped_by.as_ref() == Some(&valid.uid);
+            (!is_so).then_some(Stamp { claim, text })
+        });
     due.collect()
 }
 
