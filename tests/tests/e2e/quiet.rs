@@ -9,7 +9,7 @@ use k8s_openapi::{
     NamespaceResourceScope,
     api::{
         apps::v1::StatefulSet,
-        core::v1::{ConfigMap, Pod, Service, ServiceAccount},
+        core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Service, ServiceAccount},
         policy::v1::PodDisruptionBudget,
     },
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
@@ -63,6 +63,9 @@ async fn versions(namespace: &Namespace) -> Result<BTreeMap<String, String>> {
     add::<Pod>(namespace, &ours, spec, &mut all).await?;
     add::<PodDisruptionBudget>(namespace, &ours, spec, &mut all).await?;
     add::<ConfigMap>(namespace, &ours, version, &mut all).await?;
+    // Of claims it writes the size, which it does not here, and annotations.
+    let annotations = |meta: &ObjectMeta| Some(format!("{:?}", meta.annotations));
+    add::<PersistentVolumeClaim>(namespace, &ours, annotations, &mut all).await?;
     add::<Service>(namespace, &ours, version, &mut all).await?;
     add::<ServiceAccount>(namespace, &ours, version, &mut all).await?;
     for event in events::of_the_operator(namespace).await? {
