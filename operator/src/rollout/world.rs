@@ -126,8 +126,10 @@ impl World {
             now,
         };
         for (revision, record) in &kept.records {
-            if !world.sets.contains_key(revision) && world.may_come_back(valid, revision, record) {
-                world.sets.insert(revision.clone(), state(revision, Some(record)));
+            let set = state(revision, Some(record));
+            let may_come_back = set.orphaned || world.may_come_back(valid, revision, record);
+            if !world.sets.contains_key(revision) && may_come_back {
+                world.sets.insert(revision.clone(), set);
             }
         }
         let (serving, previous) = (world.assumed_serving(valid), world.previous(valid));

@@ -44,7 +44,7 @@ impl Loss {
     fn each() -> Vec<Self> {
         let mut all = Vec::new();
         for serving in [Set::Stays, Set::Goes, Set::GoesAlone] {
-            for others in [Set::Stays, Set::Goes] {
+            for others in [Set::Stays, Set::Goes, Set::GoesAlone] {
                 for service in [
                     Service::Stays,
                     Service::Goes,
@@ -186,6 +186,7 @@ fn end(lab: &Lab) -> impl PartialEq + std::fmt::Debug + use<> {
         timeless(&lab.sets),
         timeless(&lab.maps),
         modules,
+        lab.pods.clone(),
     )
 }
 
