@@ -113,7 +113,8 @@ pub struct WantedFlags {
 /// How an object storage is contacted. Credentials come from the environment or from files, never from here.
 #[derive(Debug, Default, Args)]
 pub struct AccessFlags {
-    /// Address of an S3 server that is not Amazon's: http(s)://HOST[:PORT] [default: the variable `AWS_ENDPOINT_URL`].
+    /// Address of an S3 server that is not Amazon's: http://HOST:PORT or https://HOST:PORT
+    /// [default: the variable `AWS_ENDPOINT_URL`].
     #[arg(long, value_name = "URL")]
     pub endpoint: Option<String>,
     /// Region of the bucket [default: the variable `AWS_REGION`, else us-east-1].
