@@ -12,9 +12,10 @@ const STRETCHES_MAX: usize = 20;
 pub struct Asked {
     /// Questions so far.
     pub questions: u64,
-    /// How many of them got no answer.
+    /// How many of them got no answer, from the first answer on: a Service leads to a pod up to a second after that is
+    /// ready, and whoever starts the client waits for its first answer.
     pub failures: u64,
-    /// The first of those failures.
+    /// The first of the failures.
     pub errors: Vec<String>,
     /// One entry for each time the answer changed.
     pub stretches: Vec<Stretch>,
@@ -49,7 +50,7 @@ impl Asked {
     /// Notes a question without an answer.
     pub fn failed(&mut self, error: &str) {
         self.questions += 1;
-        self.failures += 1;
+        self.failures += u64::from(!self.stretches.is_empty());
         if self.errors.len() < ERRORS_MAX {
             self.errors.push(error.to_owned());
         }
@@ -103,6 +104,15 @@ mod tests {
         assert!(!is_exactly(&seen, &["a"]));
         assert_eq!((seen.questions, seen.errors.len()), (2, 1));
         assert!(!is_exactly(&Asked::default(), &["a"]));
+    }
+
+    #[test]
+    fn what_fails_before_the_first_answer_is_kept_and_is_no_failure() {
+        let mut seen = Asked::default();
+        seen.failed("no connection");
+        assert_eq!((seen.questions, seen.failures, seen.errors.len()), (1, 0, 1));
+        seen.answered("a");
+        assert!(is_exactly(&seen, &["a"]));
     }
 
     #[test]
