@@ -287,8 +287,8 @@ impl Filling {
             url: url.into(),
             refusal,
         })?;
-        self.check_room(offer.bytes.saturating_sub(held_now.bytes()), url)?;
         let held_bytes = held_now.bytes();
+        self.check_room(offer.bytes.saturating_sub(held_bytes), url)?;
         tracing::info!(url, height = %offer.height, bytes = offer.bytes, held_bytes, ?take, "receiving a copy of a store");
         let database = store::prepare(&folder).map_err(stored)?;
         let mut told = Instant::now();

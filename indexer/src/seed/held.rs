@@ -56,9 +56,9 @@ impl Held {
         Ok(held)
     }
 
-    /// One more. Beyond a number that no index has, none is added, and it is sent again.
+    /// One more, or another one of its name. Beyond a number that no index has, none is added, and it is sent again.
     pub(super) fn insert(&mut self, name: String, bytes: u64, hash: &blake3::Hash) {
-        if self.files.len() < FILES_MAX {
+        if self.files.len() < FILES_MAX || self.files.contains_key(&name) {
             let blake3 = hash.to_hex().to_string();
             self.files.insert(name, Whole { bytes, blake3 });
         }
@@ -113,6 +113,9 @@ mod tests {
             held.insert(format!("{n:06}.rows"), u64::MAX, &blake3::hash(b""));
         }
         assert_eq!(held.files.len(), FILES_MAX);
+        let (name, other) = ("000000.rows", blake3::hash(b"another store's"));
+        held.insert(name.into(), 1, &other);
+        assert!(held.has(name, 1, &other), "what is on the disk now");
         let message = serde_json::to_vec(&held).unwrap();
         assert!(message.len() <= HELD_BYTES_MAX, "{}", message.len());
         assert_eq!(serde_json::from_slice::<Held>(&message).unwrap(), held);
