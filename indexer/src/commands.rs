@@ -4,4 +4,5 @@ pub mod check;
 pub mod client;
 pub mod rollback;
 pub mod snapshot;
+mod status_text;
 pub mod verify;

@@ -12,12 +12,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crds::STORE_FORMAT;
+use crds::{STORE_FORMAT, STORE_FORMAT_OLDEST};
 
 use super::error::Error;
 
-/// The format before ours, which is converted.
-const STORE_FORMAT_BEFORE: u32 = STORE_FORMAT - 1;
 /// The file that marks the folder as a store of this program.
 const MARKER: &str = "shrewd-store";
 /// The folder of the database in it.
@@ -68,8 +66,7 @@ impl Claim {
             .take(MARKER_MAX_BYTES)
             .read_to_string(&mut found);
         read.map_err(failed("read", &path))?;
-        let known = [STORE_FORMAT, STORE_FORMAT_BEFORE];
-        let format = known.into_iter().find(|format| found == text(*format));
+        let format = (STORE_FORMAT_OLDEST..=STORE_FORMAT).find(|format| found == text(*format));
         if found.is_empty() {
             // New, or made by a process that died before it had written anything.
             mark(&marker, dir, STORE_FORMAT).map_err(failed("write", &path))?;
