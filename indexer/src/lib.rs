@@ -22,6 +22,7 @@ pub mod commands;
 pub mod control;
 mod download;
 pub mod fault;
+mod flushing;
 pub mod guest;
 pub mod machine;
 pub mod module;

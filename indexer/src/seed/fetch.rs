@@ -14,7 +14,7 @@ use reqwest::{Client, Response, StatusCode, Url, redirect};
 use tokio::net::lookup_host;
 
 use super::{HELD, MAGIC, OFFER_BYTES_MAX, Offer, SENT, held::Held};
-use crate::store::is_file_name;
+use crate::{flushing::Flushing, store::is_file_name};
 
 /// A pod in reach accepts in milliseconds.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -171,14 +171,15 @@ impl Incoming {
         mut progress: impl FnMut(u64),
     ) -> Result<blake3::Hash, Error> {
         let part = folder.join(PART);
-        let mut file = File::create(&part).map_err(cannot_write(&part))?;
+        let mut flushing = Flushing::new(File::create(&part).map_err(cannot_write(&part))?);
         let mut hasher = blake3::Hasher::new();
         let mut come = 0;
         while come < bytes {
             let piece = self.some(bytes - come).await?;
             hasher.update(&piece);
-            file.write_all(&piece).map_err(cannot_write(&part))?;
+            flushing.file().write_all(&piece).map_err(cannot_write(&part))?;
             come += piece.len() as u64;
+            flushing.has(come).map_err(cannot_write(&part))?;
             progress(come);
         }
         let hash = hasher.finalize();
@@ -186,7 +187,7 @@ impl Incoming {
             return Err(self.malformed(format!("{name} is not what was sent")));
         }
         let path = folder.join(name);
-        let kept = file.sync_all().and_then(|()| fs::rename(&part, &path));
+        let kept = flushing.end().await.and_then(|()| fs::rename(&part, &path));
         kept.map_err(cannot_write(&path))?;
         Ok(hash)
     }

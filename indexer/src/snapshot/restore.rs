@@ -23,6 +23,7 @@ use super::{
 };
 use crate::{
     fault::point,
+    flushing::Flushing,
     store::{self, Store},
 };
 
@@ -174,8 +175,12 @@ impl Receiving<'_> {
         let mut done_bytes = 0;
         for file in missing {
             let written = error::folder("write", &part_path);
-            let part = File::create(&part_path).map_err(written)?;
-            let sink = |at: u64, piece: &[u8]| part.write_all_at(piece, at).map_err(error::folder("write", &part_path));
+            let mut part = Flushing::new(File::create(&part_path).map_err(written)?);
+            let sink = |at: u64, piece: &[u8]| {
+                let written = part.file().write_all_at(piece, at);
+                let written = written.and_then(|()| part.has(at + piece.len() as u64));
+                written.map_err(error::folder("write", &part_path))
+            };
             let told = |of_file| {
                 progress(Progress {
                     done_bytes: done_bytes + of_file,
@@ -184,7 +189,7 @@ impl Receiving<'_> {
             };
             fetch::file(self.place, file, pace, sink, told).await?;
             let path = database.join(&file.name);
-            let kept = part.sync_all().and_then(|()| fs::rename(&part_path, &path));
+            let kept = part.end().await.and_then(|()| fs::rename(&part_path, &path));
             kept.map_err(error::folder("write", &path))?;
             point::reach("file received");
             done_bytes += file.bytes;
