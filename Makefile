@@ -4,7 +4,7 @@ CARGO_FLAGS := --release --locked --workspace
 GOLDEN := EXPECTORATE=overwrite
 
 .DEFAULT_GOAL := help
-.PHONY: help preflight setup build fmt lint deny book doc quick unit soak gitops golden guests bitcoind images chart test bench bench-quick bench-scale fuzz-smoke kind-up kind-down gitops-up demo demo-down
+.PHONY: help preflight setup build fmt lint deny book doc quick unit soak gitops golden guests bitcoind images chart test bench bench-quick bench-scale bench-copies fuzz-smoke kind-up kind-down gitops-up demo demo-down
 
 help: ## this list
 	@sed -n 's/^##@ \(.*\)/@\1/p; s/^\([a-z-]*\):.*## \(.*\)/\1@\2/p' $(MAKEFILE_LIST) | while IFS=@ read -r name text; do \
@@ -59,9 +59,10 @@ unit: ## all tests that need no cluster
 	cargo test $(CARGO_FLAGS) --lib --bins
 	cargo test $(CARGO_FLAGS) --exclude e2e --test '*'
 
-soak: ## crash, damage and fork tests at full length, the tests with Flux, an upgrade, the book
+soak: build guests ## crash, damage and fork tests at full length, copies of gigabytes, Flux, an upgrade, the book
 	SHREWD_SOAK=1 cargo test $(CARGO_FLAGS) --lib storm
 	SHREWD_SOAK=1 cargo test $(CARGO_FLAGS) --exclude e2e --test crash --test faults --test source_faults -- --nocapture
+	cargo bench --locked --workspace --bench bench -- --copies
 	@scripts/upgrade-test
 	@scripts/gitops
 	@scripts/book
@@ -80,6 +81,9 @@ bench-quick: build guests ## a few ratios on a short chain; fails when one is fa
 
 bench-scale: build guests ## lets an index grow to 300 million rows, or ROWS million; 45 GB of disk, up to 25 minutes
 	cargo bench --locked --workspace --bench bench -- --scale $(ROWS)
+
+bench-copies: build guests ## copies an index of 2 GB, or GB: pod to pod, to an S3 server and back; 16 GB of disk
+	cargo bench --locked --workspace --bench bench -- --copies $(GB)
 
 golden: guests ## rewrites the golden files; review the difference
 	$(GOLDEN) cargo test $(CARGO_FLAGS) --exclude e2e

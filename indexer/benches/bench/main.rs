@@ -1,8 +1,8 @@
 //! Figures of the whole indexer, on a real node and a chain that is the same every time.
 //!
 //! `make bench` prints them as a table and writes `target/bench.json`; `make bench-quick` measures a few ratios on a short
-//! chain and fails when one of them is far off; `make bench-scale` lets an index grow to the size of mainnet's. Every
-//! ratio is between measurements of one run, taken in turns. What is measured is the program itself, through its ports
+//! chain and fails when one of them is far off; `make bench-scale` lets an index grow to the size of mainnet's;
+//! `make bench-copies` copies one from pod to pod, and to an object storage and back. Every ratio is between measurements of one run, taken in turns. What is measured is the program itself, through its ports
 //! and its folder.
 #![allow(clippy::expect_used, clippy::print_stdout)] // A program for developers: whatever goes wrong ends it, and it prints figures.
 
@@ -11,6 +11,7 @@ mod bench;
 #[path = "../../tests/support/cgroup.rs"]
 mod cgroup;
 mod chain;
+mod copies;
 mod disk;
 mod load;
 #[path = "../../tests/support/node.rs"]
@@ -22,6 +23,8 @@ mod progress;
 mod recorded;
 mod reorgs;
 mod report;
+#[path = "../../tests/support/s3.rs"]
+mod s3;
 mod scale;
 mod sync;
 mod syncs;
@@ -90,6 +93,16 @@ struct Arguments {
         conflicts_with = "only"
     )]
     scale: Option<u32>,
+    /// Copies an index of so many gigabytes, 2 if nothing else is said.
+    #[arg(
+        long,
+        value_name = "GIGABYTES",
+        num_args = 0..=1,
+        default_missing_value = "2",
+        value_parser = clap::value_parser!(u32).range(1..=1_000),
+        conflicts_with_all = ["only", "quick", "guest", "scale"]
+    )]
+    copies: Option<u32>,
     /// Cargo calls every bench with this.
     #[arg(long, hide = true)]
     bench: bool,
@@ -103,9 +116,10 @@ fn main() -> ExitCode {
     let guests = folder("SHREWD_GUESTS", &target.join("guests").to_string_lossy());
     fs::create_dir_all(&target).expect("make the folder target");
     let started = Instant::now();
-    let result = match arguments.scale {
-        Some(rows_millions) => scale::run(&dir, &guests, &target, rows_millions),
-        None => measure(&arguments, dir, guests, &target),
+    let result = match (arguments.scale, arguments.copies) {
+        (Some(rows_millions), _) => scale::run(&dir, &guests, &target, rows_millions),
+        (_, Some(gigabytes)) => copies::run(&dir, &guests, &target, gigabytes),
+        (None, None) => measure(&arguments, dir, guests, &target),
     };
     println!("{:.0} s in all", started.elapsed().as_secs_f64());
     match result {

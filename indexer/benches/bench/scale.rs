@@ -31,7 +31,8 @@ use crate::{
     sync::{BlocksFrom, Running, Setup},
 };
 use model::Model;
-use size::{Size, rows_after};
+use size::Size;
+pub(crate) use size::rows_after;
 use watch::{Sample, Watch};
 use windows::{Window, window, windows};
 

@@ -11,7 +11,7 @@ use std::{
 use crate::{cgroup::MemoryGroup, ops::Ops};
 
 /// The program that is measured.
-const INDEXER: &str = env!("CARGO_BIN_EXE_shrewd-indexer");
+pub(crate) const INDEXER: &str = env!("CARGO_BIN_EXE_shrewd-indexer");
 /// Between two looks at a process.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// What takes longer than this will not end.
@@ -112,18 +112,29 @@ impl Setup {
         if ends {
             command.args(["--exit-at", &self.heights.end.to_string()]);
         }
-        command.env("RUST_LOG", "warn").stdout(Stdio::null());
-        let ops = Ops::new(ops_port);
-        Running {
-            started: Instant::now(),
-            child: command.spawn().expect("start the indexer"),
-            port,
-            ops,
-        }
+        Running::spawn(command, [port, ops_port])
     }
 }
 
+/// Starts a process that stays, with a configuration as the operator writes it.
+pub(crate) fn start(config: &Path, ports: [u16; 2]) -> Running {
+    let mut command = Command::new(INDEXER);
+    command.args(["run", "--config"]).arg(config);
+    Running::spawn(command, ports)
+}
+
 impl Running {
+    /// Starts it; it was told these ports, of queries and of operations.
+    fn spawn(mut command: Command, [port, ops_port]: [u16; 2]) -> Self {
+        command.env("RUST_LOG", "warn").stdout(Stdio::null());
+        Self {
+            started: Instant::now(),
+            child: command.spawn().expect("start the indexer"),
+            port,
+            ops: Ops::new(ops_port),
+        }
+    }
+
     /// Waits for its end.
     pub(crate) fn end(mut self) -> SyncCost {
         let mut peak_bytes = 0;
@@ -144,6 +155,13 @@ impl Running {
     pub(crate) fn peak_bytes(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()));
         status.map_or(0, |text| kib(&text, "VmHWM:") * 1024)
+    }
+
+    /// Bytes that it has written to files so far.
+    pub(crate) fn written_bytes(&self) -> u64 {
+        let io = std::fs::read_to_string(format!("/proc/{}/io", self.child.id())).expect("what it wrote");
+        let line = io.lines().find_map(|line| line.strip_prefix("write_bytes: "));
+        line.and_then(|number| number.parse().ok()).expect("a number of bytes")
     }
 
     /// Fails if it has ended.
@@ -188,7 +206,7 @@ impl Drop for Running {
     }
 }
 
-fn free_ports() -> [u16; 2] {
+pub(crate) fn free_ports() -> [u16; 2] {
     let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
     listeners.map(|listener| listener.local_addr().expect("its address").port())
 }

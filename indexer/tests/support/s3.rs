@@ -31,7 +31,12 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::start_below(&std::env::temp_dir())
+    }
+
+    /// The same with its folder in this one.
+    pub(crate) fn start_below(dir: &Path) -> Self {
+        let folder = tempfile::tempdir_in(dir).unwrap();
         for name in ["data", "temporary"] {
             fs::create_dir(folder.path().join(name)).unwrap();
         }

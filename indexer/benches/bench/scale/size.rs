@@ -22,7 +22,7 @@ pub(super) struct Size {
 }
 
 /// Rows of so many blocks.
-pub(super) fn rows_after(blocks: u32) -> f64 {
+pub(crate) fn rows_after(blocks: u32) -> f64 {
     f64::from(blocks) * f64::from(ROWS_A_BLOCK)
 }
 
