@@ -175,7 +175,7 @@ impl Task {
     async fn publish(&mut self) -> Result<(), Error> {
         self.tell_standing(snapshot_reasons::PUBLISHING, "the first snapshot is being published");
         let publisher = self.publisher()?;
-        let prepared = publisher.prepare(&self.store).await?;
+        let prepared = publisher.prepare(&self.store, &self.pace).await?;
         let height = prepared.tip().at.height.0;
         tracing::info!(height, url = publisher.place.url(), "publishing a snapshot");
         let (report, metrics) = (&self.report, &self.metrics);

@@ -12,7 +12,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
 
-use super::{manifest, manifest::MANIFEST_BYTES_MAX, sha256::Sha256};
+use super::{manifest, manifest::MANIFEST_BYTES_MAX, pace::Pace, sha256::Sha256};
 use crate::store::Links;
 
 /// Read at once while a file is hashed.
@@ -33,13 +33,13 @@ struct Known {
 ///
 /// # Errors
 /// The file that cannot be read, and why.
-pub(super) fn of(links: &Links, notes: &Path) -> Result<Vec<manifest::File>, (PathBuf, io::Error)> {
+pub(super) fn of(links: &Links, notes: &Path, pace: &mut Pace) -> Result<Vec<manifest::File>, (PathBuf, io::Error)> {
     let before = read(notes);
     let mut now = BTreeMap::new();
     let mut files = Vec::new();
     for (name, bytes) in &links.files {
         let path = links.path(name);
-        let hashed = hashed(&path, before.get(name)).map_err(|error| (path, error))?;
+        let hashed = hashed(&path, before.get(name), pace).map_err(|error| (path, error))?;
         now.insert(name, hashed);
         files.push(manifest::File {
             name: name.clone(),
@@ -55,7 +55,7 @@ pub(super) fn of(links: &Links, notes: &Path) -> Result<Vec<manifest::File>, (Pa
     Ok(files)
 }
 
-fn hashed(path: &Path, before: Option<&Known>) -> io::Result<Known> {
+fn hashed(path: &Path, before: Option<&Known>, pace: &mut Pace) -> io::Result<Known> {
     let file = File::open(path)?;
     let metadata = file.metadata()?;
     let mut known = Known {
@@ -73,19 +73,22 @@ fn hashed(path: &Path, before: Option<&Known>) -> io::Result<Known> {
         {
             before.sha256
         }
-        _ => hash(file)?,
+        _ => hash(file, pace)?,
     };
     Ok(known)
 }
 
 /// The hash of all of a file.
-pub(super) fn hash(mut file: File) -> io::Result<Sha256> {
+pub(super) fn hash(mut file: File, pace: &mut Pace) -> io::Result<Sha256> {
     let mut hasher = sha2::Sha256::new();
     let mut piece = vec![0; PIECE_BYTES];
     loop {
         match file.read(&mut piece)? {
             0 => return Ok(hasher.into()),
-            length => hasher.update(&piece[..length]),
+            length => {
+                hasher.update(&piece[..length]);
+                pace.take_blocking(length as u64);
+            }
         }
     }
 }
@@ -117,7 +120,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a");
         fs::write(&path, "one").unwrap();
-        let first = hashed(&path, None).unwrap();
+        let first = hashed(&path, None, &mut Pace::new(None)).unwrap();
         assert_eq!(first.sha256, Sha256::of(b"one"));
         // What is noted is believed of the same file, and of a link to it.
         let noted = Known {
@@ -126,13 +129,22 @@ mod tests {
         };
         let link = folder.path().join("b");
         fs::hard_link(&path, &link).unwrap();
-        assert_eq!(hashed(&link, Some(&noted)).unwrap().sha256, noted.sha256);
+        assert_eq!(
+            hashed(&link, Some(&noted), &mut Pace::new(None)).unwrap().sha256,
+            noted.sha256
+        );
         // Not of one that took its place, nor of one that was written to.
         fs::remove_file(&path).unwrap();
         fs::write(&path, "two").unwrap();
-        assert_eq!(hashed(&path, Some(&noted)).unwrap().sha256, Sha256::of(b"two"));
+        assert_eq!(
+            hashed(&path, Some(&noted), &mut Pace::new(None)).unwrap().sha256,
+            Sha256::of(b"two")
+        );
         fs::write(&link, "three").unwrap();
-        assert_eq!(hashed(&link, Some(&noted)).unwrap().sha256, Sha256::of(b"three"));
+        assert_eq!(
+            hashed(&link, Some(&noted), &mut Pace::new(None)).unwrap().sha256,
+            Sha256::of(b"three")
+        );
     }
 
     #[test]

@@ -1,8 +1,12 @@
 //! A bound on the bytes per second that go to or come from a storage.
 
-use std::{num::NonZeroU64, time::Duration};
+use std::{num::NonZeroU64, thread, time::Duration};
 
 use tokio::time::Instant;
+
+/// Files are hashed before they are uploaded, this many times as fast: most of the time goes to what the bound is on, and
+/// no disk is read as fast as it can.
+const HASHING: NonZeroU64 = NonZeroU64::new(4).unwrap();
 
 /// A bound on bytes per second, on average from piece to piece; or none.
 #[derive(Debug)]
@@ -26,6 +30,19 @@ impl Pace {
     pub async fn take(&mut self, bytes: u64) {
         if let Some(at) = self.due(Instant::now(), bytes) {
             tokio::time::sleep_until(at).await;
+        }
+    }
+
+    /// That of reading what is going to be sent.
+    pub(super) fn of_hashing(&self) -> Self {
+        Self::new(self.bytes_per_second.map(|rate| rate.saturating_mul(HASHING)))
+    }
+
+    /// As [`Self::take`], on a thread that may wait.
+    pub(super) fn take_blocking(&mut self, bytes: u64) {
+        let now = Instant::now();
+        if let Some(at) = self.due(now, bytes) {
+            thread::sleep(at - now);
         }
     }
 
@@ -55,5 +72,14 @@ mod tests {
         assert_eq!(pace.due(start + Duration::from_secs(60), 5_000), None);
         assert_eq!(pace.due(start + Duration::from_secs(60), 1), seconds(65));
         assert_eq!(Pace::new(None).due(start, u64::MAX), None);
+    }
+
+    #[test]
+    fn hashing_is_bounded_where_uploads_are() {
+        let start = Instant::now();
+        let mut hashing = Pace::new(NonZeroU64::new(1_000)).of_hashing();
+        assert_eq!(hashing.due(start, 8_000), None);
+        assert_eq!(hashing.due(start, 1), Some(start + Duration::from_secs(2)));
+        assert_eq!(Pace::new(None).of_hashing().due(start, u64::MAX), None);
     }
 }

@@ -211,7 +211,7 @@ fn keep_whole(database: &Path, manifest: &Manifest) -> Result<BTreeSet<String>, 
         let is_whole = match file {
             None => false,
             Some(file) => {
-                let hash = || File::open(&path).and_then(hashes::hash);
+                let hash = || File::open(&path).and_then(|file| hashes::hash(file, &mut Pace::new(None)));
                 let bytes = entry.metadata().map_err(error::folder("read", &path))?.len();
                 bytes == file.bytes && hash().map_err(error::folder("read", &path))? == file.sha256
             }
