@@ -2,11 +2,13 @@
 //! reading it.
 
 use std::{
+    borrow::Borrow,
     collections::BTreeMap,
     fs::{self, File},
     io::{self, Read as _},
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 
 use serde::{Deserialize, Serialize};
@@ -17,6 +19,8 @@ use crate::store::Links;
 
 /// Read at once while a file is hashed.
 const PIECE_BYTES: usize = 1 << 20;
+/// Between two notes of what was hashed so far: as much is hashed again after the end of a process.
+const NOTE_EVERY: Duration = Duration::from_secs(10);
 
 /// What is known of a file of the snapshot before. A link has the file's own number and time; a file that was written
 /// again has others.
@@ -37,22 +41,35 @@ pub(super) fn of(links: &Links, notes: &Path, pace: &mut Pace) -> Result<Vec<man
     let before = read(notes);
     let mut now = BTreeMap::new();
     let mut files = Vec::new();
+    let mut noted = Instant::now();
     for (name, bytes) in &links.files {
         let path = links.path(name);
         let hashed = hashed(&path, before.get(name), pace).map_err(|error| (path, error))?;
         now.insert(name, hashed);
+        if noted.elapsed() >= NOTE_EVERY {
+            note(
+                notes,
+                before.iter().chain(now.iter().map(|(name, known)| (*name, known))),
+            );
+            noted = Instant::now();
+        }
         files.push(manifest::File {
             name: name.clone(),
             bytes: *bytes,
             sha256: hashed.sha256,
         });
     }
-    // Without notes the next call takes longer, and nothing else.
-    let noted = serde_json::to_vec(&now).map_err(io::Error::other);
-    if let Err(error) = noted.and_then(|noted| write(notes, &noted)) {
+    note(notes, now);
+    Ok(files)
+}
+
+/// Without notes the next call takes longer, and nothing else.
+fn note<'a>(notes: &Path, known: impl IntoIterator<Item = (&'a String, impl Borrow<Known>)>) {
+    let known: BTreeMap<_, _> = known.into_iter().map(|(name, known)| (name, *known.borrow())).collect();
+    let written = serde_json::to_vec(&known).map_err(io::Error::other);
+    if let Err(error) = written.and_then(|written| write(notes, &written)) {
         tracing::warn!(notes = %notes.display(), %error, "hashes of files cannot be noted");
     }
-    Ok(files)
 }
 
 fn hashed(path: &Path, before: Option<&Known>, pace: &mut Pace) -> io::Result<Known> {
