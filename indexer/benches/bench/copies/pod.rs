@@ -137,6 +137,17 @@ impl Pod {
         self.at_rest(height).start()
     }
 
+    /// Started, and held where the index is by the lowest height there is: blocks above it stay.
+    pub(super) fn start_where_it_is(&self) -> Process {
+        self.start_at_rest(0)
+    }
+
+    /// The next snapshot begins with reading all files.
+    pub(super) fn forget_hashes(&self) {
+        let notes = self.config.data_dir.join("snapshot-hashes.json");
+        fs::remove_file(notes).expect("notes of hashes");
+    }
+
     fn at_rest(&self, height: u32) -> Self {
         let mut held = self.clone();
         held.config.stop_height = Some(height);

@@ -1,32 +1,40 @@
-//! How much slower blocks are indexed while a snapshot is published: the same process in turns with and without it.
+//! How much slower blocks are indexed while a snapshot is published: processes in turns with and without it.
 
 use std::{
     thread::sleep,
     time::{Duration, Instant},
 };
 
-use super::{pod::Pod, storage::Storage};
-use crate::{progress::Progress, report::median};
+use super::{
+    pod::{Pod, wait},
+    storage::Storage,
+};
+use crate::{
+    progress::Progress,
+    report::{Bar, Report, median},
+};
 
-/// Measured in turns: without, with, without, with, …, without.
-const PAIRS: u32 = 3;
+/// Between turns without a snapshot: what is done of one.
+const WITH: [Part; 5] = [Part::Upload, Part::Hash, Part::Upload, Part::Hash, Part::Upload];
 /// Blocks of a process before it is measured.
-const BEFORE: u32 = 30;
+const BEFORE: u32 = 20;
 /// Blocks that are measured of each.
-const MEASURED: u32 = 220;
-/// All blocks that this takes, and some that keep the tip far.
-pub(super) const BLOCKS: u32 = (2 * PAIRS + 1) * (BEFORE + MEASURED + 60) + 300;
+const MEASURED: u32 = 150;
+/// All blocks that eleven turns take, and some that keep the tip far.
+pub(super) const BLOCKS: u32 = 11 * (BEFORE + MEASURED + 60) + 300;
 /// The bound on what is uploaded.
 const BYTES_PER_SECOND: u64 = 20_000_000;
 /// Less than this share of it and nothing is shown by the figure.
 const RATE_LEAST: f64 = 0.7;
+const UPLOADED: &str = "snapshot_bytes_uploaded_total";
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// The figure and what it is of.
-pub(super) struct Slowdown {
-    pub(super) percent: f64,
-    pub(super) how: String,
+/// The parts of publishing: first new files are hashed, then they are uploaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    Hash,
+    Upload,
 }
 
 /// What a block took, and what was uploaded meanwhile.
@@ -38,34 +46,59 @@ struct Turn {
 
 /// Each turn with a snapshot is compared with the middle of its neighbours without, since blocks take longer as the
 /// index grows.
-pub(super) fn measure(pod: &Pod, storage: &Storage) -> Slowdown {
+pub(super) fn measure(pod: &Pod, storage: &Storage, report: &mut Report) {
     let mut turns = vec![turn(pod)];
-    for pair in 0..PAIRS {
+    for (number, part) in WITH.into_iter().enumerate() {
         // A prefix of its own, or what a turn before uploaded would not be uploaded again.
-        let publishing = storage.publishing(&format!("turn-{pair}"), BYTES_PER_SECOND);
-        turns.push(turn(&pod.publishing(publishing)));
+        let publishing = pod.publishing(storage.publishing(&format!("turn-{number}"), BYTES_PER_SECOND));
+        match part {
+            Part::Hash => pod.forget_hashes(),
+            Part::Upload => hash(&publishing),
+        }
+        turns.push(turn(&publishing));
         turns.push(turn(pod));
     }
-    let with: Vec<_> = turns.iter().skip(1).step_by(2).collect();
-    let rate = median(with.iter().map(|turn| turn.bytes_per_second).collect());
-    assert!(
-        rate >= RATE_LEAST * BYTES_PER_SECOND as f64,
-        "only {rate:.0} bytes a second were uploaded"
-    );
-    let slower = turns.windows(3).step_by(2).map(|turns| {
-        let without = f64::midpoint(turns[0].block_ms, turns[2].block_ms);
-        (turns[1].block_ms / without - 1.0) * 100.0
-    });
     let shown: Vec<_> = turns.iter().map(|turn| format!("{:.1}", turn.block_ms)).collect();
-    Slowdown {
-        percent: median(slower.collect()),
-        how: format!(
-            "blocks of wide while a snapshot is uploaded at {:.1} MB/s to a server on the same cores, median of {PAIRS}; \
-             ms a block in turns without and with: {}",
-            rate / 1e6,
-            shown.join(", ")
+    let shown = format!("ms a block in turns without and with: {}", shown.join(", "));
+    for (part, name, what) in [
+        (
+            Part::Upload,
+            "uploading_slowdown",
+            "a snapshot is uploaded to a server on the same cores",
         ),
+        (Part::Hash, "hashing_slowdown", "its files are hashed before"),
+    ] {
+        let of_part = turns.windows(3).step_by(2).zip(WITH).filter(|(_, of)| *of == part);
+        let (slower, rates): (Vec<_>, Vec<_>) = of_part
+            .map(|(turns, _)| (slower(turns), turns[1].bytes_per_second))
+            .unzip();
+        let rate = median(rates);
+        let is_uploading = rate >= RATE_LEAST * BYTES_PER_SECOND as f64;
+        assert!(
+            is_uploading == (part == Part::Upload),
+            "{part:?}: {rate:.0} bytes a second were uploaded"
+        );
+        let how = format!(
+            "blocks of wide while {what}, {:.1} MB/s uploaded, median; {shown}",
+            rate / 1e6
+        );
+        report.add(name, median(slower), "%", Bar::AtMost(10.0), how);
     }
+}
+
+/// How many percent longer the turn between two others took.
+fn slower(turns: &[Turn]) -> f64 {
+    let without = f64::midpoint(turns[0].block_ms, turns[2].block_ms);
+    (turns[1].block_ms / without - 1.0) * 100.0
+}
+
+/// Publishes without indexing until the first bytes are uploaded: then all is hashed.
+fn hash(publishing: &Pod) {
+    let process = publishing.start_where_it_is();
+    wait("the first bytes of a snapshot", || {
+        let metrics = process.running.ops.metrics()?;
+        metrics.get(UPLOADED).filter(|bytes| *bytes > 0.0)
+    });
 }
 
 /// Starts a process, and kills it behind the blocks that are measured.
@@ -81,7 +114,7 @@ fn turn(pod: &Pod) -> Turn {
             let at = started.elapsed().as_secs_f64();
             progress.add(at, metrics.blocks_run());
             if progress.blocks() >= f64::from(BEFORE) {
-                uploads.push((at, metrics.get("snapshot_bytes_uploaded_total").unwrap_or(0.0)));
+                uploads.push((at, metrics.get(UPLOADED).unwrap_or(0.0)));
             }
         }
         sleep(LOOK_EVERY);
