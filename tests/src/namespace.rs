@@ -3,10 +3,13 @@
 use std::{fmt::Debug, time::Duration};
 
 use anyhow::{Context, Result, ensure};
-use k8s_openapi::{NamespaceResourceScope, api::core::v1::Namespace as Resource};
+use k8s_openapi::{
+    NamespaceResourceScope,
+    api::core::v1::{Namespace as Resource, Pod},
+};
 use kube::{
-    Api,
-    api::{DeleteParams, Patch, PatchParams, PostParams},
+    Api, ResourceExt as _,
+    api::{DeleteParams, LogParams, Patch, PatchParams, PostParams},
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -53,6 +56,18 @@ impl Namespace {
         K: kube::Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
     {
         Api::namespaced(self.cluster.client.clone(), &self.name)
+    }
+
+    /// What the process of an Indexer's pod has logged.
+    ///
+    /// # Errors
+    /// If the cluster does not answer, or the process has not begun.
+    pub async fn log_of(&self, pod: &Pod) -> Result<String> {
+        let params = LogParams {
+            container: Some("indexer".into()),
+            ..LogParams::default()
+        };
+        Ok(self.api::<Pod>().logs(&pod.name_any(), &params).await?)
     }
 
     /// Applies a manifest, as `kubectl apply --server-side` does.

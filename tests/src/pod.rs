@@ -1,9 +1,9 @@
 //! A pod's state in Kubernetes, and the end of its process from outside.
 
-use std::process::Command;
-
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use k8s_openapi::api::core::v1::{ContainerState, Pod};
+
+use crate::machine;
 
 /// Reasons of a waiting container that are final here: every image was loaded into the cluster before, and it reaches
 /// no registry to pull from.
@@ -43,11 +43,6 @@ pub fn is_ready(pod: &Pod) -> bool {
 /// # Errors
 /// If the pod has no running container, or the node's container runtime refuses.
 pub fn kill_process(pod: &Pod) -> Result<()> {
-    let node = pod
-        .spec
-        .as_ref()
-        .and_then(|spec| spec.node_name.as_ref())
-        .context("the pod is on no node")?;
     let statuses = pod
         .status
         .as_ref()
@@ -56,27 +51,26 @@ pub fn kill_process(pod: &Pod) -> Result<()> {
         .and_then(|all| all.first()?.container_id.as_deref())
         .context("the pod has no container")?;
     let id = id.trim_start_matches("containerd://");
-    let output = Command::new("docker")
-        .args([
-            "exec",
-            node,
-            "ctr",
-            "--namespace",
-            "k8s.io",
-            "tasks",
-            "kill",
-            "--signal",
-            "SIGKILL",
-            id,
-        ])
-        .output()
-        .context("run docker")?;
-    ensure!(
-        output.status.success(),
-        "kill {id} on {node}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    Ok(())
+    let command = [
+        "ctr",
+        "--namespace",
+        "k8s.io",
+        "tasks",
+        "kill",
+        "--signal",
+        "SIGKILL",
+        id,
+    ];
+    machine::run(node_of(pod)?, &command).map(drop)
+}
+
+/// The node it is on.
+///
+/// # Errors
+/// If it is on none yet.
+pub fn node_of(pod: &Pod) -> Result<&str> {
+    let node = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref());
+    node.context("the pod is on no node")
 }
 
 /// Whether a container of the pod runs.

@@ -10,6 +10,9 @@ use crate::{
     wait::{self, outlook::Hopeless},
 };
 
+const METRICS_PATH: &str = "/metrics";
+const BLOCKS_INDEXED: &str = "shrewd_indexer_blocks_total";
+
 impl Index {
     /// Selector of its pods, as the status publishes it.
     ///
@@ -86,16 +89,35 @@ impl Index {
         Ok(reports)
     }
 
-    async fn report_of(&self, pod: &Pod) -> Result<crds::pod::Status> {
-        let path = format!(
-            "/api/v1/namespaces/{}/pods/{}:{}/proxy{}",
-            self.namespace.name,
-            pod.name_any(),
-            crds::pod::OPS_PORT,
-            crds::pod::STATUS_PATH
-        );
-        let request = http::Request::get(path).body(Vec::new())?;
+    /// What one of its pods reports about itself.
+    ///
+    /// # Errors
+    /// If it does not answer.
+    pub async fn report_of(&self, pod: &Pod) -> Result<crds::pod::Status> {
+        let request = self.ops(pod, crds::pod::STATUS_PATH)?;
         let report = self.namespace.cluster.client.request(request).await;
         report.with_context(|| format!("read the status of {}", pod.name_any()))
+    }
+
+    /// The blocks that a pod's process has indexed itself.
+    ///
+    /// # Errors
+    /// If it does not answer, or does not count them.
+    pub async fn blocks_indexed_by(&self, pod: &Pod) -> Result<u64> {
+        let request = self.ops(pod, METRICS_PATH)?;
+        let metrics = self.namespace.cluster.client.request_text(request).await;
+        let metrics = metrics.with_context(|| format!("read the metrics of {}", pod.name_any()))?;
+        let count = metrics
+            .lines()
+            .find_map(|line| line.strip_prefix(BLOCKS_INDEXED)?.strip_prefix(' '));
+        let count = count.with_context(|| format!("{} counts no blocks", pod.name_any()))?;
+        Ok(count.trim().parse()?)
+    }
+
+    /// A request to a pod's ops port, through the API server's proxy.
+    fn ops(&self, pod: &Pod, path: &str) -> Result<http::Request<Vec<u8>>> {
+        let (namespace, name, port) = (&self.namespace.name, pod.name_any(), crds::pod::OPS_PORT);
+        let path = format!("/api/v1/namespaces/{namespace}/pods/{name}:{port}/proxy{path}");
+        Ok(http::Request::get(path).body(Vec::new())?)
     }
 }

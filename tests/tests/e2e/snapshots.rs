@@ -16,10 +16,7 @@ use e2e::{
     trial::in_namespace,
 };
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
-use kube::{
-    ResourceExt as _,
-    api::{ListParams, LogParams},
-};
+use kube::{ResourceExt as _, api::ListParams};
 use serde_json::{Value, json};
 
 #[tokio::test]
@@ -46,7 +43,7 @@ async fn an_index_that_begins_with_a_snapshot_ends_like_one_that_began_at_genesi
         );
         let report = second.report().await?;
         ensure!(report.seed.reason == seed_reasons::SEEDED, "{:?}", report.seed);
-        let log = log(namespace, &second.pod().await?).await?;
+        let log = namespace.log_of(&second.pod().await?).await?;
         ensure!(
             log.contains("the store is a snapshot") && log.contains(&newest.url),
             "{log}"
@@ -138,15 +135,6 @@ async fn refused(index: &Index, words: &str) -> Result<()> {
     Ok(())
 }
 
-async fn log(namespace: &Namespace, pod: &Pod) -> Result<String> {
-    let container = Some("indexer".to_owned());
-    let params = LogParams {
-        container,
-        ..LogParams::default()
-    };
-    Ok(namespace.api::<Pod>().logs(&pod.name_any(), &params).await?)
-}
-
 /// Looks for the keys of the server in whatever can be read without reading Secrets.
 async fn nobody_shows(namespace: &Namespace, server: &S3) -> Result<()> {
     let all = ListParams::default();
@@ -158,7 +146,7 @@ async fn nobody_shows(namespace: &Namespace, server: &S3) -> Result<()> {
         .iter()
         .filter(|pod| pod.labels().contains_key("shrewd.dev/indexer"))
     {
-        texts.push(log(namespace, pod).await?);
+        texts.push(namespace.log_of(pod).await?);
     }
     ensure!(!texts.is_empty(), "no pod has a log");
     texts.push(namespace.cluster.operator_log().await?);
