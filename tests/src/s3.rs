@@ -1,6 +1,10 @@
 //! An S3 server in the cluster, one for each test, with one bucket.
 
-use std::{fs::File, io::Read};
+use std::{
+    fs::File,
+    io::Read,
+    sync::atomic::{AtomicU32, Ordering::Relaxed},
+};
 
 use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::{
@@ -9,7 +13,12 @@ use k8s_openapi::api::{
 };
 use serde_json::{Value, json};
 
-use crate::{namespace::Namespace, pod::is_ready, wait};
+use crate::{
+    asking::{asking_pod, run_to_end},
+    namespace::Namespace,
+    pod::is_ready,
+    wait,
+};
 
 /// Where indexers of the same namespace find it.
 pub const URL: &str = "http://s3:7070";
@@ -27,6 +36,29 @@ const SECRET_KEY: &str = "AWS_SECRET_ACCESS_KEY";
 pub struct S3 {
     /// Its two keys, which nobody may show.
     pub keys: [String; 2],
+    /// How often it was asked what there is.
+    lists: AtomicU32,
+}
+
+/// A line of a list of snapshots.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Listed {
+    /// The first digits of its module's SHA-256.
+    pub module: String,
+    /// Its height.
+    pub height: u32,
+}
+
+impl Listed {
+    /// `PREFIX/HEIGHT[-REVISION]  NETWORK  module DIGITS…  …`
+    fn read(line: &str, prefix: &str) -> Option<Self> {
+        let name = line.strip_prefix(prefix)?.strip_prefix('/')?.split("  ").next()?;
+        let module = line.split("  module ").nth(1)?.split('…').next()?;
+        Some(Self {
+            module: module.to_owned(),
+            height: name.split('-').next()?.parse().ok()?,
+        })
+    }
 }
 
 impl S3 {
@@ -48,7 +80,27 @@ impl S3 {
             Ok(())
         })
         .await?;
-        Ok(Self { keys })
+        Ok(Self {
+            keys,
+            lists: AtomicU32::new(0),
+        })
+    }
+
+    /// The snapshots below a prefix as `shrewd-indexer snapshot list` lists them, by module and height.
+    ///
+    /// # Errors
+    /// If the command fails, or prints something else.
+    pub async fn list(&self, namespace: &Namespace, prefix: &str) -> Result<Vec<Listed>> {
+        let name = format!("list-{}", self.lists.fetch_add(1, Relaxed));
+        let arguments = ["snapshot", "list", "--endpoint", URL, "--allow-http", prefix];
+        let mut pod = asking_pod(&name, &namespace.cluster.indexer_image, &arguments);
+        pod["spec"]["containers"][0]["envFrom"] = json!([{"secretRef": {"name": SECRET}}]);
+        let printed = run_to_end(namespace, &pod).await?;
+        let listed = printed.lines().map(|line| Listed::read(line, prefix));
+        let listed: Option<Vec<Listed>> = listed.collect();
+        let mut listed = listed.with_context(|| format!("the list is {printed}"))?;
+        listed.sort_unstable();
+        Ok(listed)
     }
 
     /// What a part of a spec says of this server.

@@ -15,6 +15,7 @@ mod forged_pod;
 mod in_place_replicas;
 mod lifecycle;
 mod memory;
+mod publisher_change;
 mod quiet;
 mod refusals;
 mod same_data;

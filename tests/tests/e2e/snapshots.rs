@@ -90,14 +90,16 @@ async fn a_storage_that_does_not_let_us_is_named_and_indexing_goes_on() -> Resul
     .await
 }
 
-fn publisher() -> Manifest {
+/// An Indexer that publishes every ten blocks and keeps two.
+pub(super) fn publisher() -> Manifest {
     let mut snapshots = S3::reached(&format!("s3://{BUCKET}/prefix"));
     snapshots["everyBlocks"] = json!(10);
     snapshots["keep"] = json!(2);
     Manifest::of("plain").named("first").set("snapshots", snapshots)
 }
 
-fn beginning(name: &str, snapshot: &LatestSnapshot) -> Manifest {
+/// An Indexer that begins with a snapshot.
+pub(super) fn beginning(name: &str, snapshot: &LatestSnapshot) -> Manifest {
     let mut bootstrap = S3::reached(&snapshot.url);
     bootstrap["manifestSha256"] = json!(snapshot.manifest_sha256);
     bootstrap["verify"] = json!("Digests");
@@ -107,7 +109,7 @@ fn beginning(name: &str, snapshot: &LatestSnapshot) -> Manifest {
 }
 
 /// Waits until a snapshot of this height or a higher one is whole.
-async fn published(index: &Index, height: u32) -> Result<LatestSnapshot> {
+pub(super) async fn published(index: &Index, height: u32) -> Result<LatestSnapshot> {
     let latest = |indexer: &Indexer| indexer.status.as_ref()?.snapshots.as_ref()?.latest.clone();
     let found = index
         .wait_until(&format!("a snapshot at {height}"), |indexer| {
