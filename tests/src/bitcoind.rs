@@ -13,6 +13,8 @@ const SUBMIT_BYTES_MAX: usize = 8 << 20;
 const READ_BLOCKS_MAX: usize = 16;
 const HASHES_MAX: usize = 500;
 const TIMEOUT: Duration = Duration::from_secs(60);
+/// A node closes a connection on which nothing was asked for 30 s: a question must not meet that.
+const IDLE_MAX: Duration = Duration::from_secs(15);
 
 /// A node that answers JSON-RPC.
 #[derive(Clone)]
@@ -45,7 +47,11 @@ impl Bitcoind {
     /// # Errors
     /// If no HTTP client can be made on this machine.
     pub fn new(url: &str, username: &str, password: &str) -> Result<Self> {
-        let http = reqwest::Client::builder().timeout(TIMEOUT).no_proxy().build()?;
+        let http = reqwest::Client::builder()
+            .timeout(TIMEOUT)
+            .pool_idle_timeout(IDLE_MAX)
+            .no_proxy()
+            .build()?;
         Ok(Self {
             http,
             url: url.into(),

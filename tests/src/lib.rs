@@ -22,6 +22,7 @@ mod asking;
 pub mod bitcoind;
 pub mod chain;
 pub mod cluster;
+pub mod disk;
 mod dump;
 pub mod edition;
 pub mod events;

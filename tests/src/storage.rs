@@ -41,11 +41,12 @@ pub async fn expanding_class(namespace: &Namespace) -> Result<()> {
     Ok(())
 }
 
-/// Gives a claim's volume the size that the claim asks for, as a provider and the node of its pod do.
+/// Gives a claim's volume the size that the claim asks for, as a provider does. The node has not enlarged the file
+/// system yet.
 ///
 /// # Errors
 /// If it has no volume.
-pub async fn resize(namespace: &Namespace, claim: &str) -> Result<()> {
+pub async fn enlarge(namespace: &Namespace, claim: &str) -> Result<()> {
     let claims = namespace.api::<PersistentVolumeClaim>();
     let found = claims.get(claim).await?;
     let size = requested(&found).context("the claim asks for nothing")?;
@@ -54,13 +55,24 @@ pub async fn resize(namespace: &Namespace, claim: &str) -> Result<()> {
         .and_then(|spec| spec.volume_name)
         .context("it has no volume")?;
     let volumes = Api::<PersistentVolume>::all(namespace.cluster.client.clone());
-    let capacity = json!({"capacity": {"storage": size}});
+    let capacity = json!({"spec": {"capacity": {"storage": size}}});
     let params = PatchParams::default();
-    volumes
-        .patch(&volume, &params, &Patch::Merge(json!({"spec": capacity})))
-        .await?;
+    volumes.patch(&volume, &params, &Patch::Merge(capacity)).await?;
+    let pending = json!({"status": {"conditions": [{"type": "FileSystemResizePending", "status": "True"}]}});
+    claims.patch_status(claim, &params, &Patch::Merge(pending)).await?;
+    Ok(())
+}
+
+/// Gives a claim the size that it asks for, as the node of its pod does once the file system has it.
+///
+/// # Errors
+/// If there is no such claim.
+pub async fn finish(namespace: &Namespace, claim: &str) -> Result<()> {
+    let claims = namespace.api::<PersistentVolumeClaim>();
+    let size = requested(&claims.get(claim).await?).context("the claim asks for nothing")?;
+    let done = json!({"status": {"capacity": {"storage": size}, "conditions": []}});
     claims
-        .patch_status(claim, &params, &Patch::Merge(json!({"status": capacity})))
+        .patch_status(claim, &PatchParams::default(), &Patch::Merge(done))
         .await?;
     Ok(())
 }

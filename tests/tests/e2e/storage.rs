@@ -12,7 +12,7 @@ use e2e::{
     node::Node,
     pod::restarts,
     recording::Recording,
-    storage::{EXPANDING, expanding_class, requested, resize},
+    storage::{EXPANDING, enlarge, expanding_class, finish, requested},
     trial::in_namespace,
     wait,
 };
@@ -57,8 +57,17 @@ async fn a_raised_size_reaches_claims_and_set_while_the_pod_runs_on() -> Result<
             })
             .await?;
         ensure!(index.get().await?.is_true(types::AVAILABLE), "no pod serves");
-        for claim in index.claims().await? {
-            resize(namespace, &claim).await?;
+        let all = index.claims().await?;
+        for claim in &all {
+            enlarge(namespace, claim).await?;
+        }
+        index
+            .wait_until("the file system is to grow", |i| {
+                i.is_false(types::STORAGE_READY, reasons::FILE_SYSTEM_RESIZE_PENDING) && i.is_true(types::AVAILABLE)
+            })
+            .await?;
+        for claim in &all {
+            finish(namespace, claim).await?;
         }
         index.wait_until("the volume has grown", has_its_size).await?;
         let next = replaced(&index, &set, RAISED).await?;
