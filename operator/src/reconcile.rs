@@ -25,6 +25,7 @@ mod pace;
 mod progress;
 mod publish;
 mod raising;
+mod recorders;
 mod requests;
 mod staleness;
 mod turns;

@@ -4,10 +4,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use futures::future::join_all;
-use kube::{
-    Client, Config,
-    runtime::events::{Recorder, Reporter},
-};
+use kube::{Client, Config, runtime::events::Reporter};
 use tokio::{net::TcpListener, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -69,11 +66,10 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
             .into_future(),
     );
 
-    let recorder = Recorder::new(client.clone(), Reporter::from(names::MANAGER));
     let shared = Shared {
         client,
         pods: PodClient::new().context("set up the HTTP client for pods")?,
-        recorder,
+        reporter: Reporter::from(names::MANAGER),
         metrics,
         readiness,
         defaults: Defaults {

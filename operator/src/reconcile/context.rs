@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use kube::{Client, runtime::events::Recorder};
+use kube::{Client, runtime::events::Reporter};
 
 use super::{history::History, ledger::Ledger};
 use crate::{
@@ -25,8 +25,8 @@ pub struct Context {
     pub sampler: Arc<Sampler>,
     /// Sends single requests to pods.
     pub pods: PodClient,
-    /// Publishes events.
-    pub recorder: Recorder,
+    /// In whose name events are published.
+    pub reporter: Reporter,
     /// Counts.
     pub metrics: Metrics,
     /// What holds for every Indexer.

@@ -3,7 +3,7 @@
 
 use super::{
     comparisons::Comparisons, evictions::Evictions, grown::Grown, notices::Notices, pace::Pace, raising::Raising,
-    requests::Requests, staleness::Staleness, turns::Turns,
+    recorders::Recorders, requests::Requests, staleness::Staleness, turns::Turns,
 };
 use crate::objects::Key;
 
@@ -16,6 +16,7 @@ pub struct Ledger {
     pub(super) evictions: Evictions,
     pub(super) pace: Pace,
     pub(super) raising: Raising,
+    pub(super) recorders: Recorders,
     pub(super) requests: Requests,
     pub(super) staleness: Staleness,
     pub(super) turns: Turns,

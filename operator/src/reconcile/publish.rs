@@ -4,7 +4,10 @@ use std::time::{Duration, Instant};
 
 use crds::IndexerStatus;
 use k8s_openapi::api::core::v1::ObjectReference;
-use kube::{Resource, ResourceExt, runtime::events::Event};
+use kube::{
+    Resource, ResourceExt,
+    runtime::events::{Event, Recorder},
+};
 
 use super::{context::Context, error::Error, notices::Notice, pace::Subject, watched::Watched};
 use crate::{
@@ -57,8 +60,10 @@ pub(super) async fn tell(watched: &Watched, notices: &[Notice], context: &Contex
 async fn publish(watched: &Watched, events: Vec<Event>, key: &Key, context: &Context) {
     let regarding: ObjectReference = watched.object_ref(&());
     for event in events {
+        let new = || Recorder::new(context.client.clone(), context.reporter.clone());
+        let recorder = context.ledger.recorders.of(key, &event, Instant::now(), new);
         // The condition is the truth; an event is a courtesy, so a lost one fails nothing.
-        match tokio::time::timeout(CALL_TIMEOUT, context.recorder.publish(&event, &regarding)).await {
+        match tokio::time::timeout(CALL_TIMEOUT, recorder.publish(&event, &regarding)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
                 tracing::warn!(indexer = %key, reason = event.reason, %error, "could not publish an event");

@@ -11,7 +11,7 @@ use kube::{
     Client,
     core::DeserializeGuard,
     runtime::{
-        events::{Recorder, Reporter},
+        events::Reporter,
         reflector::{self, Store, store::Writer},
         watcher,
     },
@@ -90,7 +90,7 @@ fn context(client: Client, caches: &Caches) -> Arc<Context> {
     let (listing, listed) = listing();
     listing.announce();
     Arc::new(Context {
-        recorder: Recorder::new(client.clone(), reporter),
+        reporter,
         client,
         stores: caches.stores.clone(),
         listed,

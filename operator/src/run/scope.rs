@@ -7,7 +7,7 @@ use futures::StreamExt;
 use kube::{
     Api, Client,
     api::ListParams,
-    runtime::{controller::Error as ControllerError, events::Recorder, watcher},
+    runtime::{controller::Error as ControllerError, events::Reporter, watcher},
 };
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -35,7 +35,7 @@ const CRD_POLL: Duration = Duration::from_secs(2);
 pub(super) struct Shared {
     pub(super) client: Client,
     pub(super) pods: PodClient,
-    pub(super) recorder: Recorder,
+    pub(super) reporter: Reporter,
     pub(super) metrics: Metrics,
     pub(super) readiness: Readiness,
     pub(super) defaults: Defaults,
@@ -72,7 +72,7 @@ pub(super) async fn run_scope(scope: Option<String>, shared: Shared) {
         listed,
         sampler: Arc::clone(&sampler),
         pods: shared.pods.clone(),
-        recorder: shared.recorder.clone(),
+        reporter: shared.reporter.clone(),
         metrics: shared.metrics.clone(),
         defaults: shared.defaults.clone(),
         max_rollouts: shared.max_rollouts,
