@@ -11,7 +11,7 @@ mod transport;
 use std::{
     fs,
     path::{Path, PathBuf},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use serde_json::json;
@@ -22,7 +22,7 @@ use crate::{
     report::{self, Bar, Report, median},
     scale::rows_after,
 };
-use pod::Pod;
+use pod::{Pod, Tip};
 use storage::Storage;
 use transport::{Took, evict};
 
@@ -92,15 +92,6 @@ pub(crate) fn run(dir: &Path, guests: &Path, target: &Path, gigabytes: u32) -> R
     report::write(&target.join("copies.json"), &figures);
     let _ = fs::remove_dir_all(&run.dir);
     Ok(())
-}
-
-/// An index at rest.
-#[derive(Clone, Debug)]
-struct Tip {
-    height: u32,
-    digest: String,
-    /// Of its files.
-    bytes: u64,
 }
 
 impl Run {
@@ -185,6 +176,3 @@ impl Run {
         self.report.add(format!("{name}_ratio"), ratio, "×", SPEED_BAR, how);
     }
 }
-
-/// What a wait for a process may take.
-const PATIENCE: Duration = Duration::from_secs(600);

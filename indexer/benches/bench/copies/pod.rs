@@ -13,7 +13,7 @@ use crds::{
 };
 use sha2::{Digest as _, Sha256};
 
-use super::{PATIENCE, Tip, transport::Took};
+use super::transport::Took;
 use crate::{
     disk,
     node::Node,
@@ -21,6 +21,17 @@ use crate::{
 };
 
 const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// What a wait for a process may take.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// An index at rest.
+#[derive(Clone, Debug)]
+pub(super) struct Tip {
+    pub(super) height: u32,
+    pub(super) digest: String,
+    /// Of its files.
+    pub(super) bytes: u64,
+}
 
 /// A folder and a configuration.
 #[derive(Clone, Debug)]
@@ -239,7 +250,7 @@ pub(super) fn wait<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
         if let Some(found) = look() {
             return found;
         }
-        assert!(Instant::now() < end, "waited in vain for {what}");
+        assert!(Instant::now() < end, "waited without success for {what}");
         sleep(LOOK_EVERY);
     }
 }

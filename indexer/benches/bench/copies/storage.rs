@@ -54,7 +54,7 @@ impl Storage {
         format!("s3://{}/{prefix}", s3::BUCKET)
     }
 
-    /// What a pod is told that publishes in a prefix of its own.
+    /// What a pod needs to know that publishes in a prefix of its own.
     pub(super) fn publishing(&self, prefix: &str, bytes_per_second: u64) -> Publishing {
         Publishing {
             url: Self::url(prefix),
