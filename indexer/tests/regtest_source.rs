@@ -7,6 +7,8 @@ mod contract;
 mod files;
 #[path = "support/node.rs"]
 mod node;
+#[path = "support/ports.rs"]
+mod ports;
 #[path = "support/report.rs"]
 mod report;
 

@@ -17,6 +17,8 @@ mod load;
 #[path = "../../tests/support/node.rs"]
 mod node;
 mod ops;
+#[path = "../../tests/support/ports.rs"]
+mod ports;
 #[path = "../../tests/support/preload.rs"]
 mod preload;
 mod progress;

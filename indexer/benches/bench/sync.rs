@@ -1,14 +1,13 @@
 //! The real program, as a process of its own: syncs that are timed, and one that stays and serves.
 
 use std::{
-    net::TcpListener,
     ops::Range,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
-use crate::{cgroup::MemoryGroup, ops::Ops};
+use crate::{cgroup::MemoryGroup, ops::Ops, ports::free_port};
 
 /// The program that is measured.
 pub(crate) const INDEXER: &str = env!("CARGO_BIN_EXE_shrewd-indexer");
@@ -207,8 +206,7 @@ impl Drop for Running {
 }
 
 pub(crate) fn free_ports() -> [u16; 2] {
-    let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
-    listeners.map(|listener| listener.local_addr().expect("its address").port())
+    [(); 2].map(|()| free_port())
 }
 
 fn kib(status: &str, name: &str) -> u64 {

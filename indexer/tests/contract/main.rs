@@ -5,6 +5,8 @@
 mod listed;
 #[path = "../support/node.rs"]
 mod node;
+#[path = "../support/ports.rs"]
+mod ports;
 #[path = "../support/process.rs"]
 mod process;
 

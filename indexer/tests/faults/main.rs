@@ -13,6 +13,8 @@ mod full_pod;
 mod heavy;
 #[path = "../support/node.rs"]
 mod node;
+#[path = "../support/ports.rs"]
+mod ports;
 #[path = "../support/preload.rs"]
 mod preload;
 #[path = "../support/process.rs"]

@@ -3,6 +3,8 @@
 
 #[path = "../support/node.rs"]
 mod node;
+#[path = "../support/ports.rs"]
+mod ports;
 #[path = "../support/process.rs"]
 mod process;
 

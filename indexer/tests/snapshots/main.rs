@@ -9,6 +9,8 @@ mod faults;
 #[path = "../store/fixture.rs"]
 mod fixture;
 mod growing;
+#[path = "../support/ports.rs"]
+mod ports;
 #[path = "../support/s3.rs"]
 mod s3;
 mod tampered;

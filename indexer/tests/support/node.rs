@@ -5,7 +5,6 @@
 use std::{
     env, fs,
     io::Write,
-    net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::OnceLock,
@@ -14,6 +13,8 @@ use std::{
 use crds::pod;
 use indexer::chain::{BlockRef, Height};
 use tempfile::TempDir;
+
+use crate::ports::free_port;
 
 const USERNAME: &str = "someone";
 const PASSWORD: &str = "something";
@@ -262,8 +263,4 @@ fn programs() -> &'static Path {
         );
         String::from_utf8(output.stdout).unwrap().trim().into()
     })
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

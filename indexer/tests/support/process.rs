@@ -4,7 +4,6 @@
 
 use std::{
     fs::{self, File},
-    net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
@@ -12,6 +11,8 @@ use std::{
 
 use crds::pod::{Config, Status};
 use serde_json::{Value, json};
+
+use crate::ports::free_port;
 
 /// How long a process may take to do what it is waited for; a busy machine is slow.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
@@ -262,8 +263,4 @@ pub(crate) fn module(folder: &Path, text: &str) -> PathBuf {
     let file = folder.join("module.wasm");
     fs::write(&file, wat::parse_str(text).unwrap()).unwrap();
     file
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
