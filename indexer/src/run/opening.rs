@@ -1,6 +1,11 @@
 //! Opens the store: first filled with a copy of another pod's or a snapshot, where the configuration says so. Data that
 //! cannot be continued is reported in the status.
 
+use std::{
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
 use anyhow::Result;
 use crds::{
     StoreMemory, memory_budget,
@@ -24,6 +29,12 @@ use crate::{
     snapshot::begin::{Beginning, Begun},
     store::{Error, Limits, Refusal, Store, Terms},
 };
+
+/// How long the process before this one may keep the data after this one has started: a pod that was deleted by force has
+/// a successor before its own process has ended. An exit instead is held back by the kubelet for longer than that takes.
+const LOCK_PATIENCE: Duration = Duration::from_secs(15);
+/// Between two tries to open data that is in use.
+const LOCK_TRY_EVERY: Duration = Duration::from_millis(200);
 
 /// The store. None: asked to stop meanwhile.
 pub(super) fn open_store(process: &Process, runtime: &Handle) -> Result<Option<Store>> {
@@ -69,9 +80,9 @@ fn open_filled(process: &Process, runtime: &Handle) -> Result<Option<Result<Stor
     let Process { config, report, .. } = process;
     let origins = origins(config);
     if origins.is_empty() {
-        return Ok(Some(open(config)));
+        return Ok(Some(open_free(process)));
     }
-    let mut opened = args::store_dir(&config.data_dir).exists().then(|| open(config));
+    let mut opened = args::store_dir(&config.data_dir).exists().then(|| open_free(process));
     if opened.as_ref().is_none_or(lacks_blocks) {
         // Closed, since filling replaces it.
         drop(opened);
@@ -133,6 +144,26 @@ fn beginning(process: &Process, bootstrap: &Bootstrap) -> Beginning {
         store_dir: args::store_dir(&config.data_dir),
         report: process.report.clone(),
         is_one_shot: process.one_shot,
+    }
+}
+
+/// Opens the store when no other process has it open, which is waited for unless somebody waits for this process.
+fn open_free(process: &Process) -> Result<Store, Error> {
+    let end = Instant::now() + LOCK_PATIENCE;
+    let mut is_told = false;
+    loop {
+        match open(&process.config) {
+            Err(error @ Error::Locked { .. })
+                if !process.one_shot && !process.control.stop_token().is_cancelled() && Instant::now() < end =>
+            {
+                if !is_told {
+                    tracing::warn!(%error, patience_s = LOCK_PATIENCE.as_secs(), "waits for the data");
+                    is_told = true;
+                }
+                sleep(LOCK_TRY_EVERY);
+            }
+            opened => return opened,
+        }
     }
 }
 

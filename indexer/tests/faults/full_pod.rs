@@ -26,7 +26,7 @@ use crate::{
 const ENOUGH_KIB: u32 = 256 << 10;
 
 /// What the operator would write for a pod with this volume.
-fn config(folder: &Path, node: &Node, data: &str) -> Config {
+pub(crate) fn config(folder: &Path, node: &Node, data: &str) -> Config {
     let path = heavy_guest(folder);
     Config {
         indexer: data.into(),

@@ -19,6 +19,7 @@ mod ports;
 mod preload;
 #[path = "../support/process.rs"]
 mod process;
+mod successor;
 mod tmpfs;
 
 use std::path::{Path, PathBuf};
