@@ -86,7 +86,7 @@ pub(crate) fn run(dir: &Path, guests: &Path, target: &Path, gigabytes: u32) -> R
     run.copy_to_sibling(&tip);
     run.publish_and_restore(&tip);
     run.second_snapshot(&tip, grown);
-    slowdown::measure(&run.pod, &run.storage, &mut run.report);
+    slowdown::measure(&run.pod, &run.storage, &run.dir.join("fork"), &mut run.report);
     run.report.print();
     let figures = json!({"index_bytes": tip.bytes, "figures": run.report.json()});
     report::write(&target.join("copies.json"), &figures);

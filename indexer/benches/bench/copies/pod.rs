@@ -1,7 +1,7 @@
 //! Processes as the operator starts them: with a configuration.
 
 use std::{
-    fs,
+    fs, io,
     path::{Path, PathBuf},
     thread::sleep,
     time::{Duration, Instant},
@@ -97,6 +97,14 @@ impl Pod {
         let mut other = self.clone();
         other.config.data_dir = folder.into();
         other
+    }
+
+    /// The same index in another folder, whatever that held. Files that are never changed are links, so that what is
+    /// known of them stays true.
+    pub(super) fn forked(&self, folder: &Path) -> Self {
+        let _ = fs::remove_dir_all(folder);
+        fork(self.data_dir(), folder).expect("room for another folder");
+        self.with_folder(folder)
     }
 
     /// The same that publishes.
@@ -241,6 +249,23 @@ impl Process {
     pub(super) fn wait_for(&self, what: &str, is_so: impl Fn(&Status) -> bool) -> Status {
         wait(what, || self.running.ops.status().filter(&is_so))
     }
+}
+
+fn fork(from: &Path, to: &Path) -> io::Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let (path, other) = (entry.path(), to.join(entry.file_name()));
+        let kept = path.extension().is_some_and(|kind| kind == "rows" || kind == "sst");
+        if path.is_dir() {
+            fork(&path, &other)?;
+        } else if kept {
+            fs::hard_link(&path, &other)?;
+        } else {
+            fs::copy(&path, &other)?;
+        }
+    }
+    Ok(())
 }
 
 /// Waits until there is something.

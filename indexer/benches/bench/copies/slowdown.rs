@@ -1,6 +1,9 @@
-//! How much slower blocks are indexed while a snapshot is published: processes in turns with and without it.
+//! How much slower blocks are indexed while a snapshot is published: processes in turns with and without it, each of
+//! which begins with the same index, so that each merges the same rows at the same blocks.
 
 use std::{
+    fs,
+    path::Path,
     thread::sleep,
     time::{Duration, Instant},
 };
@@ -20,8 +23,8 @@ const WITH: [Part; 5] = [Part::Upload, Part::Hash, Part::Upload, Part::Hash, Par
 const BEFORE: u32 = 20;
 /// Blocks that are measured of each.
 const MEASURED: u32 = 150;
-/// All blocks that eleven turns take, and some that keep the tip far.
-pub(super) const BLOCKS: u32 = 11 * (BEFORE + MEASURED + 60) + 300;
+/// All blocks that a turn takes, and some that keep the tip far.
+pub(super) const BLOCKS: u32 = BEFORE + MEASURED + 360;
 /// The bound on what is uploaded.
 const BYTES_PER_SECOND: u64 = 20_000_000;
 /// Less than this share of it and nothing is shown by the figure.
@@ -44,20 +47,21 @@ struct Turn {
     bytes_per_second: f64,
 }
 
-/// Each turn with a snapshot is compared with the middle of its neighbours without, since blocks take longer as the
-/// index grows.
-pub(super) fn measure(pod: &Pod, storage: &Storage, report: &mut Report) {
-    let mut turns = vec![turn(pod)];
+/// Each turn with a snapshot is compared with the middle of its neighbours without.
+pub(super) fn measure(pod: &Pod, storage: &Storage, folder: &Path, report: &mut Report) {
+    hash(&pod.publishing(storage.publishing("hashed", BYTES_PER_SECOND)));
+    let forked = || pod.forked(folder);
+    let mut turns = vec![turn(&forked())];
     for (number, part) in WITH.into_iter().enumerate() {
         // A prefix of its own, or what a turn before uploaded would not be uploaded again.
-        let publishing = pod.publishing(storage.publishing(&format!("turn-{number}"), BYTES_PER_SECOND));
-        match part {
-            Part::Hash => pod.forget_hashes(),
-            Part::Upload => hash(&publishing),
+        let publishing = forked().publishing(storage.publishing(&format!("turn-{number}"), BYTES_PER_SECOND));
+        if part == Part::Hash {
+            publishing.forget_hashes();
         }
         turns.push(turn(&publishing));
-        turns.push(turn(pod));
+        turns.push(turn(&forked()));
     }
+    let _ = fs::remove_dir_all(folder);
     let shown: Vec<_> = turns.iter().map(|turn| format!("{:.1}", turn.block_ms)).collect();
     let shown = format!("ms a block in turns without and with: {}", shown.join(", "));
     for (part, name, what) in [
