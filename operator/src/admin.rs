@@ -2,31 +2,47 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicUsize, Ordering},
+    atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
 use axum::{Router, extract::State, http::StatusCode, routing::get};
 
 use crate::metrics::Metrics;
 
-/// The number of scopes whose caches are not filled yet; shared by its clones.
+/// Whether this process does what it should: wait for its turn, or look after every scope. Shared by its clones.
 #[derive(Clone, Debug)]
-pub struct Readiness(Arc<AtomicUsize>);
+pub struct Readiness(Arc<Parts>);
+
+#[derive(Debug)]
+struct Parts {
+    /// It can take over as soon as the one that leads goes.
+    stands_by: AtomicBool,
+    /// Scopes whose caches are not filled yet.
+    scopes: AtomicUsize,
+}
 
 impl Readiness {
-    /// Ready once [`Self::scope_ready`] has been called this many times.
+    /// Ready once [`Self::scope_ready`] has been called this many times, and while it stands by.
     #[must_use]
     pub fn new(scopes: usize) -> Self {
-        Self(Arc::new(AtomicUsize::new(scopes)))
+        Self(Arc::new(Parts {
+            stands_by: AtomicBool::new(false),
+            scopes: AtomicUsize::new(scopes),
+        }))
+    }
+
+    /// It waits for its turn from now on, or does not any more.
+    pub fn stand_by(&self, stands_by: bool) {
+        self.0.stands_by.store(stands_by, Ordering::Relaxed);
     }
 
     /// One more scope is ready. Called once for each.
     pub fn scope_ready(&self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.scopes.fetch_sub(1, Ordering::Relaxed);
     }
 
     fn is_ready(&self) -> bool {
-        self.0.load(Ordering::Relaxed) == 0
+        self.0.stands_by.load(Ordering::Relaxed) || self.0.scopes.load(Ordering::Relaxed) == 0
     }
 }
 
@@ -45,7 +61,7 @@ async fn readyz(State(readiness): State<Readiness>) -> (StatusCode, &'static str
     } else {
         (
             StatusCode::SERVICE_UNAVAILABLE,
-            "waiting for the custom resource definition and the first lists\n",
+            "waiting for the Lease, the custom resource definition or the first lists\n",
         )
     }
 }
@@ -82,5 +98,15 @@ mod tests {
             }
         }
         assert_eq!(get(&router, "/metrics").await, StatusCode::OK);
+    }
+
+    #[tokio::test]
+    async fn who_stands_by_is_ready_until_its_turn_comes() {
+        let readiness = Readiness::new(1);
+        let router = router(Metrics::new().unwrap(), readiness.clone());
+        readiness.stand_by(true);
+        assert_eq!(get(&router, "/readyz").await, StatusCode::OK);
+        readiness.stand_by(false);
+        assert_eq!(get(&router, "/readyz").await, StatusCode::SERVICE_UNAVAILABLE);
     }
 }

@@ -43,6 +43,13 @@ pub struct RunArgs {
         value_delimiter = ','
     )]
     pub plain_http_registries: Vec<Registry>,
+    /// Lead only while holding the Lease of this name, in the namespace of this pod, so that several operators can run and
+    /// one of them works; without it this one must be alone
+    #[arg(long, value_name = "NAME", env = "SHREWD_LEASE")]
+    pub lease: Option<String>,
+    /// Name of this pod, under which it is shown in the Lease
+    #[arg(long, value_name = "NAME", env = "POD_NAME", default_value = "shrewd-operator")]
+    pub pod_name: String,
     /// Address on which /livez, /readyz and /metrics are served
     #[arg(long, default_value = "0.0.0.0:9090")]
     pub listen: SocketAddr,

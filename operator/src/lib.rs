@@ -19,6 +19,7 @@
 //!   storage               how large their volumes should be
 //!   plan, apply           the objects that should exist; writing them
 //!   status, transitions   what is shown
+//!   election              which of several processes may write
 //!   reconcile, run        one pass; the process
 //! ```
 
@@ -26,6 +27,7 @@ pub mod admin;
 pub mod apply;
 pub mod args;
 pub mod compare;
+pub mod election;
 pub mod facts;
 pub mod metrics;
 pub mod names;

@@ -15,6 +15,7 @@ pub struct Metrics {
     status_writes: IntCounter,
     samples: IntCounterVec,
     sampled_pods: IntGauge,
+    leader: IntGauge,
 }
 
 impl Metrics {
@@ -39,6 +40,7 @@ impl Metrics {
             status_writes: IntCounter::new("status_writes_total", "Statuses written")?,
             samples: IntCounterVec::new(Opts::new("samples_total", "Status requests to pods"), &["outcome"])?,
             sampled_pods: IntGauge::new("sampled_pods", "Pods polled regularly")?,
+            leader: IntGauge::new("leader", "1 in the process that works, 0 in one that stands by")?,
             registry,
         };
         metrics.registry.register(Box::new(metrics.reconciles.clone()))?;
@@ -48,6 +50,7 @@ impl Metrics {
         metrics.registry.register(Box::new(metrics.status_writes.clone()))?;
         metrics.registry.register(Box::new(metrics.samples.clone()))?;
         metrics.registry.register(Box::new(metrics.sampled_pods.clone()))?;
+        metrics.registry.register(Box::new(metrics.leader.clone()))?;
         Ok(metrics)
     }
 
@@ -81,6 +84,11 @@ impl Metrics {
     pub fn sampled_pods_changed(&self, before: usize, now: usize) {
         let signed = |count| i64::try_from(count).unwrap_or(i64::MAX);
         self.sampled_pods.add(signed(now).saturating_sub(signed(before)));
+    }
+
+    /// Notes that this process leads.
+    pub fn leads(&self) {
+        self.leader.set(1);
     }
 
     /// All metrics as text.

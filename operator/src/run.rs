@@ -1,19 +1,21 @@
 //! (I/O) Wiring: client, scopes, admin server, and the order in which they shut down.
 
-use std::time::Duration;
+use std::{io, net::SocketAddr, time::Duration};
 
 use anyhow::Context as _;
 use futures::future::join_all;
-use kube::{Client, Config, runtime::events::Reporter};
-use tokio::{net::TcpListener, signal};
+use kube::{Config, client::ClientBuilder, runtime::events::Reporter};
+use tokio::{net::TcpListener, signal, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 mod scope;
+mod turn;
 mod watches;
 
 use crate::{
     admin::{self, Readiness},
     args::RunArgs,
+    election::Gate,
     metrics::Metrics,
     names,
     objects::CALL_TIMEOUT,
@@ -22,6 +24,7 @@ use crate::{
     validate::Defaults,
 };
 use scope::{Shared, run_scope};
+use turn::turn;
 
 /// So long passes may continue after a signal: a little longer than the longest call of one. The chart's grace period is
 /// longer still. What is cut off is done by the next process: an operator may be killed at any point.
@@ -30,13 +33,15 @@ pub const DRAIN_MAX: Duration = CALL_TIMEOUT.saturating_add(Duration::from_secs(
 /// Runs until SIGTERM or SIGINT.
 ///
 /// # Errors
-/// If the connection to the API server is not configured or the admin port is in use. A server that does not answer is
-/// not an error: the operator waits for it.
+/// If the connection to the API server is not configured, the admin port is in use, or a Lease that was held is lost. A
+/// server that does not answer is not an error: the operator waits for it.
 pub async fn run(args: RunArgs) -> anyhow::Result<()> {
     let RunArgs {
         namespaces,
         indexer_image,
         plain_http_registries,
+        lease,
+        pod_name,
         listen,
         concurrency,
         max_rollouts,
@@ -53,19 +58,22 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
     };
     tracing::info!(version = env!("CARGO_PKG_VERSION"), ?scopes, indexer_image, "starting");
 
-    let client = client().await.context("locate the Kubernetes API server")?;
+    let api_server = api_server().await.context("locate the Kubernetes API server")?;
     let metrics = Metrics::new()?;
     let readiness = Readiness::new(scopes.len());
-    let listener = TcpListener::bind(listen)
+    let admin = admin_server(listen, metrics.clone(), readiness.clone(), &stop).await?;
+    let Some(turn) = stop
+        .run_until_cancelled(turn(lease, &pod_name, &api_server, &readiness))
         .await
-        .with_context(|| format!("listen on {listen}"))?;
-    let router = admin::router(metrics.clone(), readiness.clone());
-    let admin = tokio::spawn(
-        axum::serve(listener, router)
-            .with_graceful_shutdown(stop.clone().cancelled_owned())
-            .into_future(),
-    );
+    else {
+        return ended(admin, stop_on_signal).await;
+    };
+    let mut turn = turn?;
+    metrics.leads();
 
+    let client = ClientBuilder::try_from(api_server)?
+        .with_layer(&Gate(turn.leadership.clone()))
+        .build();
     let shared = Shared {
         client,
         pods: PodClient::new().context("set up the HTTP client for pods")?,
@@ -78,13 +86,42 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
         },
         concurrency,
         max_rollouts,
-        stop,
+        stop: stop.clone(),
     };
-    let stop = shared.stop.clone();
     let all = join_all(scopes.into_iter().map(|scope| run_scope(scope, shared.clone())));
-    if within_drain(all, &stop).await.is_none() {
-        tracing::warn!("a pass did not end in time; the next process does what is left");
+    tokio::select! {
+        biased;
+        // Whatever runs is dropped here and now, and the process ends: the next one begins with nothing of this reign.
+        lost = turn.lost() => return Err(lost).context("stop leading"),
+        drained = within_drain(all, &stop) => match drained {
+            Some(_) => turn.release().await,
+            // What was sent may still arrive. So the Lease is left to expire.
+            None => tracing::warn!("a pass did not end in time; the next process does what is left"),
+        }
     }
+    ended(admin, stop_on_signal).await
+}
+
+/// Serves the operator's own endpoints until the signal to stop.
+async fn admin_server(
+    listen: SocketAddr,
+    metrics: Metrics,
+    readiness: Readiness,
+    stop: &CancellationToken,
+) -> anyhow::Result<JoinHandle<io::Result<()>>> {
+    let listener = TcpListener::bind(listen)
+        .await
+        .with_context(|| format!("listen on {listen}"))?;
+    let served = axum::serve(listener, admin::router(metrics, readiness));
+    let stopped = stop.clone().cancelled_owned();
+    Ok(tokio::spawn(served.with_graceful_shutdown(stopped).into_future()))
+}
+
+/// Waits for what ends by itself once the signal came.
+async fn ended(
+    admin: JoinHandle<io::Result<()>>,
+    stop_on_signal: JoinHandle<anyhow::Result<()>>,
+) -> anyhow::Result<()> {
     admin.await.context("serve the admin port")??;
     stop_on_signal.await.context("wait for a signal")?
 }
@@ -113,12 +150,13 @@ async fn signalled(stop: CancellationToken) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A client that gives every answer to its caller. The library's own sends a call again that was answered with 429, up
-/// to 15 times; an eviction that a budget forbids is answered so for minutes, and a pass has a pause of its own.
-async fn client() -> anyhow::Result<Client> {
+/// How to reach the API server, with every answer given to the caller. The library's own clients send a call again that
+/// was answered with 429, up to 15 times; an eviction that a budget forbids is answered so for minutes, and a pass has a
+/// pause of its own.
+async fn api_server() -> anyhow::Result<Config> {
     let mut config = Config::infer().await?;
     config.default_retry = false;
-    Ok(Client::try_from(config)?)
+    Ok(config)
 }
 
 #[cfg(test)]
