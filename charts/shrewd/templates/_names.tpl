@@ -17,6 +17,11 @@
 {{- if $image.digest }}{{ $image.repository }}@{{ $image.digest }}{{ else }}{{ $image.repository }}:{{ $image.tag | default $root.Chart.AppVersion }}{{ end }}
 {{- end }}
 
+{{- /* Not empty if there is more than one operator. */ -}}
+{{- define "shrewd.several" -}}
+{{ if gt (int .Values.replicas) 1 }}yes{{ end }}
+{{- end }}
+
 {{- define "shrewd.selector" -}}
 app.kubernetes.io/name: shrewd-operator
 app.kubernetes.io/instance: {{ .Release.Name }}
