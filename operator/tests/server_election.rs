@@ -1,0 +1,296 @@
+//! Two operators, processes as in a cluster, and one API server that notes every write: who leads, for how long nobody
+//! does, and that nothing is written by the one that lost.
+//!
+//! These tests need `tests/kind/control-plane`, so they run when asked for: `--ignored`.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)] // helpers of tests fail like tests
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use crds::Indexer;
+use k8s_openapi::{api::coordination::v1::Lease, jiff::Timestamp};
+use kube::{
+    Api,
+    api::{DeleteParams, Patch, PatchParams, PostParams},
+};
+use rustix::process::Signal;
+use serde_json::json;
+use support::{
+    api_server::{ApiServer, NAMESPACE},
+    audit::Write,
+    process::{LEASE, Operator},
+    proxy::Proxy,
+    within,
+};
+use tokio::task::JoinHandle;
+
+/// What the product promises.
+const TAKEN_OVER: Duration = Duration::from_secs(20);
+const HANDED_OVER: Duration = Duration::from_secs(2);
+/// For what has no promise.
+const LONG: Duration = Duration::from_secs(60);
+/// Interval of changes of the spec, each of which is a few writes of whoever leads.
+const CHANGE_EVERY: Duration = Duration::from_millis(200);
+
+/// A server, two operators that reach it through a proxy each, and an Indexer that changes all the time.
+struct Scene {
+    server: ApiServer,
+    operators: Vec<(Operator, Proxy)>,
+    indexers: Api<Indexer>,
+    leases: Api<Lease>,
+    changes: JoinHandle<()>,
+}
+
+impl Scene {
+    /// With a Lease that was released before, or with none, as when operators are installed for the first time.
+    async fn start(is_released: bool) -> Self {
+        let server = ApiServer::start(&["admin", "a", "b"]).await;
+        let client = server.client("admin").await;
+        let indexers: Api<Indexer> = Api::namespaced(client.clone(), NAMESPACE);
+        let indexer: Indexer = serde_json::from_value(json!({
+            "apiVersion": "shrewd.dev/v1alpha1",
+            "kind": "Indexer",
+            "metadata": {"name": "one"},
+            "spec": {
+                "module": {"sha256": "3b1f".repeat(16), "configMap": {"name": "one", "key": "module.wasm"}},
+                "chain": {"network": "mainnet", "source": {"bitcoind": {"urls": ["http://bitcoind:8332"]}}},
+            },
+        }))
+        .unwrap();
+        indexers.create(&PostParams::default(), &indexer).await.unwrap();
+        let leases: Api<Lease> = Api::namespaced(client, NAMESPACE);
+        if is_released {
+            let lease = serde_json::from_value(json!({"metadata": {"name": LEASE}})).unwrap();
+            leases.create(&PostParams::default(), &lease).await.unwrap();
+        }
+        let mut operators = Vec::new();
+        for name in ["a", "b"] {
+            let proxy = Proxy::start(server.port).await;
+            operators.push((Operator::start(name, &server, proxy.port), proxy));
+        }
+        Self {
+            server,
+            operators,
+            changes: tokio::spawn(change(indexers.clone())),
+            indexers,
+            leases,
+        }
+    }
+
+    /// Waits until one leads and the other stands by, both ready. Returns them in this order.
+    async fn led(&mut self) -> ((Operator, Proxy), (Operator, Proxy)) {
+        let is_led = async || {
+            let (first, second) = (self.operators[0].0.says().await?, self.operators[1].0.says().await?);
+            assert!(!(first.1 && second.1), "both lead");
+            (first.0 && second.0 && first.1 != second.1).then_some(first.1)
+        };
+        let (is_first, _) = within("one leads, the other stands by", LONG, is_led).await;
+        let (b, a) = (self.operators.pop().unwrap(), self.operators.pop().unwrap());
+        let (leader, other) = if is_first { (a, b) } else { (b, a) };
+        self.worked(&leader.0, Timestamp::UNIX_EPOCH, LONG).await;
+        (leader, other)
+    }
+
+    /// Waits until an operator wrote something that was received after this moment, other than the Lease.
+    async fn worked(&self, operator: &Operator, after: Timestamp, limit: Duration) -> Duration {
+        let what = format!("{} works", operator.name);
+        let (_, took) = within(&what, limit, async || {
+            let writes = self.server.writes();
+            let mut done = writes.iter().filter(|w| w.user == operator.name && w.is_work());
+            done.any(|write| write.received > after && write.code < 300)
+                .then_some(())
+        })
+        .await;
+        took
+    }
+
+    /// Waits until the status is that of a spec that was written after this call.
+    async fn follows(&self) {
+        let get = async || self.indexers.get("one").await.unwrap();
+        let generation = get().await.metadata.generation.unwrap();
+        within("the status follows the spec", LONG, async || {
+            let status = get().await.status?;
+            (status.observed_generation > generation).then_some(())
+        })
+        .await;
+    }
+
+    async fn holder(&self) -> Option<String> {
+        let lease = self.leases.get_opt(LEASE).await.unwrap()?;
+        lease.spec?.holder_identity
+    }
+
+    async fn held_by(&self, operator: &Operator, limit: Duration) -> Duration {
+        let what = format!("{} holds the Lease", operator.name);
+        let prefix = format!("{}_", operator.name);
+        let (_, took) = within(&what, limit, async || {
+            self.holder().await.filter(|holder| holder.starts_with(&prefix))
+        })
+        .await;
+        took
+    }
+
+    /// What these two did beside renewing the Lease: the first one's writes were all answered, or given up, before the
+    /// first of the second one was received; and no object was made twice.
+    fn assert_in_turn(&self, first: &Operator, second: &Operator) {
+        let writes = self.server.writes();
+        let of = |user: &str| -> Vec<&Write> { writes.iter().filter(|w| w.is_work() && w.user == user).collect() };
+        let (before, after) = (of(&first.name), of(&second.name));
+        assert!(!before.is_empty() && !after.is_empty());
+        let begins = after.iter().map(|write| write.received).min().unwrap();
+        let late: Vec<&&Write> = before.iter().filter(|write| write.answered >= begins).collect();
+        assert!(late.is_empty(), "written after {begins}: {late:#?}");
+        let mut made: Vec<(&str, &str)> = writes
+            .iter()
+            .filter(|write| write.is_work() && write.code == 201 && !write.resource.starts_with("events"))
+            .filter(|write| write.user != "admin" && !write.user.starts_with("system:"))
+            .map(|write| (write.resource.as_str(), write.name.as_str()))
+            .collect();
+        assert!(made.len() >= 5, "{made:?}");
+        let all = made.len();
+        made.sort_unstable();
+        made.dedup();
+        assert_eq!(made.len(), all, "an object was made twice");
+    }
+}
+
+impl Drop for Scene {
+    fn drop(&mut self) {
+        self.changes.abort();
+    }
+}
+
+/// Changes the spec for as long as the test runs.
+async fn change(indexers: Api<Indexer>) {
+    let mut size = 0;
+    loop {
+        size = (size + 1) % 100;
+        let patch = json!({"spec": {"memory": {"threshold": format!("{}Mi", 100 + size)}}});
+        // A conflict or a busy server: the next change comes soon.
+        let _ = indexers
+            .patch("one", &PatchParams::default(), &Patch::Merge(&patch))
+            .await;
+        tokio::time::sleep(CHANGE_EVERY).await;
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs tests/kind/control-plane"]
+async fn of_two_that_start_at_once_one_leads_and_hands_over_when_told_to_stop() {
+    let mut scene = Scene::start(false).await;
+    let ((mut leader, _p), (other, _q)) = scene.led().await;
+    scene.follows().await;
+    let idle: Vec<Write> = scene.server.writes();
+    assert!(
+        idle.iter()
+            .all(|write| write.user != other.name || write.resource == "leases")
+    );
+
+    let told = Timestamp::now();
+    leader.signal(Signal::TERM);
+    let took = scene.held_by(&other, LONG).await;
+    let worked = scene.worked(&other, told, LONG).await;
+    let (status, _) = leader.end_within(LONG).await;
+    assert!(status.success(), "{status}");
+    println!("handed over after {took:?}, first write {worked:?} later");
+    assert!(took <= HANDED_OVER, "{took:?}");
+    scene.follows().await;
+    scene.assert_in_turn(&leader, &other);
+}
+
+#[tokio::test]
+#[ignore = "needs tests/kind/control-plane"]
+async fn a_leader_that_is_killed_is_replaced() {
+    let mut scene = Scene::start(true).await;
+    let ((mut leader, _p), (other, _q)) = scene.led().await;
+    let killed = Timestamp::now();
+    leader.signal(Signal::KILL);
+    leader.end_within(LONG).await;
+    let took = scene.worked(&other, killed, TAKEN_OVER).await;
+    println!("taken over after {took:?}");
+    scene.follows().await;
+    scene.assert_in_turn(&leader, &other);
+    // The container is started anew, under the same name.
+    let again = Operator::start(&leader.name, &scene.server, scene.server.port);
+    let stands_by = async || again.says().await.filter(|says| *says == (true, false));
+    within("it stands by", LONG, stands_by).await;
+    assert_eq!(other.says().await, Some((true, true)));
+}
+
+#[tokio::test]
+#[ignore = "needs tests/kind/control-plane"]
+async fn a_leader_that_is_cut_off_ends_before_the_next_one_begins() {
+    let mut scene = Scene::start(true).await;
+    let ((mut leader, proxy), (other, _q)) = scene.led().await;
+    let (cut, cut_at) = (Timestamp::now(), Instant::now());
+    proxy.cut();
+    let (status, ended) = leader.end_within(Duration::from_secs(10)).await;
+    assert!(!status.success(), "it lost what it held");
+    assert!(
+        scene.holder().await.unwrap().starts_with(&leader.name),
+        "nobody leads yet"
+    );
+    scene.worked(&other, cut, TAKEN_OVER - ended).await;
+    println!(
+        "ended {ended:?} after the cut, taken over {:?} after it",
+        cut_at.elapsed()
+    );
+    // Cut off for a minute in all: whatever was still under way does not arrive.
+    tokio::time::sleep(Duration::from_secs(60).saturating_sub(cut_at.elapsed())).await;
+    proxy.heal();
+    scene.follows().await;
+    scene.assert_in_turn(&leader, &other);
+}
+
+#[tokio::test]
+#[ignore = "needs tests/kind/control-plane"]
+async fn a_leader_that_was_frozen_writes_nothing_when_it_wakes() {
+    let mut scene = Scene::start(true).await;
+    let ((mut leader, _p), (other, _q)) = scene.led().await;
+    let frozen = Timestamp::now();
+    leader.signal(Signal::STOP);
+    scene.worked(&other, frozen, TAKEN_OVER).await;
+    let woken = Timestamp::now();
+    leader.signal(Signal::CONT);
+    let (status, _) = leader.end_within(LONG).await;
+    assert!(!status.success());
+    scene.follows().await;
+    let late = scene.server.writes().into_iter();
+    let late: Vec<Write> = late
+        .filter(|w| w.user == leader.name && w.received >= woken && w.is_work())
+        .collect();
+    assert_eq!(late, []);
+    assert_eq!(other.says().await, Some((true, true)));
+}
+
+#[tokio::test]
+#[ignore = "needs tests/kind/control-plane"]
+async fn a_lease_that_is_deleted_changes_no_hands_and_one_that_is_given_away_does() {
+    let mut scene = Scene::start(true).await;
+    let ((mut leader, _p), (other, _q)) = scene.led().await;
+    let held = scene.holder().await.unwrap();
+    scene.leases.delete(LEASE, &DeleteParams::default()).await.unwrap();
+    let (back, took) = within("the Lease is back", LONG, async || scene.holder().await).await;
+    println!("recreated after {took:?}");
+    assert_eq!(back, held);
+    assert_eq!(
+        (leader.says().await, other.says().await),
+        (Some((true, true)), Some((true, false)))
+    );
+    // A label is no reason to stop.
+    let label = json!({"metadata": {"labels": {"by": "hand"}}});
+    let params = PatchParams::default();
+    scene.leases.patch(LEASE, &params, &Patch::Merge(&label)).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(leader.says().await, Some((true, true)));
+
+    let given = json!({"spec": {"holderIdentity": "somebody"}});
+    scene.leases.patch(LEASE, &params, &Patch::Merge(&given)).await.unwrap();
+    let (status, took) = leader.end_within(LONG).await;
+    assert!(!status.success() && took < Duration::from_secs(5), "{status} {took:?}");
+    // Somebody does not renew it.
+    scene.held_by(&other, TAKEN_OVER).await;
+    scene.follows().await;
+    scene.assert_in_turn(&leader, &other);
+}

@@ -1,0 +1,86 @@
+//! An operator as a process of its own.
+
+use std::{
+    fs::File,
+    path::PathBuf,
+    process::{Child, Command, ExitStatus, Stdio},
+    time::Duration,
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::{api_server::ApiServer, free_port, show_end, within};
+
+/// The name of the Lease.
+pub(crate) const LEASE: &str = "shrewd";
+
+/// See the module. It is killed when dropped, and its log shown if the test failed.
+pub(crate) struct Operator {
+    pub(crate) name: String,
+    process: Child,
+    port: u16,
+    log: PathBuf,
+}
+
+impl Operator {
+    /// Starts one that reaches the server at this port, as the user of its name.
+    pub(crate) fn start(name: &str, server: &ApiServer, port: u16) -> Self {
+        let log = server.path(&format!("{name}.log"));
+        let listen = free_port();
+        let process = Command::new(env!("CARGO_BIN_EXE_shrewd-operator"))
+            .args(["run", "--lease", LEASE, "--log", "info,operator=debug"])
+            .args(["--listen", &format!("127.0.0.1:{listen}")])
+            .env("KUBECONFIG", server.kubeconfig(name, port))
+            .env("POD_NAME", name)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(File::options().create(true).append(true).open(&log).unwrap())
+            .spawn();
+        Self {
+            name: name.to_owned(),
+            process: process.unwrap(),
+            port: listen,
+            log,
+        }
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.process.id()).unwrap();
+        kill_process(Pid::from_raw(pid).unwrap(), signal).unwrap();
+    }
+
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+        self.process.try_wait().unwrap()
+    }
+
+    /// Waits for its end.
+    pub(crate) async fn end_within(&mut self, limit: Duration) -> (ExitStatus, Duration) {
+        let what = format!("the end of {}", self.name);
+        within(&what, limit, async || self.ended()).await
+    }
+
+    /// What it says of itself: whether it is ready, and whether it leads. None: it does not answer.
+    pub(crate) async fn says(&self) -> Option<(bool, bool)> {
+        let get = async |path: &str| {
+            let url = format!("http://127.0.0.1:{}{path}", self.port);
+            let client = reqwest::Client::builder().timeout(Duration::from_secs(1)).build();
+            client.unwrap().get(url).send().await.ok()
+        };
+        let is_ready = get("/readyz").await?.status().is_success();
+        let metrics = get("/metrics").await?.text().await.ok()?;
+        let leads = metrics.lines().any(|line| line == "shrewd_operator_leader 1");
+        let stands_by = metrics.lines().any(|line| line == "shrewd_operator_leader 0");
+        assert!(leads != stands_by, "{metrics}");
+        Some((is_ready, leads))
+    }
+}
+
+impl Drop for Operator {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        if std::thread::panicking() {
+            show_end(&self.log);
+        }
+    }
+}
