@@ -1,8 +1,22 @@
 //! The operator's own metrics, in Prometheus' text format.
 
-use std::time::Duration;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use prometheus::{Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
+use prometheus::{
+    Encoder, Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder, core::Collector,
+};
+
+mod waiting;
+mod writes;
+
+pub use writes::{CountWrites, Counted};
+
+use crate::objects::Key;
+use waiting::Waiting;
 
 /// Metrics of one process, shared by all clones.
 #[derive(Clone, Debug)]
@@ -10,12 +24,29 @@ pub struct Metrics {
     registry: Registry,
     reconciles: IntCounterVec,
     duration: Histogram,
+    running: IntGauge,
+    waited: Histogram,
+    waiting: Arc<Waiting>,
+    queued: IntGauge,
+    queue_age: Gauge,
     errors: IntCounterVec,
     looks_again: IntCounter,
     status_writes: IntCounter,
+    writes: IntCounterVec,
     samples: IntCounterVec,
+    sample_duration: Histogram,
     sampled_pods: IntGauge,
     leader: IntGauge,
+}
+
+/// A pass under way, until it is dropped.
+#[derive(Debug)]
+pub struct Running(IntGauge);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
 }
 
 impl Metrics {
@@ -25,33 +56,72 @@ impl Metrics {
     /// If two have the same name.
     pub fn new() -> prometheus::Result<Self> {
         let registry = Registry::new_custom(Some("shrewd_operator".into()), None)?;
-        let metrics = Self {
-            reconciles: IntCounterVec::new(Opts::new("reconciles_total", "Reconcile passes"), &["outcome"])?,
-            duration: Histogram::with_opts(
-                // From a pass that finds nothing to do to one that waits for pods that do not answer.
-                HistogramOpts::new("reconcile_duration_seconds", "Duration of a pass")
-                    .buckets(prometheus::exponential_buckets(0.001, 4.0, 8)?),
+        let of = &registry;
+        let build = IntGaugeVec::new(Opts::new("build_info", "1, with what this is"), &["version"])?;
+        build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        registered(of, build)?;
+        let writes = Opts::new("api_writes_total", "Requests to the API server that are no reads");
+        Ok(Self {
+            reconciles: counters(of, "reconciles_total", "Reconcile passes", &["outcome"])?,
+            // From a pass that finds nothing to do to one that waits for pods that do not answer.
+            duration: seconds(of, "reconcile_duration_seconds", "Duration of a pass")?,
+            running: gauge(of, "reconciles_running", "Passes under way")?,
+            waited: seconds(
+                of,
+                "queue_seconds",
+                "From the first thing that happened to the pass that looks at it",
             )?,
-            errors: IntCounterVec::new(Opts::new("reconcile_errors_total", "Failed steps of passes"), &["step"])?,
-            looks_again: IntCounter::new(
-                "looks_again_total",
-                "Passes given up because what they had decided on had changed",
+            waiting: Arc::default(),
+            queued: gauge(
+                of,
+                "queued_indexers",
+                "Indexers for which something happened that no pass has looked at",
             )?,
-            status_writes: IntCounter::new("status_writes_total", "Statuses written")?,
-            samples: IntCounterVec::new(Opts::new("samples_total", "Status requests to pods"), &["outcome"])?,
-            sampled_pods: IntGauge::new("sampled_pods", "Pods polled regularly")?,
-            leader: IntGauge::new("leader", "1 in the process that works, 0 in one that stands by")?,
+            queue_age: registered(
+                of,
+                Gauge::new("queue_age_seconds", "How long the first of them has waited")?,
+            )?,
+            errors: counters(
+                of,
+                "reconcile_errors_total",
+                "Failed steps of passes",
+                &["step", "class"],
+            )?,
+            looks_again: registered(
+                of,
+                IntCounter::new(
+                    "looks_again_total",
+                    "Passes given up because what they had decided on had changed",
+                )?,
+            )?,
+            status_writes: registered(of, IntCounter::new("status_writes_total", "Statuses written")?)?,
+            writes: registered(of, IntCounterVec::new(writes, &["kind", "verb", "outcome"])?)?,
+            samples: counters(of, "samples_total", "Status requests to pods", &["outcome"])?,
+            sample_duration: seconds(of, "sample_duration_seconds", "Duration of a status request to a pod")?,
+            sampled_pods: gauge(of, "sampled_pods", "Pods polled regularly")?,
+            leader: gauge(of, "leader", "1 in the process that works, 0 in one that stands by")?,
             registry,
-        };
-        metrics.registry.register(Box::new(metrics.reconciles.clone()))?;
-        metrics.registry.register(Box::new(metrics.duration.clone()))?;
-        metrics.registry.register(Box::new(metrics.errors.clone()))?;
-        metrics.registry.register(Box::new(metrics.looks_again.clone()))?;
-        metrics.registry.register(Box::new(metrics.status_writes.clone()))?;
-        metrics.registry.register(Box::new(metrics.samples.clone()))?;
-        metrics.registry.register(Box::new(metrics.sampled_pods.clone()))?;
-        metrics.registry.register(Box::new(metrics.leader.clone()))?;
-        Ok(metrics)
+        })
+    }
+
+    /// Notes that something happened to an Indexer, so that a pass is due.
+    pub fn wanted(&self, key: Key) {
+        self.waiting.wanted(key, Instant::now());
+    }
+
+    /// Notes that a pass begins.
+    #[must_use]
+    pub fn begins(&self, key: &Key) -> Running {
+        if let Some(waited) = self.waiting.taken(key, Instant::now()) {
+            self.waited.observe(waited.as_secs_f64());
+        }
+        self.running.inc();
+        Running(self.running.clone())
+    }
+
+    /// Notes that an Indexer is gone, and no pass comes.
+    pub fn gone(&self, key: &Key) {
+        self.waiting.taken(key, Instant::now());
     }
 
     /// Counts a pass.
@@ -60,9 +130,9 @@ impl Metrics {
         self.reconciles.with_label_values(&[outcome(is_ok)]).inc();
     }
 
-    /// Counts a failed step. `step` is one of a few fixed words.
-    pub fn step_failed(&self, step: &'static str) {
-        self.errors.with_label_values(&[step]).inc();
+    /// Counts a failed step. `step` and `class`, which is what is done about it, are each one of a few fixed words.
+    pub fn step_failed(&self, step: &'static str, class: &'static str) {
+        self.errors.with_label_values(&[step, class]).inc();
     }
 
     /// Counts a pass that was given up because what it had decided on had changed.
@@ -75,14 +145,24 @@ impl Metrics {
         self.status_writes.inc();
     }
 
+    /// Counts a write to the API server, answered or not.
+    pub fn wrote(&self, kind: &str, verb: &'static str, outcome: &'static str) {
+        self.writes.with_label_values(&[kind, verb, outcome]).inc();
+    }
+
     /// Counts a status request, answered or not.
-    pub fn sampled(&self, is_ok: bool) {
+    pub fn sampled(&self, took: Duration, is_ok: bool) {
+        self.sample_duration.observe(took.as_secs_f64());
         self.samples.with_label_values(&[outcome(is_ok)]).inc();
+    }
+
+    /// Counts a status request that ended in a panic.
+    pub fn sample_panicked(&self) {
+        self.samples.with_label_values(&[outcome(false)]).inc();
     }
 
     /// Notes how many pods one scope polls, and polled before.
     pub fn sampled_pods_changed(&self, before: usize, now: usize) {
-        let signed = |count| i64::try_from(count).unwrap_or(i64::MAX);
         self.sampled_pods.add(signed(now).saturating_sub(signed(before)));
     }
 
@@ -96,10 +176,39 @@ impl Metrics {
     /// # Errors
     /// If a metric cannot be written, which a complete set of labels rules out.
     pub fn text(&self) -> prometheus::Result<Vec<u8>> {
+        let (queued, age) = self.waiting.all(Instant::now());
+        self.queued.set(signed(queued));
+        self.queue_age.set(age.as_secs_f64());
         let mut text = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
         Ok(text)
     }
+}
+
+fn registered<C: Collector + Clone + 'static>(registry: &Registry, metric: C) -> prometheus::Result<C> {
+    registry.register(Box::new(metric.clone()))?;
+    Ok(metric)
+}
+
+fn gauge(registry: &Registry, name: &str, help: &str) -> prometheus::Result<IntGauge> {
+    registered(registry, IntGauge::new(name, help)?)
+}
+
+fn counters(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntCounterVec> {
+    registered(registry, IntCounterVec::new(Opts::new(name, help), labels)?)
+}
+
+/// From a millisecond to 16 s.
+fn seconds(registry: &Registry, name: &str, help: &str) -> prometheus::Result<Histogram> {
+    let buckets = prometheus::exponential_buckets(0.001, 4.0, 8)?;
+    registered(
+        registry,
+        Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets))?,
+    )
+}
+
+fn signed(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 fn outcome(is_ok: bool) -> &'static str {
@@ -113,7 +222,7 @@ mod tests {
     #[test]
     fn metrics_carry_the_prefix() {
         let metrics = Metrics::new().unwrap();
-        metrics.sampled(true);
+        metrics.sampled(Duration::from_millis(3), true);
         metrics.status_written();
         let text = String::from_utf8(metrics.text().unwrap()).unwrap();
         assert!(
@@ -121,5 +230,45 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("shrewd_operator_status_writes_total 1"), "{text}");
+        let build = format!(
+            "shrewd_operator_build_info{{version=\"{}\"}} 1",
+            env!("CARGO_PKG_VERSION")
+        );
+        assert!(text.contains(&build), "{text}");
+    }
+
+    #[test]
+    fn the_queue_is_shown_as_it_is_when_asked() {
+        let metrics = Metrics::new().unwrap();
+        let key = crate::fixtures::key();
+        let shown = |name: &str| {
+            let text = String::from_utf8(metrics.text().unwrap()).unwrap();
+            let line = text
+                .lines()
+                .find_map(|line| line.strip_prefix(&format!("shrewd_operator_{name} ")));
+            line.unwrap().to_owned()
+        };
+        metrics.wanted(key.clone());
+        assert_eq!(
+            (shown("queued_indexers"), shown("reconciles_running")),
+            ("1".into(), "0".into())
+        );
+        let running = metrics.begins(&key);
+        assert_eq!(
+            (shown("queued_indexers"), shown("reconciles_running")),
+            ("0".into(), "1".into())
+        );
+        assert_eq!(
+            (shown("queue_seconds_count"), shown("queue_age_seconds")),
+            ("1".into(), "0".into())
+        );
+        drop(running);
+        assert_eq!(shown("reconciles_running"), "0");
+        metrics.wanted(key.clone());
+        metrics.gone(&key);
+        assert_eq!(
+            (shown("queued_indexers"), shown("queue_seconds_count")),
+            ("0".into(), "1".into())
+        );
     }
 }

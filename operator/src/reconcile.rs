@@ -66,18 +66,19 @@ const REFUSED_AGAIN: Duration = Duration::from_mins(5);
 /// If a step failed.
 pub async fn reconcile(watched: Arc<Watched>, context: Arc<Context>) -> Result<Action, Error> {
     let started = Instant::now();
+    let key = Key::of(watched.meta());
+    let _running = context.metrics.begins(&key);
     let done = contained(pass(&watched, &context)).await;
     if let Err(Error::Panicked(words)) = &done {
         tell(&watched, &[defect(words)], &context).await;
     }
-    let key = Key::of(watched.meta());
     match &done {
         Err(error) if error.class() == Class::LookAgain && context.ledger.staleness.note(&key) => {
             context.metrics.looked_again();
         }
         Err(error) => {
             context.metrics.reconciled(started.elapsed(), false);
-            context.metrics.step_failed(error.step());
+            context.metrics.step_failed(error.step(), error.class().word());
         }
         Ok(_) => {
             context.metrics.reconciled(started.elapsed(), true);

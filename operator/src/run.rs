@@ -16,7 +16,7 @@ use crate::{
     admin::{self, Readiness},
     args::RunArgs,
     election::Gate,
-    metrics::Metrics,
+    metrics::{CountWrites, Metrics},
     names,
     objects::CALL_TIMEOUT,
     pod_client::PodClient,
@@ -73,6 +73,7 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
 
     let client = ClientBuilder::try_from(api_server)?
         .with_layer(&Gate(turn.leadership.clone()))
+        .with_layer(&CountWrites(metrics.clone()))
         .build();
     let shared = Shared {
         client,

@@ -214,7 +214,7 @@ impl Sampler {
     async fn poll(&self, key: Key, target: Target) {
         let polled = AssertUnwindSafe(self.ask_and_note(&key, &target)).catch_unwind().await;
         if polled.is_err() {
-            self.metrics.sampled(false);
+            self.metrics.sample_panicked();
             tracing::error!(indexer = %key, pod = target.pod, "a defect of the operator: the pod's answer made it panic");
         }
     }
@@ -251,8 +251,9 @@ impl Sampler {
     }
 
     async fn ask(&self, target: &Target) -> Result<Sample, String> {
+        let started = Instant::now();
         let status = self.pods.status(target).await;
-        self.metrics.sampled(status.is_ok());
+        self.metrics.sampled(started.elapsed(), status.is_ok());
         status.map(|status| Sample::Answer(Box::new(status)))
     }
 

@@ -34,14 +34,15 @@ fn every_metric_is_documented() {
     let metrics = Metrics::new().unwrap();
     // A label shows once it has a value.
     metrics.reconciled(std::time::Duration::ZERO, true);
-    metrics.step_failed("apply");
-    metrics.sampled(true);
+    metrics.step_failed("apply", "retry");
+    metrics.sampled(std::time::Duration::ZERO, true);
+    metrics.wrote("pods", "delete", "ok");
     let text = String::from_utf8(metrics.text().unwrap()).unwrap();
     let names = text
         .lines()
         .filter_map(|line| line.strip_prefix("# TYPE shrewd_operator_"));
     let names: Vec<&str> = names.filter_map(|line| line.split(' ').next()).collect();
-    assert!(names.len() >= 6, "{names:?}");
+    assert!(names.len() >= 15, "{names:?}");
     let is_documented =
         |name: &str| REFERENCE.contains(&format!("`{name}`")) || REFERENCE.contains(&format!("`{name}{{"));
     let missing: Vec<&str> = names.into_iter().filter(|name| !is_documented(name)).collect();

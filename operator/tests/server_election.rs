@@ -294,3 +294,35 @@ async fn a_lease_that_is_deleted_changes_no_hands_and_one_that_is_given_away_doe
     scene.follows().await;
     scene.assert_in_turn(&leader, &other);
 }
+
+/// Whatever it writes, the server noted; and while nothing changes, nothing is written.
+#[tokio::test]
+#[ignore = "needs tests/kind/control-plane"]
+async fn the_metrics_count_every_write_and_there_is_none_at_rest() {
+    let mut scene = Scene::start(true).await;
+    let ((leader, _p), (other, _q)) = scene.led().await;
+    scene.follows().await;
+    scene.changes.abort();
+    let noted = || {
+        let writes = scene.server.writes().into_iter();
+        writes
+            .filter(|write| write.user == leader.name && write.is_work())
+            .count()
+    };
+    let rests = async || {
+        let before = noted();
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        (noted() == before).then_some(before)
+    };
+    let (writes, _) = within("it rests", LONG, rests).await;
+    let counted: f64 = leader.values("api_writes_total").await.iter().sum();
+    println!("{writes} writes");
+    assert!(
+        writes > 10 && counted == writes as f64,
+        "{counted} counted, {writes} noted"
+    );
+    assert!(other.values("api_writes_total").await.is_empty());
+    assert_eq!(leader.values("queued_indexers").await, [0.0]);
+    assert_eq!(leader.values("queue_age_seconds").await, [0.0]);
+    assert!(leader.values("queue_seconds_count").await[0] > 1.0);
+}

@@ -51,6 +51,19 @@ pub enum Class {
     Gone,
 }
 
+impl Class {
+    /// In a word, for metrics.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::RetryLater => "retry",
+            Self::LookAgain => "stale",
+            Self::AwaitChange => "refused",
+            Self::Gone => "gone",
+        }
+    }
+}
+
 impl Cause {
     /// The server's refusal, if it is one.
     pub(super) fn status(&self) -> Option<&Status> {

@@ -483,6 +483,9 @@ async fn a_panic_is_the_error_of_one_indexer() {
         assert_eq!(action, Action::requeue(Duration::from_secs(pause)));
     }
     let text = String::from_utf8(context.metrics.text().unwrap()).unwrap();
-    assert!(text.contains("reconcile_errors_total{step=\"panic\"} 2"), "{text}");
+    assert!(
+        text.contains("reconcile_errors_total{class=\"retry\",step=\"panic\"} 2"),
+        "{text}"
+    );
     assert_eq!(*events.lock().unwrap(), 1, "it is announced once");
 }

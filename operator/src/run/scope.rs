@@ -63,6 +63,7 @@ pub(super) async fn run_scope(scope: Option<String>, shared: Shared) {
         shared.concurrency,
         woken,
         Arc::clone(&history),
+        &shared.metrics,
         shared.stop.clone(),
     );
     let (listing, listed) = listing();
@@ -132,6 +133,7 @@ fn log<T>(done: Result<T, ControllerError<reconcile::Error, watcher::Error>>, co
                 namespace: gone.namespace.unwrap_or_default(),
                 name: gone.name,
             };
+            context.metrics.gone(&key);
             context.sampler.forget(&key);
             context.history.forget(&key);
             context.ledger.forget(&key);

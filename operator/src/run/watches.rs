@@ -2,7 +2,7 @@
 
 use std::{future::ready, sync::Arc};
 
-use futures::{Stream, StreamExt, stream};
+use futures::{Stream, StreamExt, TryStreamExt, stream};
 use k8s_openapi::{
     NamespaceResourceScope,
     api::{
@@ -24,6 +24,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    metrics::Metrics,
     names,
     objects::{Key, WATCH_SECONDS},
     observe::Stores,
@@ -37,6 +38,7 @@ pub(super) fn controller(
     concurrency: u16,
     woken: mpsc::Receiver<Key>,
     history: Arc<History>,
+    metrics: &Metrics,
     stop: CancellationToken,
 ) -> (Controller<Watched>, Stores) {
     let (indexers, writer) = reflector::store();
@@ -53,17 +55,20 @@ pub(super) fn controller(
     let (budgets, on_budgets) = owned::<PodDisruptionBudget>(client, scope);
     let (pods, on_pods) = labelled::<Pod>(client, scope, names::LABEL_INDEXER);
     let (claims, on_claims) = labelled::<PersistentVolumeClaim>(client, scope, names::LABEL_INDEXER);
-    let controller = Controller::for_stream(main, indexers)
-        .owns_stream(on_sets)
-        .owns_stream(on_maps)
-        .owns_stream(on_services)
-        .owns_stream(on_accounts)
-        .owns_stream(on_budgets)
+    let controller = Controller::for_stream(counted(main, metrics, itself), indexers)
+        .owns_stream(counted(on_sets, metrics, owner_of))
+        .owns_stream(counted(on_maps, metrics, owner_of))
+        .owns_stream(counted(on_services, metrics, owner_of))
+        .owns_stream(counted(on_accounts, metrics, owner_of))
+        .owns_stream(counted(on_budgets, metrics, owner_of))
         // A pod is owned by its StatefulSet; its labels name the Indexer.
-        .watches_stream(on_pods, |pod: Pod| indexer_of(&pod))
+        .watches_stream(counted(on_pods, metrics, indexer_of), |pod: Pod| indexer_of(&pod))
         // A claim that is kept has no owner at all.
-        .watches_stream(on_claims, |claim: PersistentVolumeClaim| indexer_of(&claim))
-        .reconcile_on(wake_ups(woken))
+        .watches_stream(
+            counted(on_claims, metrics, indexer_of),
+            |claim: PersistentVolumeClaim| indexer_of(&claim),
+        )
+        .reconcile_on(wake_ups(woken, metrics.clone()))
         .with_config(controller::Config::default().concurrency(concurrency))
         .graceful_shutdown_on(stop.cancelled_owned());
     (
@@ -115,17 +120,53 @@ where
     (store, changes)
 }
 
+/// Notes for whom a pass is due, in the way in which the controller finds that out.
+fn counted<K, C, W>(changes: C, metrics: &Metrics, whose: W) -> impl Stream<Item = watcher::Result<K>> + use<K, C, W>
+where
+    C: Stream<Item = watcher::Result<K>>,
+    W: Fn(&K) -> Option<ObjectRef<Watched>>,
+{
+    let metrics = metrics.clone();
+    changes.inspect_ok(move |object| {
+        if let Some(whose) = whose(object) {
+            metrics.wanted(key_of(whose));
+        }
+    })
+}
+
+fn itself(watched: &Watched) -> Option<ObjectRef<Watched>> {
+    Some(ObjectRef::from_obj(watched))
+}
+
+fn owner_of(owned: &impl ResourceExt) -> Option<ObjectRef<Watched>> {
+    let namespace = owned.namespace();
+    let owners = owned.owner_references().iter();
+    let mut indexers = owners.filter_map(|owner| ObjectRef::from_owner_ref(namespace.as_deref(), owner, ()));
+    indexers.next()
+}
+
+fn key_of(of: ObjectRef<Watched>) -> Key {
+    Key {
+        namespace: of.namespace.unwrap_or_default(),
+        name: of.name,
+    }
+}
+
 fn indexer_of(labelled: &impl ResourceExt) -> Option<ObjectRef<Watched>> {
     let name = labelled.labels().get(names::LABEL_INDEXER)?;
     Some(ObjectRef::new(name).within(&labelled.namespace()?))
 }
 
-fn wake_ups(woken: mpsc::Receiver<Key>) -> impl Stream<Item = ObjectRef<Watched>> {
+fn wake_ups(woken: mpsc::Receiver<Key>, metrics: Metrics) -> impl Stream<Item = ObjectRef<Watched>> {
     stream::unfold(
         woken,
         |mut woken| async move { woken.recv().await.map(|key| (key, woken)) },
     )
-    .map(|key| ObjectRef::new(&key.name).within(&key.namespace))
+    .map(move |key| {
+        let due = ObjectRef::new(&key.name).within(&key.namespace);
+        metrics.wanted(key);
+        due
+    })
 }
 
 /// The API for objects of one namespace, or of all of them.

@@ -59,15 +59,27 @@ impl Operator {
         within(&what, limit, async || self.ended()).await
     }
 
+    /// The values of a metric, with each set of labels.
+    pub(crate) async fn values(&self, metric: &str) -> Vec<f64> {
+        let text = self.get("/metrics").await.unwrap().text().await.unwrap();
+        let name = format!("shrewd_operator_{metric}");
+        let lines = text.lines().filter_map(|line| line.strip_prefix(&name));
+        let values = lines.filter(|rest| rest.starts_with(['{', ' ']));
+        values
+            .map(|rest| rest.rsplit(' ').next().unwrap().parse().unwrap())
+            .collect()
+    }
+
+    async fn get(&self, path: &str) -> Option<reqwest::Response> {
+        let url = format!("http://127.0.0.1:{}{path}", self.port);
+        let client = reqwest::Client::builder().timeout(Duration::from_secs(1)).build();
+        client.unwrap().get(url).send().await.ok()
+    }
+
     /// What it says of itself: whether it is ready, and whether it leads. None: it does not answer.
     pub(crate) async fn says(&self) -> Option<(bool, bool)> {
-        let get = async |path: &str| {
-            let url = format!("http://127.0.0.1:{}{path}", self.port);
-            let client = reqwest::Client::builder().timeout(Duration::from_secs(1)).build();
-            client.unwrap().get(url).send().await.ok()
-        };
-        let is_ready = get("/readyz").await?.status().is_success();
-        let metrics = get("/metrics").await?.text().await.ok()?;
+        let is_ready = self.get("/readyz").await?.status().is_success();
+        let metrics = self.get("/metrics").await?.text().await.ok()?;
         let leads = metrics.lines().any(|line| line == "shrewd_operator_leader 1");
         let stands_by = metrics.lines().any(|line| line == "shrewd_operator_leader 0");
         assert!(leads != stands_by, "{metrics}");
