@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// The label of the operator's objects in its namespace.
-const OPERATOR: &str = "app.kubernetes.io/component=operator";
+pub(crate) const OPERATOR: &str = "app.kubernetes.io/component=operator";
 const SCALES: Duration = Duration::from_secs(120);
 
 /// A connection to the cluster, and the names of what was loaded into it.
@@ -40,7 +40,7 @@ pub struct Cluster {
     pub s3_image: String,
     pub(crate) kubeconfig: PathBuf,
     guests: PathBuf,
-    operator_namespace: String,
+    pub(crate) operator_namespace: String,
 }
 
 impl Cluster {

@@ -36,6 +36,7 @@ pub mod manifest;
 pub mod mine;
 pub mod namespace;
 pub mod node;
+pub mod operators;
 pub mod pod;
 pub mod query;
 pub mod recording;
