@@ -1,6 +1,6 @@
 //! Two operators of which one leads, in place of the one that is installed; so this runs alone: cargo runs test files one
 //! after the other. That nothing is written by the one that lost is counted in the audit log of a server of its own
-//! (`operator/tests/server_election.rs`); here it is the chart, its rights, and a network that is really cut.
+//! (`operator/tests/server/election.rs`); here it is the chart, its rights, and a network that is really cut.
 
 use std::time::Duration;
 

@@ -1,6 +1,5 @@
 //! A real API server with its etcd, without nodes: what is written is validated, stored and watched as in a cluster, and
 //! nothing acts on it. Starts within seconds, so each test has its own.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)] // helpers of tests fail like tests
 
 pub(crate) mod api_server;
 pub(crate) mod audit;
@@ -12,6 +11,9 @@ use std::{
     path::Path,
     time::{Duration, Instant},
 };
+
+use crds::Indexer;
+use serde_json::json;
 
 /// Waits for something, and says how long it took.
 ///
@@ -26,6 +28,20 @@ pub(crate) async fn within<T>(what: &str, limit: Duration, mut look: impl AsyncF
         assert!(start.elapsed() < limit, "not within {limit:?}: {what}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+}
+
+/// An Indexer for which every object is made, and no pod.
+pub(crate) fn indexer() -> Indexer {
+    serde_json::from_value(json!({
+        "apiVersion": "shrewd.dev/v1alpha1",
+        "kind": "Indexer",
+        "metadata": {"name": "one"},
+        "spec": {
+            "module": {"sha256": "3b1f".repeat(16), "configMap": {"name": "one", "key": "module.wasm"}},
+            "chain": {"network": "mainnet", "source": {"bitcoind": {"urls": ["http://bitcoind:8332"]}}},
+        },
+    }))
+    .unwrap()
 }
 
 pub(crate) fn free_port() -> u16 {

@@ -1,10 +1,5 @@
 //! Two operators, processes as in a cluster, and one API server that notes every write: who leads, for how long nobody
 //! does, and that nothing is written by the one that lost.
-//!
-//! These tests need `tests/kind/control-plane`, so they run when asked for: `--ignored`.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)] // helpers of tests fail like tests
-
-mod support;
 
 use std::time::{Duration, Instant};
 
@@ -16,14 +11,16 @@ use kube::{
 };
 use rustix::process::Signal;
 use serde_json::json;
-use support::{
+use tokio::task::JoinHandle;
+
+use crate::support::{
     api_server::{ApiServer, NAMESPACE},
     audit::Write,
+    indexer,
     process::{LEASE, Operator},
     proxy::Proxy,
     within,
 };
-use tokio::task::JoinHandle;
 
 /// What the product promises.
 const TAKEN_OVER: Duration = Duration::from_secs(20);
@@ -31,7 +28,7 @@ const HANDED_OVER: Duration = Duration::from_secs(2);
 /// For what has no promise.
 const LONG: Duration = Duration::from_secs(60);
 /// Interval of changes of the spec, each of which is a few writes of whoever leads.
-const CHANGE_EVERY: Duration = Duration::from_millis(200);
+const CHANGE_EVERY: Duration = Duration::from_millis(600);
 
 /// A server, two operators that reach it through a proxy each, and an Indexer that changes all the time.
 struct Scene {
@@ -48,17 +45,7 @@ impl Scene {
         let server = ApiServer::start(&["admin", "a", "b"]).await;
         let client = server.client("admin").await;
         let indexers: Api<Indexer> = Api::namespaced(client.clone(), NAMESPACE);
-        let indexer: Indexer = serde_json::from_value(json!({
-            "apiVersion": "shrewd.dev/v1alpha1",
-            "kind": "Indexer",
-            "metadata": {"name": "one"},
-            "spec": {
-                "module": {"sha256": "3b1f".repeat(16), "configMap": {"name": "one", "key": "module.wasm"}},
-                "chain": {"network": "mainnet", "source": {"bitcoind": {"urls": ["http://bitcoind:8332"]}}},
-            },
-        }))
-        .unwrap();
-        indexers.create(&PostParams::default(), &indexer).await.unwrap();
+        indexers.create(&PostParams::default(), &indexer()).await.unwrap();
         let leases: Api<Lease> = Api::namespaced(client, NAMESPACE);
         if is_released {
             let lease = serde_json::from_value(json!({"metadata": {"name": LEASE}})).unwrap();
@@ -138,6 +125,7 @@ impl Scene {
         let of = |user: &str| -> Vec<&Write> { writes.iter().filter(|w| w.is_work() && w.user == user).collect() };
         let (before, after) = (of(&first.name), of(&second.name));
         assert!(!before.is_empty() && !after.is_empty());
+        println!("{} writes of {}, then {} of {}", before.len(), first.name, after.len(), second.name);
         let begins = after.iter().map(|write| write.received).min().unwrap();
         let late: Vec<&&Write> = before.iter().filter(|write| write.answered >= begins).collect();
         assert!(late.is_empty(), "written after {begins}: {late:#?}");

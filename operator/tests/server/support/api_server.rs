@@ -38,7 +38,8 @@ omitStages: [RequestReceived]
 rules: [{level: Metadata, verbs: [create, update, patch, delete, deletecollection]}]
 ";
 
-/// See the module. All users may do everything; their names are for the audit log.
+/// See the module. Users may do everything, and their names are for the audit log; but those whose names begin with
+/// `system:serviceaccount:` have no rights but those they are given.
 pub(crate) struct ApiServer {
     folder: TempDir,
     pub(crate) port: u16,
@@ -72,7 +73,7 @@ impl ApiServer {
 
     /// A file with which this user reaches the server at this port: its own, or that of a proxy.
     pub(crate) fn kubeconfig(&self, user: &str, port: u16) -> PathBuf {
-        let path = self.path(&format!("kubeconfig-{user}-{port}"));
+        let path = self.path(&format!("kubeconfig-{}-{port}", user.replace(':', "-")));
         let config = json!({
             "apiVersion": "v1",
             "kind": "Config",
@@ -98,9 +99,14 @@ impl ApiServer {
     }
 
     fn write_files(&self, users: &[&str]) {
-        let lines = users
-            .iter()
-            .map(|user| format!("{},{user},{user},\"system:masters\"\n", token(user)));
+        let lines = users.iter().map(|user| {
+            let group = if user.starts_with("system:serviceaccount:") {
+                "system:serviceaccounts"
+            } else {
+                "system:masters"
+            };
+            format!("{},{user},{user},\"{group}\"\n", token(user))
+        });
         std::fs::write(self.path("tokens.csv"), lines.collect::<String>()).unwrap();
         std::fs::write(self.path("audit.yaml"), AUDIT_POLICY).unwrap();
         let (private, public) = account_keys();
@@ -193,7 +199,7 @@ fn is_there(created: kube::Result<()>) -> bool {
 }
 
 fn token(user: &str) -> String {
-    format!("token-of-{user}")
+    format!("token-of-{}", user.replace(':', "-"))
 }
 
 /// For tokens of service accounts, which nobody uses here; the server wants keys.

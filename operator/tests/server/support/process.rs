@@ -25,12 +25,18 @@ pub(crate) struct Operator {
 impl Operator {
     /// Starts one that reaches the server at this port, as the user of its name.
     pub(crate) fn start(name: &str, server: &ApiServer, port: u16) -> Self {
+        Self::start_as(name, name, server, port, &[])
+    }
+
+    /// Starts one as another user, and with more flags.
+    pub(crate) fn start_as(user: &str, name: &str, server: &ApiServer, port: u16, flags: &[&str]) -> Self {
         let log = server.path(&format!("{name}.log"));
         let listen = free_port();
         let process = Command::new(env!("CARGO_BIN_EXE_shrewd-operator"))
             .args(["run", "--lease", LEASE, "--log", "info,operator=debug"])
             .args(["--listen", &format!("127.0.0.1:{listen}")])
-            .env("KUBECONFIG", server.kubeconfig(name, port))
+            .args(flags)
+            .env("KUBECONFIG", server.kubeconfig(user, port))
             .env("POD_NAME", name)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -57,6 +63,11 @@ impl Operator {
     pub(crate) async fn end_within(&mut self, limit: Duration) -> (ExitStatus, Duration) {
         let what = format!("the end of {}", self.name);
         within(&what, limit, async || self.ended()).await
+    }
+
+    /// What it logged so far.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap()
     }
 
     /// The values of a metric, with each set of labels.
