@@ -27,10 +27,12 @@ const TAKEN_OVER: Duration = Duration::from_secs(20);
 const HANDED_OVER: Duration = Duration::from_secs(2);
 /// For what has no promise.
 const LONG: Duration = Duration::from_secs(60);
-/// Interval of changes of the spec, each of which is a few writes of whoever leads.
-const CHANGE_EVERY: Duration = Duration::from_millis(600);
+/// So many Indexers are made and changed all the time, one every [`CHANGE_EVERY`], so that whoever leads is writing when
+/// it is stopped. Each rests for long enough between two changes that passes over it get done.
+const INDEXERS: usize = 12;
+const CHANGE_EVERY: Duration = Duration::from_millis(100);
 
-/// A server, two operators that reach it through a proxy each, and an Indexer that changes all the time.
+/// A server, two operators that reach it through a proxy each, and Indexers that change all the time.
 struct Scene {
     server: ApiServer,
     operators: Vec<(Operator, Proxy)>,
@@ -45,7 +47,9 @@ impl Scene {
         let server = ApiServer::start(&["admin", "a", "b"]).await;
         let client = server.client("admin").await;
         let indexers: Api<Indexer> = Api::namespaced(client.clone(), NAMESPACE);
-        indexers.create(&PostParams::default(), &indexer()).await.unwrap();
+        for name in names() {
+            indexers.create(&PostParams::default(), &indexer(&name)).await.unwrap();
+        }
         let leases: Api<Lease> = Api::namespaced(client, NAMESPACE);
         if is_released {
             let lease = serde_json::from_value(json!({"metadata": {"name": LEASE}})).unwrap();
@@ -92,15 +96,17 @@ impl Scene {
         took
     }
 
-    /// Waits until the status is that of a spec that was written after this call.
+    /// Waits until each status is that of a spec that was written after this call.
     async fn follows(&self) {
-        let get = async || self.indexers.get("one").await.unwrap();
-        let generation = get().await.metadata.generation.unwrap();
-        within("the status follows the spec", LONG, async || {
-            let status = get().await.status?;
-            (status.observed_generation > generation).then_some(())
-        })
-        .await;
+        for name in names() {
+            let get = async || self.indexers.get(&name).await.unwrap();
+            let generation = get().await.metadata.generation.unwrap();
+            within("the status follows the spec", LONG, async || {
+                let status = get().await.status?;
+                (status.observed_generation > generation).then_some(())
+            })
+            .await;
+        }
     }
 
     async fn holder(&self) -> Option<String> {
@@ -125,7 +131,13 @@ impl Scene {
         let of = |user: &str| -> Vec<&Write> { writes.iter().filter(|w| w.is_work() && w.user == user).collect() };
         let (before, after) = (of(&first.name), of(&second.name));
         assert!(!before.is_empty() && !after.is_empty());
-        println!("{} writes of {}, then {} of {}", before.len(), first.name, after.len(), second.name);
+        println!(
+            "{} writes of {}, then {} of {}",
+            before.len(),
+            first.name,
+            after.len(),
+            second.name
+        );
         let begins = after.iter().map(|write| write.received).min().unwrap();
         let late: Vec<&&Write> = before.iter().filter(|write| write.answered >= begins).collect();
         assert!(late.is_empty(), "written after {begins}: {late:#?}");
@@ -135,7 +147,7 @@ impl Scene {
             .filter(|write| write.user != "admin" && !write.user.starts_with("system:"))
             .map(|write| (write.resource.as_str(), write.name.as_str()))
             .collect();
-        assert!(made.len() >= 5, "{made:?}");
+        assert!(made.len() >= 5 * INDEXERS, "{made:?}");
         let all = made.len();
         made.sort_unstable();
         made.dedup();
@@ -151,16 +163,20 @@ impl Drop for Scene {
 
 /// Changes the spec for as long as the test runs.
 async fn change(indexers: Api<Indexer>) {
-    let mut size = 0;
-    loop {
-        size = (size + 1) % 100;
-        let patch = json!({"spec": {"memory": {"threshold": format!("{}Mi", 100 + size)}}});
-        // A conflict or a busy server: the next change comes soon.
-        let _ = indexers
-            .patch("one", &PatchParams::default(), &Patch::Merge(&patch))
-            .await;
-        tokio::time::sleep(CHANGE_EVERY).await;
+    for size in (100..200).cycle() {
+        let patch = json!({"spec": {"memory": {"threshold": format!("{size}Mi")}}});
+        for name in names() {
+            // A busy server: the next change comes soon.
+            let _ = indexers
+                .patch(&name, &PatchParams::default(), &Patch::Merge(&patch))
+                .await;
+            tokio::time::sleep(CHANGE_EVERY).await;
+        }
     }
+}
+
+fn names() -> impl Iterator<Item = String> {
+    (0..INDEXERS).map(|number| format!("index-{number}"))
 }
 
 #[tokio::test]

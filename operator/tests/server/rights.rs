@@ -116,7 +116,7 @@ async fn works(values: &[&str], flags: &[&str], refused: &[Wish]) {
         "after"
     );
     let indexers: Api<Indexer> = Api::namespaced(client.clone(), NAMESPACE);
-    indexers.create(&PostParams::default(), &indexer()).await.unwrap();
+    indexers.create(&PostParams::default(), &indexer("one")).await.unwrap();
     let operators = ["a", "b"].map(|name| Operator::start_as(ACCOUNT, name, &server, server.port, flags));
     within("the status is written", LONG, async || {
         let status = indexers.get("one").await.unwrap().status?;

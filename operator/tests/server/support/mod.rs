@@ -31,11 +31,11 @@ pub(crate) async fn within<T>(what: &str, limit: Duration, mut look: impl AsyncF
 }
 
 /// An Indexer for which every object is made, and no pod.
-pub(crate) fn indexer() -> Indexer {
+pub(crate) fn indexer(name: &str) -> Indexer {
     serde_json::from_value(json!({
         "apiVersion": "shrewd.dev/v1alpha1",
         "kind": "Indexer",
-        "metadata": {"name": "one"},
+        "metadata": {"name": name},
         "spec": {
             "module": {"sha256": "3b1f".repeat(16), "configMap": {"name": "one", "key": "module.wasm"}},
             "chain": {"network": "mainnet", "source": {"bitcoind": {"urls": ["http://bitcoind:8332"]}}},
