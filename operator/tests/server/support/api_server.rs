@@ -22,6 +22,7 @@ use ring::{
     rand::SystemRandom,
     signature::{self, KeyPair as _},
 };
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -92,6 +93,12 @@ impl ApiServer {
     /// Every write so far, in the order in which they were answered.
     pub(crate) fn writes(&self) -> Vec<Write> {
         Write::all(&std::fs::read_to_string(self.path("audit.log")).unwrap())
+    }
+
+    /// Sends a signal to the API server itself: STOP has it say nothing, with every connection open.
+    pub(crate) fn signal(&self, signal: Signal) {
+        let process = self.processes.last().expect("it was started");
+        kill_process(Pid::from_child(process), signal).unwrap();
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
