@@ -9,8 +9,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 mod chain;
+mod kubernetes;
 mod memory;
 mod module;
+mod placement;
 mod secret;
 mod snapshots;
 mod storage;
@@ -19,6 +21,7 @@ mod views;
 pub use chain::{BitcoindSpec, BlockFilesSpec, ChainSpec, SourceSpec};
 pub use memory::{MemorySpec, RefreshPolicy};
 pub use module::{ConfigMapKey, HttpModule, ModuleSpec, OciModule};
+pub use placement::PlacementSpec;
 pub use secret::SecretRef;
 pub use snapshots::{BootstrapSnapshotSpec, BootstrapSpec, SnapshotVerify, SnapshotsSpec};
 pub use storage::{AutoGrowSpec, Retention, StorageSpec};
@@ -118,6 +121,9 @@ pub struct IndexerSpec {
     /// Resources of the indexer container. The default is derived from `memory` and `views` and shown in the status.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<ResourceRequirements>,
+    /// Where the pods run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub placement: Option<PlacementSpec>,
 }
 
 /// What happens after a failed block.

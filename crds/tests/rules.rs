@@ -333,3 +333,30 @@ fn snapshots_are_published_to_a_bucket_within_bounds() {
         assert!(none[0].to_string().contains("must be at least 1"), "{none:?}");
     }
 }
+
+/// What Kubernetes' own types hold is checked when an Indexer is written, and read as they are.
+#[test]
+fn placement_is_that_of_a_pod() {
+    let placement = |fields: Value| indexer("x", |spec| spec["placement"] = fields);
+    let affinity = json!({ "podAntiAffinity": { "requiredDuringSchedulingIgnoredDuringExecution":
+        [{ "topologyKey": "kubernetes.io/hostname", "labelSelector": { "matchLabels": { "a": "b" } } }] } });
+    let whole = json!({
+        "nodeSelector": { "disk": "nvme" },
+        "tolerations": [{ "key": "dedicated", "operator": "Exists", "effect": "NoSchedule" }],
+        "affinity": affinity,
+        "topologySpreadConstraints": [{ "maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule" }],
+        "priorityClassName": "index",
+    });
+    let indexer = placement(whole.clone());
+    accepted(&indexer);
+    assert_eq!(serde_json::to_value(indexer.spec.placement).unwrap(), whole);
+    let misspelt = json!({ "spec": { "placement": { "affinity": { "podAntiAfinity": {} },
+        "tolerations": [{ "keys": "a" }], "nodeSelector": { "any": "thing" } } } });
+    assert_eq!(
+        crds::unknown_fields(&misspelt),
+        [
+            "spec.placement.affinity.podAntiAfinity",
+            "spec.placement.tolerations[0].keys"
+        ]
+    );
+}

@@ -1,8 +1,8 @@
 //! (pure) Validation: turns a resource into checked values, or reports every problem at once.
 
 use crds::{
-    AutoGrow, Identity, Indexer, IndexerSpec, ModuleSpec, RefreshPolicy, Registry, Revision, RolloutSpec, STORE_FORMAT,
-    STORE_FORMAT_OLDEST, SecretRef, StorageSpec, Timing,
+    AutoGrow, Identity, Indexer, IndexerSpec, ModuleSpec, PlacementSpec, RefreshPolicy, Registry, Revision,
+    RolloutSpec, STORE_FORMAT, STORE_FORMAT_OLDEST, SecretRef, StorageSpec, Timing,
     conditions::reasons,
     pod::{Bootstrap, Publishing, Views},
     resolve,
@@ -83,6 +83,8 @@ pub struct ValidIndexer {
     pub suspended: bool,
     /// Resources of the container, if the spec sets any; otherwise see [`Self::resources_of`].
     pub resources: Option<ResourceRequirements>,
+    /// Where pods run, as declared.
+    pub placement: PlacementSpec,
     /// The last refresh that was requested.
     pub refresh_request: Option<String>,
     /// Registries that pods access without TLS, regardless of their revision.
@@ -192,6 +194,7 @@ pub fn validate(indexer: &Indexer, defaults: &Defaults) -> Result<ValidIndexer, 
         replicas: if spec.suspend { 0 } else { spec.replicas },
         suspended: spec.suspend,
         resources: spec.resources.clone(),
+        placement: spec.placement.clone().unwrap_or_default(),
         refresh_request: refresh_request(&indexer.metadata).ok().flatten(),
         plain_http_registries: defaults.plain_http_registries.clone(),
         identity: resolved.identity,

@@ -78,6 +78,15 @@ fn every_field_is_listed_and_no_other() {
     }
 }
 
+/// Fields whose own fields Kubernetes defines.
+const OF_KUBERNETES: [&str; 5] = [
+    "resources",
+    "conditions[]",
+    "placement.tolerations[]",
+    "placement.affinity",
+    "placement.topologySpreadConstraints[]",
+];
+
 /// The paths of all fields that have no fields of their own, but for those that Kubernetes defines.
 fn leaves(schema: &Value, path: &str, fields: &mut BTreeSet<String>) {
     let (path, schema) = match &schema["items"]["properties"] {
@@ -85,7 +94,7 @@ fn leaves(schema: &Value, path: &str, fields: &mut BTreeSet<String>) {
         _ => (path.to_owned(), schema),
     };
     match schema["properties"].as_object() {
-        Some(properties) if !["resources", "conditions[]"].contains(&path.as_str()) => {
+        Some(properties) if !OF_KUBERNETES.contains(&path.as_str()) => {
             for (name, schema) in properties {
                 let separator = if path.is_empty() { "" } else { "." };
                 leaves(schema, &format!("{path}{separator}{name}"), fields);

@@ -18,6 +18,7 @@ use k8s_openapi::{
 };
 
 mod container;
+mod placement;
 mod volumes;
 
 use super::metadata::metadata_with;
@@ -96,6 +97,7 @@ fn claim(valid: &ValidIndexer, revision: &Revision, size: &Size) -> PersistentVo
 fn template(valid: &ValidIndexer, revision: &Revision, record: &Record, config_hash: &str) -> PodTemplateSpec {
     let mut labels = names::pod_labels(&valid.name, revision);
     labels.insert(names::LABEL_SERVES.to_owned(), names::SERVES.to_owned());
+    let own = names::selector(&valid.name, revision);
     PodTemplateSpec {
         metadata: Some(ObjectMeta {
             labels: Some(labels),
@@ -110,6 +112,11 @@ fn template(valid: &ValidIndexer, revision: &Revision, record: &Record, config_h
             termination_grace_period_seconds: Some(grace_seconds(valid.views.timeout_ms)),
             containers: vec![container::build(valid, record)],
             volumes: Some(volumes::build(valid, revision, record)),
+            node_selector: Some(placement::node_selector(&valid.placement)),
+            tolerations: valid.placement.tolerations.clone(),
+            affinity: Some(placement::affinity(&valid.placement, &own)),
+            topology_spread_constraints: placement::topology_spread_constraints(&valid.placement, &own),
+            priority_class_name: valid.placement.priority_class_name.clone(),
             ..PodSpec::default()
         }),
     }

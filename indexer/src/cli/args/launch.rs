@@ -193,6 +193,7 @@ fn defaults(sha256: String) -> IndexerSpec {
         suspend: false,
         image: None,
         resources: None,
+        placement: None,
     }
 }
 
