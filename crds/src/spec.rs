@@ -13,6 +13,7 @@ mod kubernetes;
 mod memory;
 mod module;
 mod placement;
+mod pod_metadata;
 mod secret;
 mod snapshots;
 mod storage;
@@ -22,6 +23,7 @@ pub use chain::{BitcoindSpec, BlockFilesSpec, ChainSpec, SourceSpec};
 pub use memory::{MemorySpec, RefreshPolicy};
 pub use module::{ConfigMapKey, HttpModule, ModuleSpec, OciModule};
 pub use placement::PlacementSpec;
+pub use pod_metadata::PodMetadataSpec;
 pub use secret::SecretRef;
 pub use snapshots::{BootstrapSnapshotSpec, BootstrapSpec, SnapshotVerify, SnapshotsSpec};
 pub use storage::{AutoGrowSpec, Retention, StorageSpec};
@@ -124,6 +126,14 @@ pub struct IndexerSpec {
     /// Where the pods run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub placement: Option<PlacementSpec>,
+    /// Secrets in the same namespace, of type `kubernetes.io/dockerconfigjson`, with which nodes pull the image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 16))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub image_pull_secrets: Option<Vec<SecretRef>>,
+    /// Labels and annotations of the pods, beside those that the operator sets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod_metadata: Option<PodMetadataSpec>,
 }
 
 /// What happens after a failed block.

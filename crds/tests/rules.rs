@@ -360,3 +360,39 @@ fn placement_is_that_of_a_pod() {
         ]
     );
 }
+
+#[test]
+fn what_the_operator_sets_on_pods_is_left_to_it() {
+    let metadata = |kind: &str, key: &str| {
+        indexer("x", |spec| {
+            spec["podMetadata"] = json!({ kind: { "team": "data", key: "x" } })
+        })
+    };
+    for key in [
+        "a",
+        "app.kubernetes.io/version",
+        "shrewd.dev.example/a",
+        "app.kubernetes.io/names",
+    ] {
+        accepted(&metadata("labels", key));
+        accepted(&metadata("annotations", key));
+    }
+    accepted(&metadata("annotations", "app.kubernetes.io/name"));
+    for key in [
+        "shrewd.dev/indexer",
+        "shrewd.dev/anything",
+        "app.kubernetes.io/name",
+        "app.kubernetes.io/instance",
+        "app.kubernetes.io/component",
+        "app.kubernetes.io/part-of",
+        "app.kubernetes.io/managed-by",
+    ] {
+        let taken = metadata("labels", key);
+        refused(&taken, "podMetadata.labels must leave");
+        assert_eq!(taken.spec.pod_metadata.unwrap().reserved().collect::<Vec<_>>(), [key]);
+    }
+    refused(
+        &metadata("annotations", "shrewd.dev/config-hash"),
+        "podMetadata.annotations must leave",
+    );
+}

@@ -1,8 +1,8 @@
 //! (pure) Validation: turns a resource into checked values, or reports every problem at once.
 
 use crds::{
-    AutoGrow, Identity, Indexer, IndexerSpec, ModuleSpec, PlacementSpec, RefreshPolicy, Registry, Revision,
-    RolloutSpec, STORE_FORMAT, STORE_FORMAT_OLDEST, SecretRef, StorageSpec, Timing,
+    AutoGrow, Identity, Indexer, IndexerSpec, ModuleSpec, PlacementSpec, PodMetadataSpec, RefreshPolicy, Registry,
+    Revision, RolloutSpec, STORE_FORMAT, STORE_FORMAT_OLDEST, SecretRef, StorageSpec, Timing,
     conditions::reasons,
     pod::{Bootstrap, Publishing, Views},
     resolve,
@@ -85,6 +85,10 @@ pub struct ValidIndexer {
     pub resources: Option<ResourceRequirements>,
     /// Where pods run, as declared.
     pub placement: PlacementSpec,
+    /// Secrets with which nodes pull their image.
+    pub image_pull_secrets: Vec<String>,
+    /// Labels and annotations of pods, as declared.
+    pub pod_metadata: PodMetadataSpec,
     /// The last refresh that was requested.
     pub refresh_request: Option<String>,
     /// Registries that pods access without TLS, regardless of their revision.
@@ -195,6 +199,8 @@ pub fn validate(indexer: &Indexer, defaults: &Defaults) -> Result<ValidIndexer, 
         suspended: spec.suspend,
         resources: spec.resources.clone(),
         placement: spec.placement.clone().unwrap_or_default(),
+        image_pull_secrets: names_of(spec.image_pull_secrets.as_deref().unwrap_or_default()),
+        pod_metadata: spec.pod_metadata.clone().unwrap_or_default(),
         refresh_request: refresh_request(&indexer.metadata).ok().flatten(),
         plain_http_registries: defaults.plain_http_registries.clone(),
         identity: resolved.identity,
@@ -246,6 +252,10 @@ impl ValidIndexer {
 
 fn secret(given: Option<&SecretRef>) -> Option<String> {
     given.map(|secret| secret.name.clone())
+}
+
+fn names_of(secrets: &[SecretRef]) -> Vec<String> {
+    secrets.iter().map(|secret| secret.name.clone()).collect()
 }
 
 /// None for a path, which is rejected earlier.

@@ -7,8 +7,8 @@ use k8s_openapi::{
             StatefulSet, StatefulSetPersistentVolumeClaimRetentionPolicy, StatefulSetSpec, StatefulSetUpdateStrategy,
         },
         core::v1::{
-            PersistentVolumeClaim, PersistentVolumeClaimSpec, PodSecurityContext, PodSpec, PodTemplateSpec,
-            SeccompProfile, VolumeResourceRequirements,
+            LocalObjectReference, PersistentVolumeClaim, PersistentVolumeClaimSpec, PodSecurityContext, PodSpec,
+            PodTemplateSpec, SeccompProfile, VolumeResourceRequirements,
         },
     },
     apimachinery::pkg::{
@@ -95,16 +95,11 @@ fn claim(valid: &ValidIndexer, revision: &Revision, size: &Size) -> PersistentVo
 }
 
 fn template(valid: &ValidIndexer, revision: &Revision, record: &Record, config_hash: &str) -> PodTemplateSpec {
-    let mut labels = names::pod_labels(&valid.name, revision);
-    labels.insert(names::LABEL_SERVES.to_owned(), names::SERVES.to_owned());
     let own = names::selector(&valid.name, revision);
     PodTemplateSpec {
-        metadata: Some(ObjectMeta {
-            labels: Some(labels),
-            annotations: Some([(names::ANNOTATION_CONFIG.to_owned(), config_hash.to_owned())].into()),
-            ..ObjectMeta::default()
-        }),
+        metadata: Some(pod_metadata(valid, revision, config_hash)),
         spec: Some(PodSpec {
+            image_pull_secrets: image_pull_secrets(&valid.image_pull_secrets),
             service_account_name: Some(names::shared(&valid.name)),
             automount_service_account_token: Some(false),
             enable_service_links: Some(false),
@@ -120,6 +115,25 @@ fn template(valid: &ValidIndexer, revision: &Revision, record: &Record, config_h
             ..PodSpec::default()
         }),
     }
+}
+
+/// Ours win, whatever a schema let through: Services, disruption budgets and this operator find pods by them.
+fn pod_metadata(valid: &ValidIndexer, revision: &Revision, config_hash: &str) -> ObjectMeta {
+    let mut labels = valid.pod_metadata.labels.clone().unwrap_or_default();
+    labels.extend(names::pod_labels(&valid.name, revision));
+    labels.insert(names::LABEL_SERVES.to_owned(), names::SERVES.to_owned());
+    let mut annotations = valid.pod_metadata.annotations.clone().unwrap_or_default();
+    annotations.insert(names::ANNOTATION_CONFIG.to_owned(), config_hash.to_owned());
+    ObjectMeta {
+        labels: Some(labels),
+        annotations: Some(annotations),
+        ..ObjectMeta::default()
+    }
+}
+
+fn image_pull_secrets(names: &[String]) -> Option<Vec<LocalObjectReference>> {
+    let secrets = names.iter().map(|name| LocalObjectReference { name: name.clone() });
+    (!names.is_empty()).then(|| secrets.collect())
 }
 
 /// 60 s with the default `views.timeout` of 10 s.
@@ -150,6 +164,27 @@ fn security_context() -> PodSecurityContext {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fixtures::valid;
+
+    #[test]
+    fn metadata_of_pods_is_added_and_ours_stays() {
+        let mut valid = valid();
+        let ours = pod_metadata(&valid, &valid.revision, "hash");
+        let keys = |map: Option<std::collections::BTreeMap<String, String>>| map.unwrap().into_keys();
+        let (labels, annotations) = (keys(ours.labels.clone()), keys(ours.annotations.clone()));
+        let (labels, annotations): (Vec<_>, Vec<_>) = (labels.collect(), annotations.collect());
+        let stolen = |keys: &[String]| Some(keys.iter().map(|key| (key.clone(), "x".to_owned())).collect());
+        valid.pod_metadata.labels = stolen(&labels);
+        valid.pod_metadata.annotations = stolen(&annotations);
+        assert_eq!(pod_metadata(&valid, &valid.revision, "hash"), ours);
+        // And the schema refuses each of them.
+        let reserved: Vec<&String> = valid.pod_metadata.reserved().collect();
+        assert_eq!(reserved, labels.iter().chain(&annotations).collect::<Vec<_>>());
+
+        valid.pod_metadata.labels = stolen(&["team".to_owned()]);
+        let both = pod_metadata(&valid, &valid.revision, "hash").labels.unwrap();
+        assert_eq!((both["team"].as_str(), both.len()), ("x", labels.len() + 1));
+    }
 
     #[test]
     fn grace_covers_the_views_and_has_an_end() {

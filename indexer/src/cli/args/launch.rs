@@ -194,6 +194,8 @@ fn defaults(sha256: String) -> IndexerSpec {
         image: None,
         resources: None,
         placement: None,
+        image_pull_secrets: None,
+        pod_metadata: None,
     }
 }
 
