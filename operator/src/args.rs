@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use clap::{Parser, Subcommand};
 use crds::Registry;
 
-use crate::telemetry::LogFormat;
+use crate::{pod_defaults::PodDefaults, telemetry::LogFormat};
 
 /// Turns Indexer resources into pods, and writes what the pods report back into them.
 #[derive(Clone, Debug, Parser)]
@@ -20,7 +20,7 @@ pub struct Args {
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
     /// Run the operator.
-    Run(RunArgs),
+    Run(Box<RunArgs>),
     /// Print the custom resource definition as YAML.
     Crd,
 }
@@ -50,6 +50,10 @@ pub struct RunArgs {
     /// Name of this pod, under which it is shown in the Lease
     #[arg(long, value_name = "NAME", env = "POD_NAME", default_value = "shrewd-operator")]
     pub pod_name: String,
+    /// What holds for the pods of Indexers whose spec says nothing else: an object with `placement`, `imagePullSecrets`
+    /// and `podMetadata`, as in a spec
+    #[arg(long, value_name = "JSON", env = "SHREWD_POD_DEFAULTS", default_value = "{}")]
+    pub pod_defaults: PodDefaults,
     /// Address on which /livez, /readyz and /metrics are served
     #[arg(long, default_value = "0.0.0.0:9090")]
     pub listen: SocketAddr,
@@ -94,6 +98,14 @@ mod tests {
         assert_eq!(run.plain_http_registries.len(), 2);
         let error = read("http://a:5000").unwrap_err().to_string();
         assert!(error.contains("HOST[:PORT]"), "{error}");
+    }
+
+    #[test]
+    fn a_mistake_in_what_holds_for_pods_ends_the_start() {
+        let read = |value: &str| Args::try_parse_from(["shrewd-operator", "run", "--pod-defaults", value]);
+        assert!(read(r#"{"placement": {"priorityClassName": "index"}}"#).is_ok());
+        let error = read(r#"{"placement": {"priority": "index"}}"#).unwrap_err().to_string();
+        assert!(error.contains("there is no field placement.priority"), "{error}");
     }
 
     #[test]

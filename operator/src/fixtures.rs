@@ -23,6 +23,7 @@ use crate::{
     names,
     objects::Key,
     plan::Plan,
+    pod_defaults::PodDefaults,
     rollout::{Decision, World, decide},
     validate::{Defaults, ValidIndexer, validate},
 };
@@ -56,6 +57,7 @@ pub(crate) fn defaults() -> Defaults {
     Defaults {
         image: "shrewd-indexer:test".into(),
         plain_http_registries: Vec::new(),
+        pods: PodDefaults::default(),
     }
 }
 

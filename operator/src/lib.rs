@@ -12,7 +12,7 @@
 //!
 //! ```text
 //!   names, objects        what everything is called; what can be read from any object
-//!   record, validate      what a revision is; a spec without a flaw
+//!   record, pod_defaults, validate    what a revision is; a spec without a flaw
 //!   facts                 what is known about objects and pods
 //!   pod_client, sampler, observe    collect the facts
 //!   rollout               which revisions exist and which one serves
@@ -35,6 +35,7 @@ pub mod objects;
 pub mod observe;
 pub mod plan;
 pub mod pod_client;
+pub mod pod_defaults;
 mod quantity;
 pub mod reconcile;
 pub mod record;

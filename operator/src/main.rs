@@ -11,7 +11,7 @@ use operator::{
 #[tokio::main]
 async fn main() -> ExitCode {
     let done = match Args::parse().command {
-        Command::Run(args) => run::run(args).await,
+        Command::Run(args) => run::run(*args).await,
         Command::Crd => print_crd(),
     };
     match done {

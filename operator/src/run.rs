@@ -42,6 +42,7 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
         plain_http_registries,
         lease,
         pod_name,
+        pod_defaults,
         listen,
         concurrency,
         max_rollouts,
@@ -84,6 +85,7 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
         defaults: Defaults {
             image: indexer_image,
             plain_http_registries,
+            pods: pod_defaults,
         },
         concurrency,
         max_rollouts,

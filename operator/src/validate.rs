@@ -14,6 +14,7 @@ mod refresh_request;
 pub use refresh_request::{TooLong, refresh_request};
 
 use crate::{
+    pod_defaults::PodDefaults,
     record::{MadeWith, ModuleSource, Record},
     resources,
 };
@@ -83,11 +84,11 @@ pub struct ValidIndexer {
     pub suspended: bool,
     /// Resources of the container, if the spec sets any; otherwise see [`Self::resources_of`].
     pub resources: Option<ResourceRequirements>,
-    /// Where pods run, as declared.
+    /// Where pods run, as declared for this Indexer or for all.
     pub placement: PlacementSpec,
     /// Secrets with which nodes pull their image.
     pub image_pull_secrets: Vec<String>,
-    /// Labels and annotations of pods, as declared.
+    /// Labels and annotations of pods, likewise.
     pub pod_metadata: PodMetadataSpec,
     /// The last refresh that was requested.
     pub refresh_request: Option<String>,
@@ -113,12 +114,14 @@ impl Formats {
 }
 
 /// Settings of the operator's command line for all Indexers.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Defaults {
     /// Image of pods whose spec sets none.
     pub image: String,
     /// Registries that pods access without TLS.
     pub plain_http_registries: Vec<Registry>,
+    /// What holds for pods whose spec says nothing else.
+    pub pods: PodDefaults,
 }
 
 /// Why an Indexer cannot be turned into pods. Running pods are not affected by it.
@@ -198,9 +201,9 @@ pub fn validate(indexer: &Indexer, defaults: &Defaults) -> Result<ValidIndexer, 
         replicas: if spec.suspend { 0 } else { spec.replicas },
         suspended: spec.suspend,
         resources: spec.resources.clone(),
-        placement: spec.placement.clone().unwrap_or_default(),
-        image_pull_secrets: names_of(spec.image_pull_secrets.as_deref().unwrap_or_default()),
-        pod_metadata: spec.pod_metadata.clone().unwrap_or_default(),
+        placement: defaults.pods.placement(spec),
+        image_pull_secrets: defaults.pods.image_pull_secrets(spec),
+        pod_metadata: defaults.pods.pod_metadata(spec),
         refresh_request: refresh_request(&indexer.metadata).ok().flatten(),
         plain_http_registries: defaults.plain_http_registries.clone(),
         identity: resolved.identity,
@@ -252,10 +255,6 @@ impl ValidIndexer {
 
 fn secret(given: Option<&SecretRef>) -> Option<String> {
     given.map(|secret| secret.name.clone())
-}
-
-fn names_of(secrets: &[SecretRef]) -> Vec<String> {
-    secrets.iter().map(|secret| secret.name.clone()).collect()
 }
 
 /// None for a path, which is rejected earlier.

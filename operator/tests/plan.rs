@@ -9,6 +9,7 @@ use k8s_openapi::jiff::Timestamp;
 use operator::{
     facts::Observed,
     plan::plan,
+    pod_defaults::PodDefaults,
     rollout::{World, decide},
     storage::Sizes,
     validate::{Defaults, validate},
@@ -20,6 +21,7 @@ fn planned(case: &Path) -> String {
     let defaults = Defaults {
         image: "registry.example/shrewd-indexer:test".into(),
         plain_http_registries: vec!["plain.example:5000".parse().unwrap()],
+        pods: PodDefaults::default(),
     };
     let valid = validate(&indexer, &defaults).unwrap();
     let world = World::of(&valid, &Observed::default(), None, None, Timestamp::UNIX_EPOCH);

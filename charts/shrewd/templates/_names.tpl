@@ -1,5 +1,6 @@
 {{- define "shrewd.name" -}}
-{{- if contains "shrewd" .Release.Name }}{{ .Release.Name | trunc 50 | trimSuffix "-" }}{{ else }}{{ printf "%s-shrewd" .Release.Name | trunc 50 | trimSuffix "-" }}{{ end }}
+{{- $name := .Values.nameOverride | default "shrewd" -}}
+{{- if contains $name .Release.Name }}{{ .Release.Name | trunc 50 | trimSuffix "-" }}{{ else }}{{ printf "%s-%s" .Release.Name $name | trunc 50 | trimSuffix "-" }}{{ end }}
 {{- end }}
 
 {{- /* Of objects without a namespace: two releases of one name live in two namespaces. */ -}}
@@ -8,7 +9,15 @@
 {{- end }}
 
 {{- define "shrewd.serviceAccount" -}}
+{{- if not (or .Values.serviceAccount.create .Values.serviceAccount.name) }}{{ fail "serviceAccount.name is needed where serviceAccount.create is false" }}{{ end -}}
 {{ .Values.serviceAccount.name | default (include "shrewd.name" .) }}
+{{- end }}
+
+{{- /* What holds for pods of Indexers, as --pod-defaults takes it; nothing if nothing is set. */ -}}
+{{- define "shrewd.podDefaults" -}}
+{{- with pick .Values.indexer "placement" "imagePullSecrets" "podMetadata" -}}
+{{- if or .placement .imagePullSecrets .podMetadata }}{{ toJson . }}{{ end -}}
+{{- end -}}
 {{- end }}
 
 {{- /* An image: digest over tag over the chart's appVersion. Takes (list context imageValues). */ -}}

@@ -65,6 +65,7 @@ fn accepted(what: &str, document: &Value) {
     let defaults = Defaults {
         image: "registry.example/shrewd-indexer:test".into(),
         plain_http_registries: Vec::new(),
+        pods: operator::pod_defaults::PodDefaults::default(),
     };
     validate(&indexer, &defaults).unwrap_or_else(|e| panic!("{what}: {e:?}"));
 }
