@@ -8,6 +8,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+mod access;
 mod chain;
 mod kubernetes;
 mod memory;
@@ -19,6 +20,7 @@ mod snapshots;
 mod storage;
 mod views;
 
+pub use access::AccessSpec;
 pub use chain::{BitcoindSpec, BlockFilesSpec, ChainSpec, SourceSpec};
 pub use memory::{MemorySpec, RefreshPolicy};
 pub use module::{ConfigMapKey, HttpModule, ModuleSpec, OciModule};
@@ -134,6 +136,9 @@ pub struct IndexerSpec {
     /// Labels and annotations of the pods, beside those that the operator sets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pod_metadata: Option<PodMetadataSpec>,
+    /// Who may reach the pods. Without it anyone may send queries, and the metrics are for those that the chart names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access: Option<AccessSpec>,
 }
 
 /// What happens after a failed block.

@@ -396,3 +396,23 @@ fn what_the_operator_sets_on_pods_is_left_to_it() {
         "podMetadata.annotations must leave",
     );
 }
+
+#[test]
+fn access_is_for_peers_that_select_something() {
+    let access = |fields: Value| indexer("x", |spec| spec["access"] = fields);
+    accepted(&access(json!({ "clients": [], "metrics": [] })));
+    let block = json!({ "ipBlock": { "cidr": "10.0.0.0/8", "except": ["10.1.0.0/16"] } });
+    let pods = json!({ "podSelector": {}, "namespaceSelector": { "matchLabels": { "a": "b" } } });
+    accepted(&access(
+        json!({ "clients": [block, pods], "metrics": [{ "podSelector": {} }] }),
+    ));
+    let both = json!({ "ipBlock": { "cidr": "10.0.0.0/8" }, "podSelector": {} });
+    for port in ["clients", "metrics"] {
+        for peer in [json!({}), both.clone()] {
+            refused(
+                &access(json!({ port: [pods, peer] })),
+                &format!("each peer of access.{port} must have"),
+            );
+        }
+    }
+}

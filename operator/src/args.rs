@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use clap::{Parser, Subcommand};
 use crds::Registry;
 
-use crate::{pod_defaults::PodDefaults, telemetry::LogFormat};
+use crate::{access::AccessRules, pod_defaults::PodDefaults, telemetry::LogFormat};
 
 /// Turns Indexer resources into pods, and writes what the pods report back into them.
 #[derive(Clone, Debug, Parser)]
@@ -54,6 +54,10 @@ pub struct RunArgs {
     /// and `podMetadata`, as in a spec
     #[arg(long, value_name = "JSON", env = "SHREWD_POD_DEFAULTS", default_value = "{}")]
     pub pod_defaults: PodDefaults,
+    /// Make a `NetworkPolicy` for each Indexer: an object with `operator`, which selects the pods of this operator, and
+    /// `metrics`, a list of who may read metrics; each as a peer of a `NetworkPolicy`. There are no policies without it
+    #[arg(long, value_name = "JSON", env = "SHREWD_NETWORK_POLICY")]
+    pub network_policy: Option<AccessRules>,
     /// Address on which /livez, /readyz and /metrics are served
     #[arg(long, default_value = "0.0.0.0:9090")]
     pub listen: SocketAddr,

@@ -19,6 +19,7 @@ use kube::{Client, client::Body};
 use serde_json::{Value, json};
 
 use crate::{
+    access::AccessRules,
     facts::{Observed, ObservedPod, Sample, Target},
     names,
     objects::Key,
@@ -58,7 +59,16 @@ pub(crate) fn defaults() -> Defaults {
         image: "shrewd-indexer:test".into(),
         plain_http_registries: Vec::new(),
         pods: PodDefaults::default(),
+        access: Some(access_rules()),
     }
+}
+
+pub(crate) fn access_rules() -> AccessRules {
+    let rules = json!({
+        "operator": {"podSelector": {"matchLabels": {"app": "operator"}}, "namespaceSelector": {}},
+        "metrics": [{"namespaceSelector": {"matchLabels": {"name": "monitoring"}}}],
+    });
+    rules.to_string().parse().unwrap()
 }
 
 pub(crate) fn valid() -> ValidIndexer {

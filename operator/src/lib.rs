@@ -12,7 +12,7 @@
 //!
 //! ```text
 //!   names, objects        what everything is called; what can be read from any object
-//!   record, pod_defaults, validate    what a revision is; a spec without a flaw
+//!   record, pod_defaults, access, validate    what a revision is; a spec without a flaw
 //!   facts                 what is known about objects and pods
 //!   pod_client, sampler, observe    collect the facts
 //!   rollout               which revisions exist and which one serves
@@ -23,6 +23,7 @@
 //!   reconcile, run        one pass; the process
 //! ```
 
+pub mod access;
 pub mod admin;
 pub mod apply;
 pub mod args;

@@ -41,6 +41,8 @@ pub enum ChildKind {
     ConfigMap,
     /// The Service for clients, and the headless one.
     Service,
+    /// Who may reach the pods.
+    NetworkPolicy,
     /// The bound on voluntary disruptions.
     PodDisruptionBudget,
     /// The pods of one revision.
@@ -90,11 +92,12 @@ impl ChildKind {
     /// Group, version and plural of the kind.
     #[must_use]
     pub fn api_resource(self) -> ApiResource {
-        use k8s_openapi::api::{apps::v1, core::v1 as core, policy::v1 as policy};
+        use k8s_openapi::api::{apps::v1, core::v1 as core, networking::v1 as networking, policy::v1 as policy};
         match self {
             Self::ServiceAccount => ApiResource::erase::<core::ServiceAccount>(&()),
             Self::ConfigMap => ApiResource::erase::<core::ConfigMap>(&()),
             Self::Service => ApiResource::erase::<core::Service>(&()),
+            Self::NetworkPolicy => ApiResource::erase::<networking::NetworkPolicy>(&()),
             Self::PodDisruptionBudget => ApiResource::erase::<policy::PodDisruptionBudget>(&()),
             Self::StatefulSet => ApiResource::erase::<v1::StatefulSet>(&()),
         }

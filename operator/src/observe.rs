@@ -9,6 +9,7 @@ use crds::{IndexerStatus, Revision};
 use k8s_openapi::api::{
     apps::v1::StatefulSet,
     core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Service, ServiceAccount},
+    networking::v1::NetworkPolicy,
     policy::v1::PodDisruptionBudget,
 };
 use kube::{Resource, ResourceExt, runtime::reflector::Store};
@@ -44,6 +45,8 @@ pub struct Stores {
     pub services: Store<Service>,
     /// Service accounts.
     pub service_accounts: Store<ServiceAccount>,
+    /// Network policies.
+    pub network_policies: Store<NetworkPolicy>,
     /// Disruption budgets.
     pub budgets: Store<PodDisruptionBudget>,
     /// Claims for the volumes of pods.
@@ -61,6 +64,7 @@ impl Stores {
         self.config_maps.wait_until_ready().await?;
         self.services.wait_until_ready().await?;
         self.service_accounts.wait_until_ready().await?;
+        self.network_policies.wait_until_ready().await?;
         self.budgets.wait_until_ready().await?;
         self.claims.wait_until_ready().await
     }
@@ -99,6 +103,7 @@ pub async fn observe(
     owned.collect(ChildKind::ServiceAccount, &of(&stores.service_accounts, key));
     owned.collect(ChildKind::ConfigMap, &of(&stores.config_maps, key));
     owned.collect(ChildKind::Service, &of(&stores.services, key));
+    owned.collect(ChildKind::NetworkPolicy, &of(&stores.network_policies, key));
     owned.collect(ChildKind::PodDisruptionBudget, &of(&stores.budgets, key));
     owned.collect(ChildKind::StatefulSet, &stateful_sets);
     let Owned {

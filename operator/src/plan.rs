@@ -6,6 +6,7 @@ mod child;
 mod config_map;
 mod hash;
 mod metadata;
+mod network_policy;
 mod pod_disruption_budget;
 mod service;
 mod service_account;
@@ -36,6 +37,10 @@ pub fn plan(valid: &ValidIndexer, decision: &Decision, sizes: &Sizes) -> Plan {
             &pod_disruption_budget::build(valid, &decision.serving),
         ),
     ];
+    children.extend(valid.access.as_ref().map(|access| {
+        let policy = network_policy::build(valid, access);
+        Child::new(ChildKind::NetworkPolicy, &policy)
+    }));
     for (revision, record) in &decision.sets {
         let config = config_map::build(valid, revision, record, *revision == decision.serving);
         let size = sizes.size(valid, revision);
@@ -55,7 +60,10 @@ pub fn plan(valid: &ValidIndexer, decision: &Decision, sizes: &Sizes) -> Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixtures::{settled, valid};
+    use crate::{
+        apply::changes,
+        fixtures::{live, settled, valid},
+    };
 
     fn planned() -> Plan {
         plan(&valid(), &settled(&valid()), &Sizes::default())
@@ -66,5 +74,19 @@ mod tests {
         let kinds: Vec<ChildKind> = planned().children.iter().map(|child| child.kind).collect();
         assert!(kinds.is_sorted());
         assert_eq!(kinds.last(), Some(&ChildKind::StatefulSet));
+    }
+
+    #[test]
+    fn a_policy_is_there_before_the_pods_and_goes_when_there_are_to_be_none() {
+        let with = planned();
+        let is_policy = |child: &Child| child.kind == ChildKind::NetworkPolicy;
+        assert_eq!(with.children.iter().filter(|child| is_policy(child)).count(), 1);
+        let mut valid = valid();
+        valid.access = None;
+        let without = plan(&valid, &settled(&valid), &Sizes::default());
+        let observed = live(&with);
+        let pruned = changes(&without, &observed).prune;
+        let pruned: Vec<ChildKind> = pruned.iter().map(|pruned| pruned.kind).collect();
+        assert_eq!(pruned, [ChildKind::NetworkPolicy]);
     }
 }

@@ -14,6 +14,7 @@ mod refresh_request;
 pub use refresh_request::{TooLong, refresh_request};
 
 use crate::{
+    access::{Access, AccessRules},
     pod_defaults::PodDefaults,
     record::{MadeWith, ModuleSource, Record},
     resources,
@@ -90,6 +91,8 @@ pub struct ValidIndexer {
     pub image_pull_secrets: Vec<String>,
     /// Labels and annotations of pods, likewise.
     pub pod_metadata: PodMetadataSpec,
+    /// Who may reach the pods; none: there is no policy on it.
+    pub access: Option<Access>,
     /// The last refresh that was requested.
     pub refresh_request: Option<String>,
     /// Registries that pods access without TLS, regardless of their revision.
@@ -120,6 +123,8 @@ pub struct Defaults {
     pub image: String,
     /// Registries that pods access without TLS.
     pub plain_http_registries: Vec<Registry>,
+    /// Who may reach the pods of every Indexer; none: no policies are made.
+    pub access: Option<AccessRules>,
     /// What holds for pods whose spec says nothing else.
     pub pods: PodDefaults,
 }
@@ -132,6 +137,10 @@ pub struct Invalid {
     /// Every problem, each with the field's path.
     pub problems: Vec<String>,
 }
+
+/// The problem of a spec that restricts access where the operator makes no policies.
+const NO_POLICIES: &str = "spec.access: this operator makes no network policies, so it cannot restrict access; \
+                           start it with --network-policy (networkPolicy.enabled of the chart), or remove spec.access";
 
 /// Checks a resource.
 ///
@@ -150,6 +159,10 @@ pub fn validate(indexer: &Indexer, defaults: &Defaults) -> Result<ValidIndexer, 
     let namespace = metadata("namespace", &indexer.metadata.namespace);
     let uid = metadata("uid", &indexer.metadata.uid);
     let resolved = resolve(spec).map_err(|found| problems.extend(found.iter().map(ToString::to_string)));
+    if spec.access.is_some() && defaults.access.is_none() {
+        // Otherwise people would take pods for closed that are open.
+        problems.push(NO_POLICIES.to_owned());
+    }
     let local = local_only(spec);
     if let (true, Some((reason, _))) = (problems.is_empty(), local.first()) {
         return Err(Invalid {
@@ -204,6 +217,7 @@ pub fn validate(indexer: &Indexer, defaults: &Defaults) -> Result<ValidIndexer, 
         placement: defaults.pods.placement(spec),
         image_pull_secrets: defaults.pods.image_pull_secrets(spec),
         pod_metadata: defaults.pods.pod_metadata(spec),
+        access: defaults.access.as_ref().map(|rules| rules.of(spec)),
         refresh_request: refresh_request(&indexer.metadata).ok().flatten(),
         plain_http_registries: defaults.plain_http_registries.clone(),
         identity: resolved.identity,

@@ -15,6 +15,11 @@ use operator::{
     validate::{Defaults, validate},
 };
 
+/// As the chart writes it.
+const ACCESS: &str = r#"{"operator": {
+    "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "shrewd-system"}},
+    "podSelector": {"matchLabels": {"app.kubernetes.io/name": "shrewd-operator"}}}}"#;
+
 fn planned(case: &Path) -> String {
     let text = std::fs::read_to_string(case.join("in.yaml")).unwrap();
     let indexer: Indexer = serde_yaml::from_str(&text).unwrap();
@@ -22,6 +27,7 @@ fn planned(case: &Path) -> String {
         image: "registry.example/shrewd-indexer:test".into(),
         plain_http_registries: vec!["plain.example:5000".parse().unwrap()],
         pods: PodDefaults::default(),
+        access: Some(ACCESS.parse().unwrap()),
     };
     let valid = validate(&indexer, &defaults).unwrap();
     let world = World::of(&valid, &Observed::default(), None, None, Timestamp::UNIX_EPOCH);

@@ -79,12 +79,14 @@ fn every_field_is_listed_and_no_other() {
 }
 
 /// Fields whose own fields Kubernetes defines.
-const OF_KUBERNETES: [&str; 5] = [
+const OF_KUBERNETES: [&str; 7] = [
     "resources",
     "conditions[]",
     "placement.tolerations[]",
     "placement.affinity",
     "placement.topologySpreadConstraints[]",
+    "access.clients[]",
+    "access.metrics[]",
 ];
 
 /// The paths of all fields that have no fields of their own, but for those that Kubernetes defines.

@@ -30,6 +30,7 @@ pub mod expected;
 pub mod forged;
 pub mod gitops;
 pub mod index;
+pub mod knocker;
 pub mod kubectl;
 pub mod machine;
 pub mod manifest;

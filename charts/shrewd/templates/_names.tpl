@@ -44,3 +44,10 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end }}
+
+{{- /* Who may reach the pods of Indexers, as --network-policy takes it. */ -}}
+{{- define "shrewd.networkPolicy" -}}
+{{- $namespace := dict "matchLabels" (dict "kubernetes.io/metadata.name" .Release.Namespace) -}}
+{{- $pods := dict "matchLabels" (include "shrewd.selector" . | fromYaml) -}}
+{{ dict "operator" (dict "namespaceSelector" $namespace "podSelector" $pods) "metrics" .Values.networkPolicy.metrics | toJson }}
+{{- end }}

@@ -36,6 +36,10 @@
 - apiGroups: [""]
   resources: [persistentvolumeclaims]
   verbs: [list, watch, patch]
+# Who may reach those pods: as above. Also without networkPolicy.enabled, to find and delete those made before.
+- apiGroups: [networking.k8s.io]
+  resources: [networkpolicies]
+  verbs: [list, watch, create, patch, delete]
 # The bound on voluntary disruptions: as above.
 - apiGroups: [policy]
   resources: [poddisruptionbudgets]

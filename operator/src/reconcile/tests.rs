@@ -64,18 +64,20 @@ fn caches(plan: Option<&Plan>, pods: Vec<Pod>) -> Caches {
     let (budgets, e) = cache(made(plan, ChildKind::PodDisruptionBudget));
     let (pods, f) = cache(pods);
     let (claims, g) = cache(vec![]);
+    let (network_policies, h) = cache(made(plan, ChildKind::NetworkPolicy));
     let stores = Stores {
         stateful_sets,
         pods,
         config_maps,
         services,
         service_accounts,
+        network_policies,
         budgets,
         claims,
     };
     Caches {
         stores,
-        _writers: vec![a, b, c, d, e, f, g],
+        _writers: vec![a, b, c, d, e, f, g, h],
     }
 }
 
@@ -203,6 +205,7 @@ async fn a_new_indexer_gets_its_objects_in_order_and_then_a_status() {
             format!("PATCH /api/v1/namespaces/ns/configmaps/{of_revision}"),
             "PATCH /api/v1/namespaces/ns/services/one".to_owned(),
             "PATCH /api/v1/namespaces/ns/services/one-pods".to_owned(),
+            "PATCH /apis/networking.k8s.io/v1/namespaces/ns/networkpolicies/one".to_owned(),
             "PATCH /apis/policy/v1/namespaces/ns/poddisruptionbudgets/one".to_owned(),
             format!("PATCH /apis/apps/v1/namespaces/ns/statefulsets/{of_revision}"),
             "PATCH /apis/shrewd.dev/v1alpha1/namespaces/ns/indexers/one/status".to_owned(),

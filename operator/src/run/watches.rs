@@ -8,6 +8,7 @@ use k8s_openapi::{
     api::{
         apps::v1::StatefulSet,
         core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Service, ServiceAccount},
+        networking::v1::NetworkPolicy,
         policy::v1::PodDisruptionBudget,
     },
 };
@@ -52,6 +53,7 @@ pub(super) fn controller(
     let (config_maps, on_maps) = owned::<ConfigMap>(client, scope);
     let (services, on_services) = owned::<Service>(client, scope);
     let (service_accounts, on_accounts) = owned::<ServiceAccount>(client, scope);
+    let (network_policies, on_policies) = owned::<NetworkPolicy>(client, scope);
     let (budgets, on_budgets) = owned::<PodDisruptionBudget>(client, scope);
     let (pods, on_pods) = labelled::<Pod>(client, scope, names::LABEL_INDEXER);
     let (claims, on_claims) = labelled::<PersistentVolumeClaim>(client, scope, names::LABEL_INDEXER);
@@ -60,6 +62,7 @@ pub(super) fn controller(
         .owns_stream(counted(on_maps, metrics, owner_of))
         .owns_stream(counted(on_services, metrics, owner_of))
         .owns_stream(counted(on_accounts, metrics, owner_of))
+        .owns_stream(counted(on_policies, metrics, owner_of))
         .owns_stream(counted(on_budgets, metrics, owner_of))
         // A pod is owned by its StatefulSet; its labels name the Indexer.
         .watches_stream(counted(on_pods, metrics, indexer_of), |pod: Pod| indexer_of(&pod))
@@ -79,6 +82,7 @@ pub(super) fn controller(
             config_maps,
             services,
             service_accounts,
+            network_policies,
             budgets,
             claims,
         },

@@ -84,3 +84,15 @@ fn suspended_wants_no_pods() {
     indexer.spec.replicas = 3;
     assert_eq!(validate(&indexer, &fixtures::defaults()).unwrap().replicas, 0);
 }
+
+#[test]
+fn access_is_not_restricted_in_appearance_only() {
+    let mut indexer = fixtures::indexer();
+    let mut defaults = fixtures::defaults();
+    defaults.access = None;
+    assert_eq!(validate(&indexer, &defaults).unwrap().access, None);
+    indexer.spec.access = Some(crds::AccessSpec::default());
+    let invalid = validate(&indexer, &defaults).unwrap_err();
+    assert!(invalid.problems[0].starts_with("spec.access:"), "{invalid:?}");
+    assert!(validate(&indexer, &fixtures::defaults()).unwrap().access.is_some());
+}

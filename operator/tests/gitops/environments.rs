@@ -66,6 +66,7 @@ fn accepted(what: &str, document: &Value) {
         image: "registry.example/shrewd-indexer:test".into(),
         plain_http_registries: Vec::new(),
         pods: operator::pod_defaults::PodDefaults::default(),
+        access: None,
     };
     validate(&indexer, &defaults).unwrap_or_else(|e| panic!("{what}: {e:?}"));
 }

@@ -1,11 +1,17 @@
-//! The part of a test that must run inside the cluster: a client, or an impostor of an index's pod.
+//! The part of a test that must run inside the cluster: a client, somebody who tries doors, or an impostor of an index's
+//! pod.
 #![allow(clippy::print_stdout)] // a command's result goes there
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, Result};
 use clap::{Args, Parser};
 use e2e::asked::Asked;
+use futures::future::join_all;
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -15,6 +21,8 @@ use tokio::{
 
 /// A request that takes longer is a failure.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// A connection that takes longer is not made.
+const DOOR_PATIENCE: Duration = Duration::from_millis(800);
 /// The longest request head that is read. Bodies are not read.
 const HEAD_BYTES_MAX: usize = 8 << 10;
 
@@ -24,6 +32,9 @@ enum Part {
     /// Calls a view at a fixed pace, each time over a new connection, so that every call follows the Service. Prints
     /// the answers so far as JSON, a line a second, until its time is over.
     Ask(Question),
+    /// Tries to connect to each address, once a second, and prints which of them it reached as JSON, a line a second, until
+    /// its time is over.
+    Knock(Knocking),
     /// Answers every request on every path with the same JSON.
     Pretend(Pretence),
 }
@@ -51,6 +62,16 @@ struct Question {
 }
 
 #[derive(Args)]
+struct Knocking {
+    /// `ADDRESS:PORT`; several times.
+    #[arg(long)]
+    at: Vec<SocketAddr>,
+    /// How long.
+    #[arg(long)]
+    seconds: u64,
+}
+
+#[derive(Args)]
 struct Pretence {
     /// `ADDRESS:PORT` to listen on.
     #[arg(long)]
@@ -64,6 +85,7 @@ struct Pretence {
 async fn main() -> Result<()> {
     match Part::parse() {
         Part::Ask(question) => ask_again_and_again(question).await,
+        Part::Knock(knocking) => knock(knocking).await,
         Part::Pretend(pretence) => pretend(pretence).await,
     }
 }
@@ -109,6 +131,22 @@ async fn ask(client: &reqwest::Client, url: &str, call: &Value) -> Result<String
         Some(result) => Ok(result.to_owned()),
         None => anyhow::bail!("{answer}"),
     }
+}
+
+async fn knock(knocking: Knocking) -> Result<()> {
+    let mut pace = tokio::time::interval(Duration::from_secs(1));
+    let end = Instant::now() + Duration::from_secs(knocking.seconds);
+    while Instant::now() < end {
+        pace.tick().await;
+        let tries = knocking.at.iter().map(async |address| {
+            // A policy drops what it does not allow: nothing is answered.
+            let connected = timeout(DOOR_PATIENCE, TcpStream::connect(address)).await;
+            (address.to_string(), matches!(connected, Ok(Ok(_))))
+        });
+        let reached: BTreeMap<String, bool> = join_all(tries).await.into_iter().collect();
+        println!("{}", serde_json::to_string(&reached)?);
+    }
+    Ok(())
 }
 
 /// Serves one client at a time, which is enough for a poller.

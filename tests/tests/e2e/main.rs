@@ -3,6 +3,7 @@
 //! The tests run side by side, each in a namespace of its own. What must run alone has a file of its own beside this
 //! folder.
 
+mod access;
 mod auto_grow;
 mod bad_release;
 mod blue_green;

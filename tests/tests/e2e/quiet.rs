@@ -10,6 +10,7 @@ use k8s_openapi::{
     api::{
         apps::v1::StatefulSet,
         core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Service, ServiceAccount},
+        networking::v1::NetworkPolicy,
         policy::v1::PodDisruptionBudget,
     },
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
@@ -62,6 +63,7 @@ async fn versions(namespace: &Namespace) -> Result<BTreeMap<String, String>> {
     add::<StatefulSet>(namespace, &ours, spec, &mut all).await?;
     add::<Pod>(namespace, &ours, spec, &mut all).await?;
     add::<PodDisruptionBudget>(namespace, &ours, spec, &mut all).await?;
+    add::<NetworkPolicy>(namespace, &ours, version, &mut all).await?;
     add::<ConfigMap>(namespace, &ours, version, &mut all).await?;
     // Of claims it writes the size, which it does not here, and annotations.
     let annotations = |meta: &ObjectMeta| Some(format!("{:?}", meta.annotations));
@@ -72,7 +74,7 @@ async fn versions(namespace: &Namespace) -> Result<BTreeMap<String, String>> {
         let name = format!("Event/{}", event.metadata.name.clone().unwrap_or_default());
         all.insert(name, event.metadata.resource_version.clone().unwrap_or_default());
     }
-    ensure!(all.len() >= 7, "too few objects to speak of silence: {all:?}");
+    ensure!(all.len() >= 8, "too few objects to speak of silence: {all:?}");
     Ok(all)
 }
 
