@@ -17,6 +17,7 @@ mod forged_pod;
 mod in_place_replicas;
 mod lifecycle;
 mod memory;
+mod placement;
 mod publisher_change;
 mod quiet;
 mod refusals;
