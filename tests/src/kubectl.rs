@@ -8,7 +8,28 @@ use std::{
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use crate::{manifest::yaml, namespace::Namespace};
+use crate::{cluster::Cluster, manifest::yaml, namespace::Namespace};
+
+/// What a command of kubectl prints.
+///
+/// # Errors
+/// If kubectl is not in `PATH`, or fails; with its own words.
+pub fn kubectl(cluster: &Cluster, arguments: &[&str]) -> Result<String> {
+    let output = Command::new("kubectl")
+        .arg("--kubeconfig")
+        .arg(&cluster.kubeconfig)
+        .args(arguments)
+        .output()
+        .context("run kubectl")?;
+    if !output.status.success() {
+        bail!(
+            "kubectl {}: {}",
+            arguments.join(" "),
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+    Ok(String::from_utf8(output.stdout)?)
+}
 
 /// The output of `kubectl diff` of manifests against a namespace. Empty: no drift.
 ///

@@ -37,6 +37,7 @@ pub mod manifest;
 pub mod mine;
 pub mod namespace;
 pub mod node;
+pub mod nodes;
 pub mod operators;
 pub mod pod;
 pub mod query;

@@ -40,11 +40,27 @@ impl Node {
     /// # Errors
     /// If it does not answer in time.
     pub async fn start_empty(namespace: &Namespace) -> Result<Self> {
+        Self::start_with(namespace, &json!({})).await
+    }
+
+    /// Starts a node with a chain up to a height, on this node of the cluster, whichever that is.
+    ///
+    /// # Errors
+    /// If it does not answer in time or refuses a block.
+    pub async fn start_on(namespace: &Namespace, node: &str, height: u32) -> Result<Self> {
+        let selector = json!({"kubernetes.io/hostname": node});
+        let placement = json!({"nodeSelector": selector, "tolerations": [{"operator": "Exists"}]});
+        let node = Self::start_with(namespace, &placement).await?;
+        node.mine_to(height).await?;
+        Ok(node)
+    }
+
+    async fn start_with(namespace: &Namespace, placement: &Value) -> Result<Self> {
         let password = random_password()?;
         namespace.apply::<Secret>(&secret(&password)).await?;
         namespace.apply::<Service>(&service()).await?;
         namespace
-            .apply::<StatefulSet>(&stateful_set(&namespace.cluster.bitcoind_image))
+            .apply::<StatefulSet>(&stateful_set(&namespace.cluster.bitcoind_image, placement))
             .await?;
         let url = namespace.cluster.node_port_url(&namespace.name, NAME).await?;
         let node = Self {
@@ -149,14 +165,18 @@ fn service() -> Value {
     })
 }
 
-fn stateful_set(image: &str) -> Value {
+fn stateful_set(image: &str, placement: &Value) -> Value {
+    let mut pod = pod(image);
+    for (field, value) in placement.as_object().into_iter().flatten() {
+        pod[field] = value.clone();
+    }
     json!({
         "metadata": {"name": NAME},
         "spec": {
             "serviceName": NAME,
             "replicas": 1,
             "selector": {"matchLabels": {"app": NAME}},
-            "template": {"metadata": {"labels": {"app": NAME}}, "spec": pod(image)},
+            "template": {"metadata": {"labels": {"app": NAME}}, "spec": pod},
             "volumeClaimTemplates": [{
                 "metadata": {"name": "data"},
                 "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "256Mi"}}},

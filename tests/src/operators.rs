@@ -1,6 +1,6 @@
 //! Two operators in place of the one that is installed: which of them leads, and the network taken from one.
 
-use std::{path::Path, process::Command, time::Duration};
+use std::{io::Write as _, path::Path, process::Command, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::{coordination::v1::Lease, core::v1::Pod};
@@ -8,7 +8,8 @@ use kube::{Api, ResourceExt, api::ListParams};
 
 use crate::{
     cluster::{Cluster, OPERATOR},
-    pod::is_ready,
+    machine,
+    pod::{is_ready, node_of},
     wait,
 };
 
@@ -20,6 +21,8 @@ const TABLE: &str = "e2e_cut";
 /// See the module. [`Self::restore`] leaves the one that was installed.
 pub struct Operators<'a> {
     cluster: &'a Cluster,
+    /// Those of the release as it was installed, in YAML.
+    values: String,
 }
 
 /// What a pod of the operator shows.
@@ -37,7 +40,7 @@ impl<'a> Operators<'a> {
     /// # Errors
     /// If Helm fails, or they are not ready in time.
     pub async fn two(cluster: &'a Cluster) -> Result<Self> {
-        let operators = Self { cluster };
+        let operators = Self::installed(cluster)?;
         operators.upgrade(&["--set", "replicas=0"])?;
         wait::until("no operator is left", wait::PATIENCE, async || {
             ensure!(operators.pods().await?.is_empty(), "there is one");
@@ -46,6 +49,72 @@ impl<'a> Operators<'a> {
         .await?;
         operators.upgrade(&["--values", "charts/shrewd/values-ha.yaml"])?;
         Ok(operators)
+    }
+
+    /// What is installed, unchanged.
+    ///
+    /// # Errors
+    /// If Helm fails.
+    pub fn installed(cluster: &'a Cluster) -> Result<Self> {
+        let values = helm(cluster, &["get", "values", RELEASE, "--output", "yaml"])?;
+        Ok(Self { cluster, values })
+    }
+
+    /// Removes the operator, and leaves the definition of Indexers.
+    ///
+    /// # Errors
+    /// If Helm fails.
+    pub fn uninstall(&self) -> Result<()> {
+        helm(self.cluster, &["uninstall", RELEASE, "--wait"]).map(drop)
+    }
+
+    /// Installs the definition and the operator, as they were.
+    ///
+    /// # Errors
+    /// If Helm fails.
+    pub fn install(&self) -> Result<()> {
+        let mut values = tempfile::NamedTempFile::new()?;
+        values.write_all(self.values.as_bytes())?;
+        let path = values.path().to_str().context("a path in UTF-8")?;
+        let installs = ["upgrade", "--install", "--wait", "--timeout", "3m"];
+        helm(
+            self.cluster,
+            &[&installs[..], &["shrewd-crds", "charts/shrewd-crds"]].concat(),
+        )?;
+        helm(
+            self.cluster,
+            &[&installs[..], &[RELEASE, "charts/shrewd", "--values", path]].concat(),
+        )?;
+        Ok(())
+    }
+
+    /// Moves the one that is installed to a node.
+    ///
+    /// # Errors
+    /// If Helm fails.
+    pub fn one_on(cluster: &'a Cluster, node: &str) -> Result<Self> {
+        let operators = Self::installed(cluster)?;
+        let selector = format!(r#"nodeSelector={{"kubernetes.io/hostname": "{node}"}}"#);
+        operators.upgrade(&[
+            "--set-json",
+            &selector,
+            "--set-json",
+            r#"tolerations=[{"operator": "Exists"}]"#,
+        ])?;
+        Ok(operators)
+    }
+
+    /// Undoes [`Self::one_on`].
+    ///
+    /// # Errors
+    /// If Helm fails.
+    pub fn anywhere(self) -> Result<()> {
+        self.upgrade(&[
+            "--set",
+            "nodeSelector.kubernetes\\.io/hostname=null",
+            "--set-json",
+            "tolerations=[]",
+        ])
     }
 
     /// Back to one, as `scripts/install` has it.
@@ -169,43 +238,37 @@ impl<'a> Operators<'a> {
 
     /// Changes values of the release that is installed, and waits until its pods are ready.
     fn upgrade(&self, values: &[&str]) -> Result<()> {
-        let output = Command::new("helm")
-            .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
-            .env("KUBECONFIG", &self.cluster.kubeconfig)
-            .args([
-                "upgrade",
-                RELEASE,
-                "charts/shrewd",
-                "--reuse-values",
-                "--wait",
-                "--timeout",
-                "3m",
-            ])
-            .args(["--namespace", &self.cluster.operator_namespace])
-            .args(values)
-            .output()
-            .context("run helm")?;
-        ensure!(
-            output.status.success(),
-            "helm: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        Ok(())
+        let upgrade = [
+            "upgrade",
+            RELEASE,
+            "charts/shrewd",
+            "--reuse-values",
+            "--wait",
+            "--timeout",
+            "3m",
+        ];
+        helm(self.cluster, &[&upgrade[..], values].concat()).map(drop)
     }
 }
 
-/// Runs nft in the node of a pod, which is a container.
-fn nft(pod: &Pod, commands: &str) -> Result<()> {
-    let spec = pod.spec.as_ref();
-    let node = spec
-        .and_then(|spec| spec.node_name.as_ref())
-        .context("the pod is on no node")?;
-    let output = Command::new("docker").args(["exec", node, "nft", commands]).output();
-    let output = output.context("run docker")?;
+/// What a command of Helm prints.
+fn helm(cluster: &Cluster, arguments: &[&str]) -> Result<String> {
+    let output = Command::new("helm")
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
+        .env("KUBECONFIG", &cluster.kubeconfig)
+        .args(["--namespace", &cluster.operator_namespace])
+        .args(arguments)
+        .output()
+        .context("run helm")?;
     ensure!(
         output.status.success(),
-        "nft: {}",
+        "helm: {}",
         String::from_utf8_lossy(&output.stderr)
     );
-    Ok(())
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+/// Runs nft in the node of a pod.
+fn nft(pod: &Pod, commands: &str) -> Result<()> {
+    machine::run(node_of(pod)?, &["nft", commands]).map(drop)
 }

@@ -11,14 +11,12 @@ use e2e::{
     index::{Index, Says},
     manifest::Manifest,
     node::Node,
+    nodes::CONTROL_PLANE,
     trial::in_namespace,
 };
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
 use kube::{ResourceExt as _, api::ListParams};
 use serde_json::json;
-
-/// The control plane's nodes run no pods that do not tolerate this, so that one node is left in a small cluster.
-const TAINT: &str = "node-role.kubernetes.io/control-plane";
 
 #[tokio::test]
 async fn replicas_are_on_different_nodes_and_move_with_their_data() -> Result<()> {
@@ -29,7 +27,7 @@ async fn replicas_are_on_different_nodes_and_move_with_their_data() -> Result<()
             .with(
                 "placement",
                 "tolerations",
-                json!([{"key": TAINT, "operator": "Exists"}]),
+                json!([{"key": CONTROL_PLANE, "operator": "Exists"}]),
             )
             .apply(namespace)
             .await?;
@@ -65,7 +63,7 @@ async fn replicas_are_on_different_nodes_and_move_with_their_data() -> Result<()
         index.follows_to(6).await?;
 
         // What Kubernetes refuses is named, and nothing else happens.
-        let wrong = json!([{"key": TAINT, "operator": "Like"}]);
+        let wrong = json!([{"key": CONTROL_PLANE, "operator": "Like"}]);
         index.change(json!({"placement": {"tolerations": wrong}})).await?;
         let named = index
             .wait_until("Stalled=True", |indexer| indexer.is_true(types::STALLED))
