@@ -109,12 +109,7 @@ impl<'a> Operators<'a> {
     /// # Errors
     /// If Helm fails.
     pub fn anywhere(self) -> Result<()> {
-        self.upgrade(&[
-            "--set",
-            "nodeSelector.kubernetes\\.io/hostname=null",
-            "--set-json",
-            "tolerations=[]",
-        ])
+        self.install()
     }
 
     /// Back to one, as `scripts/install` has it.
