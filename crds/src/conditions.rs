@@ -62,6 +62,11 @@ pub mod events {
     pub const REFRESH_OVERDUE: &str = "RefreshOverdue";
     /// Volumes grow by themselves, because one has too little room.
     pub const VOLUMES_GROW: &str = "VolumesGrow";
+    /// Another installation of the operator looks after this Indexer; this one, which sees it too, leaves it alone.
+    pub const OTHER_INSTALLATION: &str = "OtherInstallation";
+    /// A process of the same installation that was started with other settings took this Indexer over; the one that had it
+    /// leaves it alone.
+    pub const SUPERSEDED: &str = "Superseded";
     /// The operator failed by a defect of its own; the note has its words.
     pub const INTERNAL_ERROR: &str = "InternalError";
 }

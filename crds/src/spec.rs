@@ -125,6 +125,10 @@ pub struct IndexerSpec {
     /// Resources of the indexer container. The default is derived from `memory` and `views` and shown in the status.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<ResourceRequirements>,
+    /// The class of the operators that look after it; without it, those that have none. Changing it hands the Indexer over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    pub operator_class: Option<String>,
     /// Where the pods run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub placement: Option<PlacementSpec>,

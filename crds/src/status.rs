@@ -5,12 +5,14 @@ use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
 mod memory;
+mod operator;
 mod pod_row;
 mod revision;
 mod snapshots;
 mod storage;
 
 pub use memory::{LastRefresh, MemoryStatus, RefreshReason, Refreshes};
+pub use operator::OperatorStatus;
 pub use pod_row::{Phase, PodRow};
 pub use revision::{
     ActiveRevision, CandidateRevision, Comparison, LINEAGE_STEPS_MAX, LineageStep, PreviousRevision, RECORDS_MAX,
@@ -26,6 +28,9 @@ pub struct IndexerStatus {
     /// The generation of the spec that this status describes; -1 before the operator has seen the resource.
     #[serde(default)]
     pub observed_generation: i64,
+    /// The operator that looks after it. Without it, whichever operator of its class comes first does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operator: Option<OperatorStatus>,
     /// The revision that serves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub active: Option<ActiveRevision>,

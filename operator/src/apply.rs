@@ -1,7 +1,7 @@
 //! (I/O) Every write to the API server: objects, pods to be replaced, statuses. What exists is written on the condition
 //! that it still is what was decided on.
 
-use crds::{Indexer, IndexerStatus, Revision};
+use crds::{Indexer, IndexerStatus, OperatorStatus, Revision};
 use kube::{
     Api, Client, Resource, ResourceExt,
     api::{ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, Preconditions, PropagationPolicy},
@@ -140,15 +140,32 @@ async fn refuse_foreign(client: &Client, key: &Key, child: &Child) -> Result<(),
     Ok(())
 }
 
-/// Writes a status to the resource with this unique id. Returns the resource version it has there.
+/// What a resource whose spec cannot be read says all the same.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Legible {
+    /// The class of its operators.
+    pub class: Option<String>,
+    /// Who looks after it.
+    pub operator: Option<OperatorStatus>,
+    /// Its status. One of another schema counts as missing: it is replaced as a whole.
+    pub status: Option<IndexerStatus>,
+}
+
+/// Writes a status to the resource with this unique id, if it still has this version. Returns the version it has then.
 ///
 /// # Errors
-/// If the call fails; with [`Class::Gone`] if the resource was deleted meanwhile.
-pub async fn status(client: &Client, key: &Key, uid: &str, status: &IndexerStatus) -> Result<Option<String>, Error> {
+/// If the call fails; with [`Class::Gone`] if the resource was deleted meanwhile, with [`Class::LookAgain`] if it changed.
+pub async fn status(
+    client: &Client,
+    key: &Key,
+    uid: &str,
+    version: Option<&str>,
+    status: &IndexerStatus,
+) -> Result<Option<String>, Error> {
     let body = json!({
         "apiVersion": Indexer::api_version(&()),
         "kind": Indexer::kind(&()),
-        "metadata": { "name": key.name, "uid": uid },
+        "metadata": { "name": key.name, "uid": uid, "resourceVersion": version },
         "status": status,
     });
     let params = PatchParams::apply(MANAGER).force();
@@ -158,19 +175,19 @@ pub async fn status(client: &Client, key: &Key, uid: &str, status: &IndexerStatu
     Ok(written.metadata.resource_version)
 }
 
-/// Reads the status of a resource whose spec cannot be read.
+/// Reads a resource whose spec cannot be read.
 ///
 /// # Errors
 /// If the call fails.
-pub async fn read_status(client: &Client, key: &Key) -> Result<Option<IndexerStatus>, Error> {
+pub async fn read(client: &Client, key: &Key) -> Result<Legible, Error> {
     let read = bounded(indexers(client, key).get(&key.name)).await;
     let object = read.map_err(|cause| Error::of_indexer("read", key, cause))?;
-    // A status of an older schema counts as missing: it is replaced as a whole.
-    Ok(object
-        .data
-        .get("status")
-        .cloned()
-        .and_then(|status| serde_json::from_value(status).ok()))
+    let (spec, status) = (&object.data["spec"], &object.data["status"]);
+    Ok(Legible {
+        class: spec["operatorClass"].as_str().map(str::to_owned),
+        operator: serde_json::from_value(status["operator"].clone()).ok(),
+        status: serde_json::from_value(status.clone()).ok(),
+    })
 }
 
 fn api(client: &Client, key: &Key, kind: ChildKind) -> Api<DynamicObject> {

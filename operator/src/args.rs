@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, builder::NonEmptyStringValueParser};
 use crds::Registry;
 
 use crate::{access::AccessRules, pod_defaults::PodDefaults, telemetry::LogFormat};
@@ -31,6 +31,19 @@ pub struct RunArgs {
     /// Namespaces to manage, separated by commas; all namespaces if not set
     #[arg(long, env = "SHREWD_NAMESPACES", value_delimiter = ',')]
     pub namespaces: Vec<String>,
+    /// Look after Indexers with this `operatorClass`; without it, after those that have none
+    #[arg(long, value_name = "NAME", env = "SHREWD_OPERATOR_CLASS", value_parser = class)]
+    pub operator_class: Option<String>,
+    /// Name of this installation, the same for all its processes and versions. With the namespace of this pod it is shown in
+    /// the status of the Indexers that it looks after, and other installations leave those alone
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "SHREWD_INSTALLATION",
+        default_value = "shrewd-operator",
+        value_parser = NonEmptyStringValueParser::new()
+    )]
+    pub installation: String,
     /// Image for the pods of Indexers that do not set one
     #[arg(long, env = "SHREWD_INDEXER_IMAGE", default_value = concat!("shrewd-indexer:", env!("CARGO_PKG_VERSION")))]
     pub indexer_image: String,
@@ -76,6 +89,20 @@ pub struct RunArgs {
     pub log: String,
 }
 
+/// What `operatorClass` may be, which no Indexer would have otherwise.
+fn class(text: &str) -> Result<String, String> {
+    let is_inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let is_class = text.len() <= 63
+        && text.bytes().all(|byte| is_inner(byte) || byte == b'-')
+        && text.bytes().next().is_some_and(is_inner)
+        && text.bytes().last().is_some_and(is_inner);
+    if is_class {
+        Ok(text.to_owned())
+    } else {
+        Err("at most 63 of a-z, 0-9 and -, and no - at either end".to_owned())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -110,6 +137,17 @@ mod tests {
         assert!(read(r#"{"placement": {"priorityClassName": "index"}}"#).is_ok());
         let error = read(r#"{"placement": {"priority": "index"}}"#).unwrap_err().to_string();
         assert!(error.contains("there is no field placement.priority"), "{error}");
+    }
+
+    #[test]
+    fn a_class_that_no_indexer_can_have_is_refused() {
+        let read = |value: &str| Args::try_parse_from(["shrewd-operator", "run", "--operator-class", value]);
+        for value in ["a", "blue-2", &"a".repeat(63)] {
+            assert!(read(value).is_ok(), "{value}");
+        }
+        for value in ["", "-a", "a-", "Blue", "a.b", &"a".repeat(64)] {
+            assert!(read(value).is_err(), "{value}");
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use axum::http::{Request, Response, StatusCode};
 use crds::{
-    Indexer, Phase, PodRow,
+    Indexer, IndexerStatus, OperatorStatus, Phase, PodRow,
     pod::{self, BlockRun, BlockUnderWay, Check, Memory},
 };
 use k8s_openapi::{
@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use crate::{
     access::AccessRules,
     facts::{Observed, ObservedPod, Sample, Target},
-    names,
+    installation, names,
     objects::Key,
     plan::Plan,
     pod_defaults::PodDefaults,
@@ -29,9 +29,9 @@ use crate::{
     validate::{Defaults, ValidIndexer, validate},
 };
 
-/// An Indexer `ns/one` with a spec that leaves everything to the defaults.
+/// An Indexer `ns/one` with a spec that leaves everything to the defaults, which its operator has taken and not looked at.
 pub(crate) fn indexer() -> Indexer {
-    serde_yaml::from_str(
+    let mut indexer: Indexer = serde_yaml::from_str(
         "
 apiVersion: shrewd.dev/v1alpha1
 kind: Indexer
@@ -45,7 +45,13 @@ spec:
     source: {bitcoind: {urls: ['http://bitcoind:18443'], authSecretRef: {name: rpc}}}
 ",
     )
-    .unwrap()
+    .unwrap();
+    indexer.status = Some(IndexerStatus {
+        observed_generation: -1,
+        operator: Some(operator()),
+        ..IndexerStatus::default()
+    });
+    indexer
 }
 
 pub(crate) fn indexer_asking_for_refresh(id: &str) -> Indexer {
@@ -61,6 +67,11 @@ pub(crate) fn defaults() -> Defaults {
         pods: PodDefaults::default(),
         access: Some(access_rules()),
     }
+}
+
+/// The operator that looks after the Indexer.
+pub(crate) fn operator() -> OperatorStatus {
+    installation::operator("shrewd-system/shrewd".into(), None, &defaults())
 }
 
 pub(crate) fn access_rules() -> AccessRules {

@@ -13,6 +13,7 @@
 //! ```text
 //!   names, objects        what everything is called; what can be read from any object
 //!   record, pod_defaults, access, validate    what a revision is; a spec without a flaw
+//!   installation          whose an Indexer is
 //!   facts                 what is known about objects and pods
 //!   pod_client, sampler, observe    collect the facts
 //!   rollout               which revisions exist and which one serves
@@ -30,6 +31,7 @@ pub mod args;
 pub mod compare;
 pub mod election;
 pub mod facts;
+pub mod installation;
 pub mod metrics;
 pub mod names;
 pub mod objects;

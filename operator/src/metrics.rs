@@ -1,7 +1,8 @@
 //! The operator's own metrics, in Prometheus' text format.
 
 use std::{
-    sync::Arc,
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -15,7 +16,7 @@ mod writes;
 
 pub use writes::{CountWrites, Counted};
 
-use crate::objects::Key;
+use crate::{installation::Why, objects::Key};
 use waiting::Waiting;
 
 /// Metrics of one process, shared by all clones.
@@ -37,6 +38,8 @@ pub struct Metrics {
     sample_duration: Histogram,
     sampled_pods: IntGauge,
     leader: IntGauge,
+    left_alone: IntGaugeVec,
+    left: Arc<Mutex<HashMap<Key, Why>>>,
 }
 
 /// A pass under way, until it is dropped.
@@ -61,6 +64,15 @@ impl Metrics {
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         registered(of, build)?;
         let writes = Opts::new("api_writes_total", "Requests to the API server that are no reads");
+        let left_alone = Opts::new(
+            "left_alone_indexers",
+            "Indexers of this operator's class that it leaves alone",
+        );
+        let left_alone = registered(of, IntGaugeVec::new(left_alone, &["why"])?)?;
+        // Shown from the start, for alerts.
+        for why in Why::ALL {
+            left_alone.with_label_values(&[why.word()]).set(0);
+        }
         Ok(Self {
             reconciles: counters(of, "reconciles_total", "Reconcile passes", &["outcome"])?,
             // From a pass that finds nothing to do to one that waits for pods that do not answer.
@@ -99,6 +111,8 @@ impl Metrics {
             samples: counters(of, "samples_total", "Status requests to pods", &["outcome"])?,
             sample_duration: seconds(of, "sample_duration_seconds", "Duration of a status request to a pod")?,
             sampled_pods: gauge(of, "sampled_pods", "Pods polled regularly")?,
+            left_alone,
+            left: Arc::default(),
             leader: gauge(of, "leader", "1 in the process that works, 0 in one that stands by")?,
             registry,
         })
@@ -122,6 +136,21 @@ impl Metrics {
     /// Notes that an Indexer is gone, and no pass comes.
     pub fn gone(&self, key: &Key) {
         self.waiting.taken(key, Instant::now());
+        self.leaves_alone(key, None);
+    }
+
+    /// Notes whether an Indexer is left alone, and why.
+    pub fn leaves_alone(&self, key: &Key, why: Option<Why>) {
+        // Nothing below the lock can leave the map half changed.
+        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        match why {
+            Some(why) => left.insert(key.clone(), why),
+            None => left.remove(key),
+        };
+        for why in Why::ALL {
+            let count = left.values().filter(|left| **left == why).count();
+            self.left_alone.with_label_values(&[why.word()]).set(signed(count));
+        }
     }
 
     /// Counts a pass.

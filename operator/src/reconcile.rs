@@ -18,10 +18,13 @@ mod error;
 mod evictions;
 mod grown;
 mod history;
+mod holding;
+mod holdings;
 mod inquire;
 mod ledger;
 mod notices;
 mod pace;
+mod pauses;
 mod progress;
 mod publish;
 mod raising;
@@ -36,6 +39,7 @@ pub use context::Context;
 pub use error::Error;
 pub use history::History;
 pub use ledger::Ledger;
+pub use pauses::Pauses;
 pub use watched::Watched;
 
 use crate::{
@@ -48,10 +52,10 @@ use crate::{
 use carried::Carried;
 use carry_out::carry_out;
 use contained::contained;
+use holding::hold;
 use inquire::decide;
 use notices::{defect, notices};
-use publish::{last_status, tell, write_status};
-use staleness::LOOK_AGAIN;
+use publish::{known, tell, write_status};
 
 /// The minimum delay of a pass that is only due by time. A pass that is exactly on time may find the deadline a moment
 /// away.
@@ -95,8 +99,10 @@ pub async fn reconcile(watched: Arc<Watched>, context: Arc<Context>) -> Result<A
 pub fn error_policy(watched: Arc<Watched>, error: &Error, context: Arc<Context>) -> Action {
     let key = Key::of(watched.meta());
     match error.class() {
-        Class::LookAgain if context.ledger.staleness.is_passing(&key) => Action::requeue(LOOK_AGAIN),
-        Class::LookAgain | Class::RetryLater => Action::requeue(context.history.note_failure(&key)),
+        Class::LookAgain if context.ledger.staleness.is_passing(&key) => Action::requeue(context.pauses.stale),
+        Class::LookAgain | Class::RetryLater => {
+            Action::requeue(context.history.note_failure(&key, context.pauses.failed))
+        }
         Class::AwaitChange => Action::requeue(REFUSED_AGAIN),
         Class::Gone => Action::await_change(),
     }
@@ -116,7 +122,12 @@ async fn pass(watched: &Watched, context: &Context) -> Result<Action, Error> {
         .0
         .as_ref()
         .map_or(MAX_BEHIND, |indexer| indexer.spec.rollout.max_behind);
-    let last = last_status(watched, &key, &uid, context).await?; // [I/O] only for a resource that cannot be read
+    let known = known(watched, &key, &uid, context).await?; // [I/O] only for a resource that cannot be read
+    let Some(last) = hold(watched, known, &key, context).await? else {
+        // Another operator looks after it; the watch brings the change that makes it ours.
+        return Ok(Action::await_change());
+    };
+    let last = Some(last);
     let (stores, sampler, pods) = (&context.stores, &context.sampler, &context.pods);
     let observed = observe(stores, sampler, pods, &key, &uid, max_behind, last.as_ref()).await; // [I/O]
     let outcome = match &watched.0 {

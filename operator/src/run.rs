@@ -16,14 +16,16 @@ use crate::{
     admin::{self, Readiness},
     args::RunArgs,
     election::Gate,
+    installation::operator,
     metrics::{CountWrites, Metrics},
     names,
     objects::CALL_TIMEOUT,
     pod_client::PodClient,
+    reconcile::Pauses,
     telemetry,
     validate::Defaults,
 };
-use scope::{Shared, run_scope};
+pub use scope::{Shared, run_scope};
 use turn::turn;
 
 /// So long passes may continue after a signal: a little longer than the longest call of one. The chart's grace period is
@@ -38,6 +40,8 @@ pub const DRAIN_MAX: Duration = CALL_TIMEOUT.saturating_add(Duration::from_secs(
 pub async fn run(args: RunArgs) -> anyhow::Result<()> {
     let RunArgs {
         namespaces,
+        operator_class,
+        installation,
         indexer_image,
         plain_http_registries,
         lease,
@@ -61,6 +65,14 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
     tracing::info!(version = env!("CARGO_PKG_VERSION"), ?scopes, indexer_image, "starting");
 
     let api_server = api_server().await.context("locate the Kubernetes API server")?;
+    let defaults = Defaults {
+        image: indexer_image,
+        plain_http_registries,
+        pods: pod_defaults,
+        access: network_policy,
+    };
+    let installation = format!("{}/{installation}", api_server.default_namespace);
+    let operator = operator(installation, operator_class, &defaults);
     let metrics = Metrics::new()?;
     let readiness = Readiness::new(scopes.len());
     let admin = admin_server(listen, metrics.clone(), readiness.clone(), &stop).await?;
@@ -83,12 +95,9 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
         reporter: Reporter::from(names::MANAGER),
         metrics,
         readiness,
-        defaults: Defaults {
-            image: indexer_image,
-            plain_http_registries,
-            pods: pod_defaults,
-            access: network_policy,
-        },
+        operator,
+        defaults,
+        pauses: Pauses::default(),
         concurrency,
         max_rollouts,
         stop: stop.clone(),

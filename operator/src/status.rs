@@ -34,6 +34,8 @@ pub fn status(inputs: &Inputs<'_>) -> IndexerStatus {
     let last_status = inputs.last_status;
     IndexerStatus {
         observed_generation: inputs.generation,
+        // Set before the pass, by who takes an Indexer.
+        operator: last_status.and_then(|status| status.operator.clone()),
         active: serving
             .as_ref()
             .and_then(|revision| numbers::active(revision, inputs, &pods)),

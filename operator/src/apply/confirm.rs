@@ -6,7 +6,7 @@
 
 use std::{collections::BTreeSet, fmt::Debug};
 
-use crds::Indexer;
+use crds::OperatorStatus;
 use k8s_openapi::{
     NamespaceResourceScope,
     api::{
@@ -16,9 +16,12 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 use kube::{Api, Client, Resource, api::ListParams};
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, de::DeserializeOwned};
 
-use super::error::{Cause, Error, bounded};
+use super::{
+    error::{Cause, Error, bounded},
+    indexers,
+};
 use crate::{
     facts::Observed,
     names,
@@ -28,19 +31,25 @@ use crate::{
 /// Unique id and version of an object.
 type Known = (Option<String>, Option<String>);
 
-/// Compares the spec, the pods, the sets and the Services a decision was made on with those the API server has. What the
-/// caches do not have yet is no obstacle; what they have must be so still.
+/// Compares the spec, the pods, the sets and the Services a decision was made on with those the API server has, and whether
+/// the Indexer is still this `operator`'s. What the caches do not have yet is no obstacle; what they have must be so still.
 ///
 /// # Errors
 /// If a call fails. With [`Class::LookAgain`](super::Class::LookAgain) if anything changed meanwhile.
-pub async fn confirm(client: &Client, key: &Key, decided_on: &ObjectMeta, observed: &Observed) -> Result<(), Error> {
+pub async fn confirm(
+    client: &Client,
+    key: &Key,
+    operator: &OperatorStatus,
+    decided_on: &ObjectMeta,
+    observed: &Observed,
+) -> Result<(), Error> {
     let error = |cause| Error::of_indexer("confirm what is known of", key, cause);
     let pods: BTreeSet<Known> = observed
         .pods
         .iter()
         .map(|pod| (Some(pod.uid.clone()), pod.version.clone()))
         .collect();
-    let is_so = is_spec(client, key, decided_on).await.map_err(error)?
+    let is_so = is_ours(client, key, operator, decided_on).await.map_err(error)?
         && found::<Pod>(client, key).await.map_err(error)?.is_superset(&pods)
         && found::<StatefulSet>(client, key)
             .await
@@ -53,14 +62,20 @@ pub async fn confirm(client: &Client, key: &Key, decided_on: &ObjectMeta, observ
     if is_so { Ok(()) } else { Err(error(Cause::Outdated)) }
 }
 
-/// Whether the spec is still the one that was decided on. Its generation counts, not its version, which every write of the
-/// status changes.
-async fn is_spec(client: &Client, key: &Key, decided_on: &ObjectMeta) -> Result<bool, Cause> {
-    let indexers: Api<Indexer> = Api::namespaced(client.clone(), &key.namespace);
-    let found = bounded(indexers.get_metadata(&key.name)).await?.metadata;
-    Ok(found.uid == decided_on.uid
-        && found.generation == decided_on.generation
-        && found.deletion_timestamp == decided_on.deletion_timestamp)
+/// Whether the spec is still the one that was decided on, and the Indexer was not taken over. The generation counts, not
+/// the version, which every write of the status changes.
+async fn is_ours(
+    client: &Client,
+    key: &Key,
+    operator: &OperatorStatus,
+    decided_on: &ObjectMeta,
+) -> Result<bool, Cause> {
+    let found = bounded(indexers(client, key).get(&key.name)).await?;
+    let (metadata, theirs) = (found.metadata, &found.data["status"]["operator"]);
+    Ok(metadata.uid == decided_on.uid
+        && metadata.generation == decided_on.generation
+        && metadata.deletion_timestamp == decided_on.deletion_timestamp
+        && OperatorStatus::deserialize(theirs).is_ok_and(|theirs| theirs == *operator))
 }
 
 /// The objects of a kind that carry the Indexer's label, as the API server has them: a list without a version is read from

@@ -45,7 +45,7 @@ pub(super) async fn carry_out(
     let is_safe =
         !changes.touch_what_exists(observed) && volumes.is_empty() && misplaced.is_empty() && outdated.is_none();
     if !is_safe {
-        apply::confirm(&context.client, key, decided_on, observed).await?; // [I/O]
+        apply::confirm(&context.client, key, &context.operator, decided_on, observed).await?; // [I/O]
     }
     // Before anything else, so that claims never say less than what was done to their data.
     let stamped = stamp(valid, decision, observed, key, context).await; // [I/O]

@@ -9,16 +9,13 @@ use std::{
 
 use crds::{CompareView, Comparison, IndexerStatus, Revision};
 use k8s_openapi::jiff::Timestamp;
-use kube::{Resource, core::ObjectMeta};
+use kube::Resource;
 
 use super::{
     progress::{Progress, Seen},
     watched::Watched,
 };
 use crate::objects::{Key, Served, is_older};
-
-/// First and longest delay after a failed pass; it doubles in between.
-const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
 /// Failures in a row and the last status written, by Indexer.
 #[derive(Debug, Default)]
@@ -34,6 +31,8 @@ struct Entry {
     /// The status that is being written.
     writing: Option<IndexerStatus>,
     written: Option<Written>,
+    /// The last status whose turns were published, and the unique id of its resource.
+    reported: Option<(String, IndexerStatus)>,
     /// The revision that is to serve next.
     candidate: Option<Candidate>,
     /// What the Service said before clients were moved, and says since.
@@ -83,11 +82,39 @@ impl History {
         }
     }
 
-    /// The last status written to this resource by this process.
+    /// The last status of this resource whose turns this process published.
     #[must_use]
-    pub fn written(&self, key: &Key, uid: &str) -> Option<IndexerStatus> {
+    pub fn reported(&self, key: &Key, uid: &str) -> Option<IndexerStatus> {
         let entries = self.entries();
-        Some(entries.get(key)?.written_to(uid)?.status.clone())
+        let (of, status) = entries.get(key)?.reported.as_ref()?;
+        (of == uid).then(|| status.clone())
+    }
+
+    /// Notes a status whose turns are published.
+    pub fn note_reported(&self, key: &Key, uid: String, status: IndexerStatus) {
+        self.entries().entry(key.clone()).or_default().reported = Some((uid, status));
+    }
+
+    /// The version of a resource of which the watch cache has this one: after a write it is known before the watch brings
+    /// it.
+    #[must_use]
+    pub fn newest_version(&self, key: &Key, uid: &str, cached: Option<String>) -> Option<String> {
+        let entries = self.entries();
+        let written = entries
+            .get(key)
+            .and_then(|entry| entry.written_to(uid)?.version.clone());
+        if is_older(cached.as_deref(), written.as_deref()) {
+            written
+        } else {
+            cached
+        }
+    }
+
+    /// Notes that a write was refused because the resource has another version: from now on the watch is believed.
+    pub fn distrust_version(&self, key: &Key) {
+        if let Some(written) = self.entries().get_mut(key).and_then(|entry| entry.written.as_mut()) {
+            written.version = None;
+        }
     }
 
     /// Notes a status that is about to be written: the watch may bring it before the call returns.
@@ -114,7 +141,7 @@ impl History {
         let meta = watched.meta();
         let mut entries = self.entries();
         let entry = entries.entry(Key::of(meta)).or_default();
-        let declared = declared(meta);
+        let declared = declared(watched);
         let is_declared_anew = entry.declared.replace(declared) != Some(declared);
         let uid = meta.uid.as_deref().unwrap_or_default();
         let is_ours = |status: Option<&IndexerStatus>| match entry.written_to(uid) {
@@ -139,13 +166,13 @@ impl History {
         }
     }
 
-    /// Notes a failed pass. Returns the delay until the next attempt.
+    /// Notes a failed pass. Returns the delay until the next attempt: `first` after one that succeeded, and twice as long
+    /// after each further one, up to `longest`.
     #[must_use]
-    pub fn note_failure(&self, key: &Key) -> Duration {
+    pub fn note_failure(&self, key: &Key, (first, longest): (Duration, Duration)) -> Duration {
         let mut entries = self.entries();
         let failures = &mut entries.entry(key.clone()).or_default().failures;
-        let (first, last) = BACKOFF;
-        let pause = first.saturating_mul(1 << (*failures).min(16)).min(last);
+        let pause = first.saturating_mul(1 << (*failures).min(16)).min(longest);
         *failures = failures.saturating_add(1);
         pause
     }
@@ -240,9 +267,14 @@ impl History {
 }
 
 /// What a pass acts on of a resource, as a hash: its spec, by the generation, and its annotations.
-fn declared(meta: &ObjectMeta) -> u64 {
-    let mut hasher = DefaultHasher::new();
+/// What calls for a pass when it changes, with whose the resource is.
+fn declared(watched: &Watched) -> u64 {
+    let (meta, mut hasher) = (watched.meta(), DefaultHasher::new());
     (&meta.uid, &meta.generation, &meta.annotations).hash(&mut hasher);
+    let status = watched.0.as_ref().ok().and_then(|indexer| indexer.status.as_ref());
+    let operator = status.and_then(|status| status.operator.as_ref());
+    let operator = operator.map(|of| (&of.installation, &of.class, &of.settings));
+    operator.hash(&mut hasher);
     hasher.finish()
 }
 
@@ -250,16 +282,16 @@ fn declared(meta: &ObjectMeta) -> u64 {
 mod tests {
     use kube::core::DeserializeGuard;
 
-    use super::*;
+    use super::{super::pauses::Pauses, *};
     use crate::fixtures::{self, key};
 
     #[test]
     fn pauses_double_up_to_a_minute_and_start_over_after_success() {
-        let history = History::default();
-        let pauses: Vec<u64> = (0..8).map(|_| history.note_failure(&key()).as_secs()).collect();
-        assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 60, 60]);
+        let (history, pauses) = (History::default(), Pauses::default().failed);
+        let took: Vec<u64> = (0..8).map(|_| history.note_failure(&key(), pauses).as_secs()).collect();
+        assert_eq!(took, [1, 2, 4, 8, 16, 32, 60, 60]);
         history.note_success(&key());
-        assert_eq!(history.note_failure(&key()).as_secs(), 1);
+        assert_eq!(history.note_failure(&key(), pauses).as_secs(), 1);
     }
 
     #[test]
@@ -333,7 +365,9 @@ mod tests {
         assert_eq!(status("uid-1", "11", None), None, "erased");
         assert_eq!(status("uid-1", "11", Some(&theirs)), Some(theirs.clone()), "restored");
         assert_eq!(status("uid-2", "9", None), None, "a namesake");
-        assert_eq!(history.written(&key(), "uid-2"), None);
+        history.note_reported(&key(), "uid-1".into(), ours.clone());
+        assert_eq!(history.reported(&key(), "uid-1"), Some(ours));
+        assert_eq!(history.reported(&key(), "uid-2"), None);
     }
 
     #[test]

@@ -37,7 +37,9 @@ pub(super) async fn decide(
     let served = context.history.served(key, observed.served.clone());
     let mut world = World::of(valid, observed, served.clone(), last_status, now);
     if rollout::is_queued(valid, &world) {
-        let underway = rebuilding(&context.stores);
+        // What other operators do is theirs.
+        let mut underway = rebuilding(&context.stores);
+        underway.retain(|key| !context.ledger.holdings.is_left_alone(key));
         world.inquiry.has_turn = context
             .ledger
             .turns

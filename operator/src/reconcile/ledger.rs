@@ -2,8 +2,8 @@
 //! that is published twice, a request that is sent again.
 
 use super::{
-    comparisons::Comparisons, evictions::Evictions, grown::Grown, notices::Notices, pace::Pace, raising::Raising,
-    recorders::Recorders, requests::Requests, staleness::Staleness, turns::Turns,
+    comparisons::Comparisons, evictions::Evictions, grown::Grown, holdings::Holdings, notices::Notices, pace::Pace,
+    raising::Raising, recorders::Recorders, requests::Requests, staleness::Staleness, turns::Turns,
 };
 use crate::objects::Key;
 
@@ -12,6 +12,7 @@ use crate::objects::Key;
 pub struct Ledger {
     pub(super) notices: Notices,
     pub(super) grown: Grown,
+    pub(super) holdings: Holdings,
     pub(super) comparisons: Comparisons,
     pub(super) evictions: Evictions,
     pub(super) pace: Pace,
@@ -25,7 +26,13 @@ pub struct Ledger {
 impl Ledger {
     /// Drops what is known of an Indexer that is gone.
     pub fn forget(&self, key: &Key) {
+        self.let_go(key);
         self.notices.forget(key);
+        self.holdings.forget(key);
+    }
+
+    /// Drops what is known of an Indexer that is left alone, but for that.
+    pub(super) fn let_go(&self, key: &Key) {
         self.grown.forget(key);
         self.comparisons.forget(key);
         self.evictions.forget(key);

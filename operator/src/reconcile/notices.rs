@@ -130,6 +130,11 @@ impl Notices {
         news.map(Notice::event).collect()
     }
 
+    /// Whether this was not published yet.
+    pub(super) fn is_news(&self, key: &Key, notice: &Notice) -> bool {
+        !self.announced().get(key).is_some_and(|ids| ids.contains(&notice.id()))
+    }
+
     /// Drops what is known of an Indexer that is gone.
     pub(super) fn forget(&self, key: &Key) {
         self.announced().remove(key);

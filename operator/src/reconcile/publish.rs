@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crds::IndexerStatus;
+use crds::{IndexerStatus, OperatorStatus};
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{
     Resource, ResourceExt,
@@ -16,6 +16,16 @@ use crate::{
     status,
     transitions::transitions,
 };
+
+/// What a resource says before a pass.
+pub(super) struct Known {
+    /// The class of its operators.
+    pub(super) class: Option<String>,
+    /// Who looks after it.
+    pub(super) operator: Option<OperatorStatus>,
+    /// Its status.
+    pub(super) status: Option<IndexerStatus>,
+}
 
 /// Writes the status if it differs in substance and there is room for a write, and publishes events about conditions that
 /// changed. Returns how long to wait if there is no room.
@@ -34,14 +44,38 @@ pub(super) async fn write_status(
     }
     let uid = watched.uid().unwrap_or_default();
     // Compared with what this process wrote, not with what somebody changed: no event is published twice.
-    let reported = context.history.written(key, &uid).or_else(|| last.cloned());
-    context.history.note_writing(key, next.clone());
-    let written = apply::status(&context.client, key, &uid, next).await;
-    let version = written.map_err(Error::Status)?;
-    context.metrics.status_written();
-    context.history.note_written(key, &uid, version, next.clone());
+    let reported = context.history.reported(key, &uid).or_else(|| last.cloned());
+    write(watched, next, key, context).await?;
+    context.history.note_reported(key, uid, next.clone());
     publish(watched, transitions(reported.as_ref(), next), key, context).await;
     Ok(None)
+}
+
+/// Writes a status over the one that is known.
+///
+/// # Errors
+/// If the call fails; with [`LookAgain`](apply::Class::LookAgain) if the resource changed meanwhile.
+pub(super) async fn write(
+    watched: &Watched,
+    status: &IndexerStatus,
+    key: &Key,
+    context: &Context,
+) -> Result<(), Error> {
+    let (uid, history) = (watched.uid().unwrap_or_default(), &context.history);
+    let version = history.newest_version(key, &uid, watched.resource_version());
+    history.note_writing(key, status.clone());
+    let written = apply::status(&context.client, key, &uid, version.as_deref(), status).await;
+    if written
+        .as_ref()
+        .is_err_and(|error| error.class() == apply::Class::LookAgain)
+    {
+        // The version may be one that the server does not have any more, as after it was restored.
+        history.distrust_version(key);
+    }
+    let version = written.map_err(Error::Status)?;
+    context.metrics.status_written();
+    history.note_written(key, &uid, version, status.clone());
+    Ok(())
 }
 
 /// Tells of what holds now and was not told of before.
@@ -73,16 +107,25 @@ async fn publish(watched: &Watched, events: Vec<Event>, key: &Key, context: &Con
     }
 }
 
-/// The status as it is. The caches keep none for a resource they cannot read.
-pub(super) async fn last_status(
-    watched: &Watched,
-    key: &Key,
-    uid: &str,
-    context: &Context,
-) -> Result<Option<IndexerStatus>, Error> {
+/// What a resource says. The caches keep nothing of one that they cannot read.
+pub(super) async fn known(watched: &Watched, key: &Key, uid: &str, context: &Context) -> Result<Known, Error> {
     let version = watched.meta().resource_version.as_deref();
     match &watched.0 {
-        Ok(indexer) => Ok(context.history.status(key, uid, version, indexer.status.clone())),
-        Err(_) => apply::read_status(&context.client, key).await.map_err(Error::Status),
+        Ok(indexer) => {
+            let status = context.history.status(key, uid, version, indexer.status.clone());
+            Ok(Known {
+                class: indexer.spec.operator_class.clone(),
+                operator: status.as_ref().and_then(|status| status.operator.clone()),
+                status,
+            })
+        }
+        Err(_) => {
+            let read = apply::read(&context.client, key).await.map_err(Error::Status)?;
+            Ok(Known {
+                class: read.class,
+                operator: read.operator,
+                status: read.status,
+            })
+        }
     }
 }

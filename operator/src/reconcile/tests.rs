@@ -1,11 +1,12 @@
 mod deciding;
 mod growing;
+mod holding;
 mod keeping;
 mod upgrading;
 
 use std::sync::Mutex;
 
-use crds::IndexerStatus;
+use crds::{Indexer, IndexerStatus};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
     Client,
@@ -99,7 +100,9 @@ fn context(client: Client, caches: &Caches) -> Arc<Context> {
         sampler: Arc::new(Sampler::new(pods.clone(), wake, metrics.clone())),
         pods,
         metrics,
+        operator: fixtures::operator(),
         defaults: fixtures::defaults(),
+        pauses: Pauses::default(),
         max_rollouts: 1,
         history: Arc::new(History::default()),
         ledger: Ledger::default(),
@@ -129,7 +132,8 @@ fn as_decided_on(call: &str) -> Option<Value> {
         "GET /apis/apps/v1/namespaces/ns/statefulsets" => list(vec![object(&set_name())]),
         "GET /api/v1/namespaces/ns/services" => list(vec![object("one"), object("one-pods")]),
         "GET /apis/shrewd.dev/v1alpha1/namespaces/ns/indexers/one" => {
-            Some(json!({"code": 200, "metadata": {"uid": "uid-1", "generation": 1}}))
+            let status = json!({"operator": fixtures::operator()});
+            Some(json!({"code": 200, "metadata": {"uid": "uid-1", "generation": 1}, "status": status}))
         }
         _ => None,
     }
@@ -263,6 +267,7 @@ async fn a_call_without_an_answer_ends() {
         &Client::new(service, "default"),
         &key,
         "uid-1",
+        None,
         &IndexerStatus::default(),
     )
     .await;
@@ -297,20 +302,21 @@ async fn an_erased_status_is_written_again_and_its_turns_are_not_reported_twice(
     let context = context(client, &caches);
     let mut indexer = fixtures::indexer();
     indexer.spec.suspend = true;
-    let watched = |version: &str| {
+    let watched = |indexer: &Indexer, version: &str| {
         let mut indexer = indexer.clone();
         indexer.metadata.resource_version = Some(version.into());
         Arc::new(DeserializeGuard(Ok(indexer)))
     };
-    reconcile(watched("1"), Arc::clone(&context)).await.unwrap();
+    reconcile(watched(&indexer, "1"), Arc::clone(&context)).await.unwrap();
     let first = names_of(&calls);
     assert!(first.iter().any(|call| call.ends_with("/events")), "{first:?}");
     // Version 2 is that of our own write; the one after it has no status any more.
-    reconcile(watched("3"), context).await.unwrap();
+    indexer.status = None;
+    reconcile(watched(&indexer, "3"), context).await.unwrap();
     let again = names_of(&calls).split_off(first.len());
     assert_eq!(
         again.iter().filter(|call| call.ends_with("/status")).count(),
-        1,
+        2, // with nobody's name in it, it is taken first
         "{again:?}"
     );
     assert!(!again.iter().any(|call| call.ends_with("/events")), "{again:?}");
@@ -368,7 +374,11 @@ async fn a_resource_that_is_being_deleted_is_left_alone() {
 async fn a_resource_that_cannot_be_read_is_stalled_and_nothing_of_it_is_touched() {
     let (client, calls) = api_server(|call| {
         let read = call == "GET /apis/shrewd.dev/v1alpha1/namespaces/ns/indexers/one";
-        read.then(|| json!({"code": 200, "apiVersion": "shrewd.dev/v1alpha1", "kind": "Indexer", "metadata": {"name": "one"}}))
+        let status = json!({"operator": fixtures::operator()});
+        read.then(|| {
+            json!({"code": 200, "apiVersion": "shrewd.dev/v1alpha1", "kind": "Indexer", "metadata": {"name": "one"},
+                            "status": status})
+        })
     });
     let caches = caches(Some(&planned()), vec![]);
     let broken = json!({"apiVersion": "shrewd.dev/v1alpha1", "kind": "Indexer",

@@ -3,6 +3,7 @@
 
 use std::{future::ready, sync::Arc, time::Duration};
 
+use crds::OperatorStatus;
 use futures::StreamExt;
 use kube::{
     Api, Client,
@@ -20,7 +21,7 @@ use crate::{
     objects::{CALL_TIMEOUT, Key},
     observe::{Listing, listing},
     pod_client::PodClient,
-    reconcile::{self, Context, History, Ledger, Watched},
+    reconcile::{self, Context, History, Ledger, Pauses, Watched},
     sampler::Sampler,
     validate::Defaults,
 };
@@ -32,20 +33,34 @@ const CRD_POLL: Duration = Duration::from_secs(2);
 
 /// What all scopes share.
 #[derive(Clone)]
-pub(super) struct Shared {
-    pub(super) client: Client,
-    pub(super) pods: PodClient,
-    pub(super) reporter: Reporter,
-    pub(super) metrics: Metrics,
-    pub(super) readiness: Readiness,
-    pub(super) defaults: Defaults,
-    pub(super) concurrency: u16,
-    pub(super) max_rollouts: u16,
-    pub(super) stop: CancellationToken,
+pub struct Shared {
+    /// Reads and writes objects.
+    pub client: Client,
+    /// Sends requests to pods.
+    pub pods: PodClient,
+    /// In whose name events are published.
+    pub reporter: Reporter,
+    /// Counts.
+    pub metrics: Metrics,
+    /// Shows when every scope has its caches.
+    pub readiness: Readiness,
+    /// Who this process is.
+    pub operator: OperatorStatus,
+    /// What holds for every Indexer.
+    pub defaults: Defaults,
+    /// How long passes wait after one that did not get done.
+    pub pauses: Pauses,
+    /// Passes that run at the same time, at most.
+    pub concurrency: u16,
+    /// How many Indexers may have their index built again at the same time.
+    pub max_rollouts: u16,
+    /// Ends the scope, once its running passes have.
+    pub stop: CancellationToken,
 }
 
-/// Runs until the process stops.
-pub(super) async fn run_scope(scope: Option<String>, shared: Shared) {
+/// Looks after the Indexers of one namespace, or of all, until told to stop. Dropped, it ends at once, as when the process
+/// is killed.
+pub async fn run_scope(scope: Option<String>, shared: Shared) {
     if shared
         .stop
         .run_until_cancelled(crd_served(scope.as_deref(), &shared.client))
@@ -75,7 +90,9 @@ pub(super) async fn run_scope(scope: Option<String>, shared: Shared) {
         pods: shared.pods.clone(),
         reporter: shared.reporter.clone(),
         metrics: shared.metrics.clone(),
+        operator: shared.operator.clone(),
         defaults: shared.defaults.clone(),
+        pauses: shared.pauses,
         max_rollouts: shared.max_rollouts,
         history,
         ledger: Ledger::default(),

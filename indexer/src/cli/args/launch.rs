@@ -196,6 +196,7 @@ fn defaults(sha256: String) -> IndexerSpec {
         placement: None,
         image_pull_secrets: None,
         pod_metadata: None,
+        operator_class: None,
         access: None,
     }
 }
