@@ -4,5 +4,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)] // helpers of tests fail like tests
 
 mod election;
+mod installations;
 mod rights;
 mod support;

@@ -48,6 +48,21 @@ impl Write {
         })
     }
 
+    /// The Indexer that it is about, by the first two parts of the object's name, as tests name Indexers: `index-3`.
+    pub(crate) fn indexer(&self) -> String {
+        self.name.splitn(3, '-').take(2).collect::<Vec<_>>().join("-")
+    }
+
+    /// Whether it was carried out.
+    pub(crate) fn is_done(&self) -> bool {
+        self.code < 300
+    }
+
+    /// Whether it takes a pod away.
+    pub(crate) fn removes_pod(&self) -> bool {
+        self.resource == "pods/eviction" || (self.resource == "pods" && self.verb == "delete")
+    }
+
     /// Whether it is about the product, and not about who leads.
     pub(crate) fn is_work(&self) -> bool {
         self.resource != "leases"

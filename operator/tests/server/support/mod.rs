@@ -1,10 +1,13 @@
 //! A real API server with its etcd, without nodes: what is written is validated, stored and watched as in a cluster, and
-//! nothing acts on it. Starts within seconds, so each test has its own.
+//! nothing acts on it, unless the test has a substitute for controllers and nodes do so (`stand_in`). Starts within
+//! seconds, so each test has its own.
 
 pub(crate) mod api_server;
 pub(crate) mod audit;
+pub(crate) mod pods;
 pub(crate) mod process;
 pub(crate) mod proxy;
+pub(crate) mod stand_in;
 
 use std::{
     net::TcpListener,

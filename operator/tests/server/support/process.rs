@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     time::Duration,
 };
@@ -30,14 +30,32 @@ impl Operator {
 
     /// Starts one as another user, and with more flags.
     pub(crate) fn start_as(user: &str, name: &str, server: &ApiServer, port: u16, flags: &[&str]) -> Self {
+        Self::start_with(user, name, server, port, &[&["--lease", LEASE], flags].concat(), &[])
+    }
+
+    /// Starts one without a Lease, which works at once, as the user of its name.
+    pub(crate) fn start_alone(name: &str, server: &ApiServer, flags: &[&str]) -> Self {
+        Self::start_with(name, name, server, server.port, flags, &[])
+    }
+
+    /// Starts one with nothing but these flags and variables.
+    pub(crate) fn start_with(
+        user: &str,
+        name: &str,
+        server: &ApiServer,
+        port: u16,
+        flags: &[&str],
+        variables: &[(&str, &Path)],
+    ) -> Self {
         let log = server.path(&format!("{name}.log"));
         let listen = free_port();
         let process = Command::new(env!("CARGO_BIN_EXE_shrewd-operator"))
-            .args(["run", "--lease", LEASE, "--log", "info,operator=debug"])
+            .args(["run", "--log", "info,operator=debug"])
             .args(["--listen", &format!("127.0.0.1:{listen}")])
             .args(flags)
             .env("KUBECONFIG", server.kubeconfig(user, port))
             .env("POD_NAME", name)
+            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(File::options().create(true).append(true).open(&log).unwrap())
@@ -52,6 +70,12 @@ impl Operator {
 
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.process), signal).unwrap();
+    }
+
+    /// Kills it and waits for its end.
+    pub(crate) async fn kill(&mut self) {
+        self.signal(Signal::KILL);
+        self.end_within(Duration::from_secs(10)).await;
     }
 
     pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
