@@ -3,6 +3,7 @@
 //! These tests need `tests/kind/control-plane`, and Helm in `PATH`, so they run when asked for: `--ignored`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)] // helpers of tests fail like tests
 
+mod adversity;
 mod election;
 mod installations;
 mod rights;
