@@ -9,6 +9,7 @@ use kube::{Api, ResourceExt, api::ListParams};
 use crate::{
     cluster::{Cluster, OPERATOR},
     machine,
+    namespace::Namespace,
     pod::{is_ready, node_of},
     wait,
 };
@@ -56,7 +57,11 @@ impl<'a> Operators<'a> {
     /// # Errors
     /// If Helm fails.
     pub fn installed(cluster: &'a Cluster) -> Result<Self> {
-        let values = helm(cluster, &["get", "values", RELEASE, "--output", "yaml"])?;
+        let values = helm(
+            cluster,
+            &cluster.operator_namespace,
+            &["get", "values", RELEASE, "--output", "yaml"],
+        )?;
         Ok(Self { cluster, values })
     }
 
@@ -65,7 +70,7 @@ impl<'a> Operators<'a> {
     /// # Errors
     /// If Helm fails.
     pub fn uninstall(&self) -> Result<()> {
-        helm(self.cluster, &["uninstall", RELEASE, "--wait"]).map(drop)
+        self.helm(&["uninstall", RELEASE, "--wait"]).map(drop)
     }
 
     /// Installs the definition and the operator, as they were.
@@ -73,19 +78,42 @@ impl<'a> Operators<'a> {
     /// # Errors
     /// If Helm fails.
     pub fn install(&self) -> Result<()> {
-        let mut values = tempfile::NamedTempFile::new()?;
-        values.write_all(self.values.as_bytes())?;
+        let values = self.values_file()?;
         let path = values.path().to_str().context("a path in UTF-8")?;
         let installs = ["upgrade", "--install", "--wait", "--timeout", "3m"];
-        helm(
-            self.cluster,
-            &[&installs[..], &["shrewd-crds", "charts/shrewd-crds"]].concat(),
-        )?;
-        helm(
-            self.cluster,
-            &[&installs[..], &[RELEASE, "charts/shrewd", "--values", path]].concat(),
-        )?;
+        self.helm(&[&installs[..], &["shrewd-crds", "charts/shrewd-crds"]].concat())?;
+        self.helm(&[&installs[..], &[RELEASE, "charts/shrewd", "--values", path]].concat())?;
         Ok(())
+    }
+
+    /// Installs another release beside it, with the same images, that looks after one class of Indexers in one namespace,
+    /// where it also runs and has all of its rights. It goes with the namespace.
+    ///
+    /// # Errors
+    /// If Helm fails.
+    pub fn beside(&self, namespace: &Namespace, class: &str) -> Result<()> {
+        let watched = format!("watchNamespaces={{{}}}", namespace.name);
+        let class_is = format!("operatorClass={class}");
+        let values = self.values_file()?;
+        let path = values.path().to_str().context("a path in UTF-8")?;
+        let install = [
+            "install",
+            class,
+            "charts/shrewd",
+            "--wait",
+            "--timeout",
+            "3m",
+            "--values",
+            path,
+        ];
+        let sets = ["--set", &watched, "--set", &class_is];
+        helm(self.cluster, &namespace.name, &[&install[..], &sets].concat()).map(drop)
+    }
+
+    fn values_file(&self) -> Result<tempfile::NamedTempFile> {
+        let mut file = tempfile::NamedTempFile::new()?;
+        file.write_all(self.values.as_bytes())?;
+        Ok(file)
     }
 
     /// Moves the one that is installed to a node.
@@ -242,16 +270,20 @@ impl<'a> Operators<'a> {
             "--timeout",
             "3m",
         ];
-        helm(self.cluster, &[&upgrade[..], values].concat()).map(drop)
+        self.helm(&[&upgrade[..], values].concat()).map(drop)
+    }
+
+    fn helm(&self, arguments: &[&str]) -> Result<String> {
+        helm(self.cluster, &self.cluster.operator_namespace, arguments)
     }
 }
 
 /// What a command of Helm prints.
-fn helm(cluster: &Cluster, arguments: &[&str]) -> Result<String> {
+fn helm(cluster: &Cluster, namespace: &str, arguments: &[&str]) -> Result<String> {
     let output = Command::new("helm")
         .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
         .env("KUBECONFIG", &cluster.kubeconfig)
-        .args(["--namespace", &cluster.operator_namespace])
+        .args(["--namespace", namespace])
         .args(arguments)
         .output()
         .context("run helm")?;

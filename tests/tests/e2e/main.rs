@@ -21,6 +21,7 @@ mod placement;
 mod publisher_change;
 mod quiet;
 mod refusals;
+mod releases;
 mod same_data;
 mod sibling;
 mod snapshots;
