@@ -5,6 +5,7 @@
 
 mod adversity;
 mod election;
+mod faults;
 mod installations;
 mod rights;
 mod support;

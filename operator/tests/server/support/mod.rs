@@ -4,6 +4,7 @@
 
 pub(crate) mod api_server;
 pub(crate) mod audit;
+pub(crate) mod faulty;
 pub(crate) mod pods;
 pub(crate) mod process;
 pub(crate) mod proxy;

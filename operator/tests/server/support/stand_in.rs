@@ -16,7 +16,7 @@ use k8s_openapi::{
 };
 use kube::{
     Api, Client, Resource,
-    api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
+    api::{ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
@@ -256,15 +256,24 @@ fn find<'a>(objects: &'a [Value], beside: &Value, named: &str) -> Option<&'a Val
     all.find(|object| name(object) == named && namespace(object) == namespace(beside))
 }
 
+/// Untyped: there are many, and they are looked at often.
 async fn all<K>(client: &Client) -> Option<Vec<Value>>
 where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Serialize + Debug,
+    K: Resource<DynamicType = ()>,
 {
-    let found = Api::<K>::all(client.clone())
+    let objects: Api<DynamicObject> = Api::all_with(client.clone(), &ApiResource::erase::<K>(&()));
+    let found = objects
         .list(&ListParams::default().match_any())
         .await
-        .ok()?;
-    Some(found.items.iter().map(|object| json!(object)).collect())
+        .ok()?
+        .items
+        .into_iter();
+    let objects = found.map(|object| {
+        let DynamicObject { metadata, mut data, .. } = object;
+        data["metadata"] = json!(metadata);
+        data
+    });
+    Some(objects.collect())
 }
 
 fn api<K>(client: &Client, beside: &Value) -> Api<K>
