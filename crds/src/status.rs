@@ -11,7 +11,7 @@ mod revision;
 mod snapshots;
 mod storage;
 
-pub use memory::{LastRefresh, MemoryStatus, RefreshReason, Refreshes};
+pub use memory::{LastRefresh, MemoryRecommendation, MemoryStatus, RefreshReason, Refreshes};
 pub use operator::OperatorStatus;
 pub use pod_row::{Phase, PodRow};
 pub use revision::{

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 
 use crate::{
     access::AccessRules,
-    facts::{Observed, ObservedPod, Sample, Target},
+    facts::{ContainerMemory, Observed, ObservedPod, Sample, Target},
     installation, names,
     objects::Key,
     plan::Plan,
@@ -182,6 +182,8 @@ pub(crate) fn observed_pod(name: &str) -> ObservedPod {
         orphan: false,
         kept_out: false,
         restarts: 0,
+        memory: ContainerMemory::default(),
+        out_of_memory: false,
         trouble: None,
         last_words: None,
         target: Some(target(name)),

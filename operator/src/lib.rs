@@ -17,6 +17,7 @@
 //!   facts                 what is known about objects and pods
 //!   pod_client, sampler, observe    collect the facts
 //!   rollout               which revisions exist and which one serves
+//!   memory                how much memory their containers should have
 //!   storage               how large their volumes should be
 //!   plan, apply           the objects that should exist; writing them
 //!   status, transitions   what is shown
@@ -32,6 +33,7 @@ pub mod compare;
 pub mod election;
 pub mod facts;
 pub mod installation;
+pub mod memory;
 pub mod metrics;
 pub mod names;
 pub mod objects;

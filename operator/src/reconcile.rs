@@ -25,6 +25,7 @@ mod ledger;
 mod notices;
 mod pace;
 mod pauses;
+mod peaks;
 mod progress;
 mod publish;
 mod raising;
@@ -53,7 +54,7 @@ use carried::Carried;
 use carry_out::carry_out;
 use contained::contained;
 use holding::hold;
-use inquire::decide;
+use inquire::{Decided, decide};
 use notices::{defect, notices};
 use publish::{known, tell, write_status};
 
@@ -166,6 +167,7 @@ async fn pass(watched: &Watched, context: &Context) -> Result<Action, Error> {
         observed: &observed,
         decision: decided.as_ref().map(|decided| &decided.decision),
         comparison: decided.as_ref().and_then(|decided| decided.comparison.as_ref()),
+        recommendation: decided.as_ref().and_then(Decided::recommendation),
         applied: &Applied {
             refusals: context.ledger.raising.refusals(&key),
             ..applied_as(&carried)

@@ -11,7 +11,9 @@ use serde_json::{Value, json};
 
 use crate::{
     facts::{Built, Observed, ObservedPod, Sample, Target, VolumeClaim, change::change, comparable, compare},
-    fixtures, names,
+    fixtures,
+    memory::{Bounds, Seen, recommend},
+    names,
     plan::plan,
     rollout::{Decision, World, decide, next_replacement},
     status::{self, Applied, Inputs},
@@ -292,6 +294,17 @@ fn pass(valid: &ValidIndexer, observed: &Observed, last: Option<&IndexerStatus>,
     }
     let replaced = next_replacement(valid, &decision, observed);
     assert!(replaced.is_none_or(|pod| observed.pods.contains(pod)));
+    let mut seen = Seen::default();
+    observed.pods.iter().for_each(|pod| seen.add(pod));
+    let bounds = Bounds {
+        threshold_bytes: Some(valid.threshold_bytes),
+        guest_limit_bytes: valid.identity.memory_limit_bytes,
+        views: &valid.views,
+        cache_bytes: valid.cache_bytes,
+        present_limit: Some(0),
+    };
+    let before = last.and_then(|status| status.memory.as_ref()?.recommendation.as_ref());
+    let recommended = recommend(before, &seen, &bounds, true);
     let next = status::status(&Inputs {
         namespace: "ns",
         name: "one",
@@ -300,6 +313,7 @@ fn pass(valid: &ValidIndexer, observed: &Observed, last: Option<&IndexerStatus>,
         observed,
         decision: Some(&decision),
         comparison: None,
+        recommendation: recommended.as_ref(),
         applied: &Applied::default(),
         last_status: last,
         now,

@@ -17,20 +17,24 @@ pub fn derive(threshold_bytes: u64, limit_bytes: u64, views: &Views, cache_bytes
     ResourceRequirements {
         requests: Some(BTreeMap::from([
             ("cpu".to_owned(), Quantity(CPU_REQUEST.to_owned())),
-            ("memory".to_owned(), quantity(memory.request_bytes)),
+            ("memory".to_owned(), Quantity(quantity_text(memory.request_bytes))),
         ])),
-        limits: Some(BTreeMap::from([("memory".to_owned(), quantity(memory.limit_bytes))])),
+        limits: Some(BTreeMap::from([(
+            "memory".to_owned(),
+            Quantity(quantity_text(memory.limit_bytes)),
+        )])),
         claims: None,
     }
 }
 
 /// A byte count in the canonical form of the API server, so that comparing texts compares values.
-fn quantity(bytes: u64) -> Quantity {
+#[must_use]
+pub fn quantity_text(bytes: u64) -> String {
     let (unit, suffix) = [(1 << 30, "Gi"), (MIB, "Mi"), (1 << 10, "Ki")]
         .into_iter()
         .find(|(unit, _)| bytes.is_multiple_of(*unit))
         .unwrap_or((1, ""));
-    Quantity(format!("{}{suffix}", bytes / unit))
+    format!("{}{suffix}", bytes / unit)
 }
 
 #[cfg(test)]
@@ -45,7 +49,7 @@ mod tests {
             (65 << 10, "65Ki"),
             (1_000_001, "1000001"),
         ] {
-            assert_eq!(quantity(bytes).0, text);
+            assert_eq!(quantity_text(bytes), text);
         }
     }
 }

@@ -1,6 +1,8 @@
 //! (pure) The status of an Indexer: a function of the spec, of what was observed, and of how applying went.
 
-use crds::{IndexerStatus, PreviousRevision, RECORDS_MAX, RecordRow, Revision, conditions::types};
+use crds::{
+    IndexerStatus, MemoryRecommendation, PreviousRevision, RECORDS_MAX, RecordRow, Revision, conditions::types,
+};
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Condition, jiff::Timestamp};
 
 mod case;
@@ -48,7 +50,7 @@ pub fn status(inputs: &Inputs<'_>) -> IndexerStatus {
             .comparison
             .or_else(|| last_status.and_then(|status| status.comparison.as_ref()))
             .cloned(),
-        memory: numbers::memory(&pods),
+        memory: numbers::memory(&pods, recommendation(inputs)),
         pods: numbers::rows(inputs.observed, serving.as_ref()),
         storage: volumes::storage(inputs.observed),
         snapshots: snapshots::snapshots(inputs, serving.as_ref()),
@@ -94,6 +96,15 @@ fn serving(inputs: &Inputs<'_>) -> Option<Revision> {
             .last_status
             .and_then(|status| status.active.as_ref())
             .map(|active| active.revision.clone()),
+    }
+}
+
+/// What is recommended. An invalid spec changes nothing, so it remains.
+fn recommendation(inputs: &Inputs<'_>) -> Option<MemoryRecommendation> {
+    let last = inputs.last_status.and_then(|status| status.memory.as_ref());
+    match inputs.decision {
+        Some(_) => inputs.recommendation.cloned(),
+        None => last.and_then(|memory| memory.recommendation.clone()),
     }
 }
 

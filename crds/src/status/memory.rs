@@ -4,6 +4,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::quantity::ByteSize;
+
 /// Memory, as reported by a pod.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -38,6 +40,20 @@ pub struct MemoryStatus {
     /// The last refresh.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_refresh: Option<LastRefresh>,
+    /// What the container of each pod should have, as far as was seen; none while too little was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recommendation: Option<MemoryRecommendation>,
+}
+
+/// Memory that a container should have.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct MemoryRecommendation {
+    /// What it should request.
+    pub request: ByteSize,
+    /// What it should have at most.
+    pub limit: ByteSize,
+    /// What was observed, where, and what was added to it, as it was when the figures changed last.
+    pub reason: String,
 }
 
 /// Counts of refreshes, by reason.

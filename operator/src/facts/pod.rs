@@ -6,7 +6,10 @@ use crds::Revision;
 use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, Pod};
 use kube::ResourceExt;
 
-use super::sample::{Sample, Target};
+use super::{
+    pod_memory::{ContainerMemory, was_out_of_memory},
+    sample::{Sample, Target},
+};
 use crate::{names, objects::Key};
 
 /// A pod reduced to what decisions are based on.
@@ -34,6 +37,10 @@ pub struct ObservedPod {
     pub kept_out: bool,
     /// Restarts of its container.
     pub restarts: i32,
+    /// The memory of its container.
+    pub memory: ContainerMemory,
+    /// Whether its last process was ended for taking more.
+    pub out_of_memory: bool,
     /// Why Kubernetes cannot run it, as Kubernetes explains it.
     pub trouble: Option<String>,
     /// The last log lines of the process whose exit is the trouble, where Kubernetes kept them. They differ between
@@ -87,6 +94,8 @@ impl ObservedPod {
                 .get(names::LABEL_SERVES)
                 .is_none_or(|serves| serves != names::SERVES),
             restarts,
+            memory: ContainerMemory::read(pod),
+            out_of_memory: container.is_some_and(was_out_of_memory),
             trouble: container
                 .and_then(container_trouble)
                 .or_else(|| unschedulable(pod))

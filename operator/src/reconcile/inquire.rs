@@ -1,9 +1,9 @@
 //! (I/O) The step between observation and decision: gathers what is not observed in every pass about a candidate, then
 //! [`rollout::decide`] decides once.
 
-use std::time::Instant;
+use std::{collections::BTreeMap, time::Instant};
 
-use crds::{Comparison, IndexerStatus, Revision, pod::seed_reasons};
+use crds::{Comparison, IndexerStatus, MemoryRecommendation, Revision, pod::seed_reasons};
 use k8s_openapi::jiff::Timestamp;
 
 use super::{comparisons::Subject, context::Context, progress::Seen, turns};
@@ -23,6 +23,15 @@ pub(super) struct Decided {
     pub(super) served: Option<Served>,
     /// The comparison of views made for this candidate, if one was.
     pub(super) comparison: Option<Comparison>,
+    /// What containers of each revision should have of memory, as far as was seen.
+    pub(super) recommended: BTreeMap<Revision, MemoryRecommendation>,
+}
+
+impl Decided {
+    /// What is recommended for the revision that serves.
+    pub(super) fn recommendation(&self) -> Option<&MemoryRecommendation> {
+        self.recommended.get(&self.decision.serving)
+    }
 }
 
 /// Gathers what is missing and decides about revisions.
@@ -91,10 +100,13 @@ pub(super) async fn decide(
                 .map_or(turns::LOOK_AGAIN, |after| after.min(turns::LOOK_AGAIN)),
         );
     }
+    let peaks = &context.ledger.peaks;
+    let recommended = peaks.recommend(key, valid, &decision, observed, last_status, Instant::now());
     Decided {
         decision,
         served,
         comparison,
+        recommended,
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::{
     comparisons::Comparisons, evictions::Evictions, grown::Grown, holdings::Holdings, notices::Notices, pace::Pace,
-    raising::Raising, recorders::Recorders, requests::Requests, staleness::Staleness, turns::Turns,
+    peaks::Peaks, raising::Raising, recorders::Recorders, requests::Requests, staleness::Staleness, turns::Turns,
 };
 use crate::objects::Key;
 
@@ -16,6 +16,7 @@ pub struct Ledger {
     pub(super) comparisons: Comparisons,
     pub(super) evictions: Evictions,
     pub(super) pace: Pace,
+    pub(super) peaks: Peaks,
     pub(super) raising: Raising,
     pub(super) recorders: Recorders,
     pub(super) requests: Requests,
@@ -37,6 +38,7 @@ impl Ledger {
         self.comparisons.forget(key);
         self.evictions.forget(key);
         self.pace.forget(key);
+        self.peaks.forget(key);
         self.raising.forget(key);
         self.requests.forget(key);
         self.staleness.forget(key);

@@ -1,6 +1,6 @@
 //! The inputs of a status.
 
-use crds::{Comparison, IndexerStatus, Revision};
+use crds::{Comparison, IndexerStatus, MemoryRecommendation, Revision};
 use k8s_openapi::jiff::Timestamp;
 
 use crate::{
@@ -53,6 +53,8 @@ pub struct Inputs<'a> {
     pub decision: Option<&'a Decision>,
     /// How candidate and serving revision answered the same views, if they were compared.
     pub comparison: Option<&'a Comparison>,
+    /// What the containers of the serving revision should have of memory, as far as was seen.
+    pub recommendation: Option<&'a MemoryRecommendation>,
     /// How applying went.
     pub applied: &'a Applied,
     /// The status as it was written last.

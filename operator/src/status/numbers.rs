@@ -1,7 +1,8 @@
 //! (pure) The figures in a status.
 
 use crds::{
-    ActiveRevision, CandidateRevision, Identity, IndexerStatus, MemoryStatus, Phase, PodRow, Revision,
+    ActiveRevision, CandidateRevision, Identity, IndexerStatus, MemoryRecommendation, MemoryStatus, Phase, PodRow,
+    Revision,
     pod::Status,
     sync_pace::{speed_in_words, time_left_in_words},
 };
@@ -77,7 +78,7 @@ fn furthest<'a>(pods: impl Iterator<Item = &'a ObservedPod>) -> Option<&'a Statu
 }
 
 /// Memory of the pod whose guest used most: figures of one process belong together.
-pub(super) fn memory(pods: &[&ObservedPod]) -> Option<MemoryStatus> {
+pub(super) fn memory(pods: &[&ObservedPod], recommendation: Option<MemoryRecommendation>) -> Option<MemoryStatus> {
     let answers = pods.iter().filter_map(|pod| pod.sample.answer());
     let memory = &answers.max_by_key(|status| status.memory.guest_peak_bytes)?.memory;
     Some(MemoryStatus {
@@ -91,6 +92,7 @@ pub(super) fn memory(pods: &[&ObservedPod]) -> Option<MemoryStatus> {
         refreshes: memory.refreshes,
         refreshes_total: memory.refreshes.total(),
         last_refresh: memory.last_refresh.clone(),
+        recommendation,
     })
 }
 

@@ -51,6 +51,7 @@ struct Situation {
     applied: Applied,
     decision: Decision,
     comparison: Option<Comparison>,
+    recommendation: Option<MemoryRecommendation>,
     last_status: Option<IndexerStatus>,
     now: i64,
     /// Nanoseconds beside `now`.
@@ -77,6 +78,7 @@ impl Default for Situation {
             applied: Applied::default(),
             decision: settled(&valid()),
             comparison: None,
+            recommendation: None,
             last_status: None,
             now: 1_000,
             fraction: 0,
@@ -95,6 +97,7 @@ impl Situation {
             applied: &self.applied,
             decision: self.invalid.is_none().then_some(&self.decision),
             comparison: self.comparison.as_ref(),
+            recommendation: self.recommendation.as_ref(),
             last_status: self.last_status.as_ref(),
             now: self.now(),
         })
@@ -598,4 +601,29 @@ fn a_status_is_the_same_once_it_was_written_and_read() {
         let read: IndexerStatus = serde_json::from_value(serde_json::to_value(&status).unwrap()).unwrap();
         assert_eq!(read, status, "{name}");
     }
+}
+
+#[test]
+fn what_is_recommended_is_shown_while_pods_report_and_stays_with_a_spec_that_is_not_valid() {
+    let recommended = MemoryRecommendation {
+        request: crds::ByteSize("512Mi".into()),
+        limit: crds::ByteSize("2304Mi".into()),
+        reason: "why".into(),
+    };
+    let mut situation = Situation {
+        recommendation: Some(recommended.clone()),
+        ..Situation::default()
+    };
+    let shown = |situation: &Situation| situation.status().memory.and_then(|memory| memory.recommendation);
+    assert_eq!(shown(&situation), Some(recommended.clone()));
+    situation.last_status = Some(situation.status());
+    situation.recommendation = None;
+    assert_eq!(shown(&situation), None);
+    situation.invalid = Some(Invalid {
+        reason: reasons::INVALID_SPEC,
+        problems: vec!["spec.chain: no".into()],
+    });
+    assert_eq!(shown(&situation), Some(recommended));
+    situation.pod().sample = Sample::NotRunning;
+    assert_eq!(situation.status().memory, None);
 }

@@ -166,6 +166,7 @@ async fn grow_twice(client: Client) -> Vec<Carried> {
         decision: fixtures::settled(&valid),
         served: None,
         comparison: None,
+        recommended: std::collections::BTreeMap::new(),
     };
     let mut carried = Vec::new();
     for _ in 0..2 {
