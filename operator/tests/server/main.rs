@@ -8,4 +8,5 @@ mod election;
 mod faults;
 mod installations;
 mod rights;
+mod scale;
 mod support;
