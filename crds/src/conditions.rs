@@ -18,7 +18,7 @@ pub mod types {
     pub const SNAPSHOTS_READY: &str = "SnapshotsReady";
     /// A guest's memory recently was at or above the threshold at the end of a block.
     pub const MEMORY_PRESSURE: &str = "MemoryPressure";
-    /// A pod's store has more rows than its memory has filters for.
+    /// A pod has less memory than it should: for filters of its store's rows, or than is recommended and to be given.
     pub const MEMORY_UNDERSIZED: &str = "MemoryUndersized";
     /// A change is in progress; no action needed (kstatus).
     pub const RECONCILING: &str = "Reconciling";
@@ -87,6 +87,14 @@ pub mod reasons {
     pub const NOT_CONFIGURED: &str = "NotConfigured";
     /// Filters and indexes of a store do not fit into the memory it has; the message says which number to raise.
     pub const FILTERS_ON_DISK: &str = "FiltersOnDisk";
+    /// The node of a pod has no room now for the memory that the pod should have; it gets it once there is.
+    pub const RESIZE_DEFERRED: &str = "ResizeDeferred";
+    /// The node of a pod is too small for the memory that the pod should have.
+    pub const RESIZE_INFEASIBLE: &str = "ResizeInfeasible";
+    /// The API server refused to give a pod the memory that it should have; the message contains its explanation.
+    pub const RESIZE_REFUSED: &str = "ResizeRefused";
+    /// Pods need more memory than `memory.maxLimit` allows.
+    pub const AT_MAX_LIMIT: &str = "AtMaxLimit";
     /// All of them are in memory.
     pub const FILTERS_IN_MEMORY: &str = "FiltersInMemory";
     /// A pod's claim is not there yet, or has no volume yet.

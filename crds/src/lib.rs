@@ -35,7 +35,7 @@ mod store_format;
 pub mod sync_pace;
 mod unknown;
 
-pub use definition::crd;
+pub use definition::{crd, crd_yaml};
 pub use identity::{Identity, IdentityDifference, Revision};
 pub use memory_budget::{MemoryBudget, ProcessMemory, STORE_BYTES_MIN, StoreMemory, memory_budget, store_memory};
 pub use network::Network;

@@ -11,7 +11,7 @@ use crate::{
     problem::Problem,
     quantity::{ByteSize, ParseError, TimeSpan},
     rollout::RolloutSpec,
-    spec::{IndexerSpec, ModuleSpec, SourceSpec, ViewsSpec},
+    spec::{IndexerSpec, ModuleSpec, ResizePolicy, SourceSpec, ViewsSpec},
 };
 
 /// The values of a spec, parsed and checked against each other.
@@ -23,6 +23,8 @@ pub struct Resolved {
     pub threshold_bytes: u64,
     /// `views`, in bytes and milliseconds.
     pub views: Views,
+    /// `memory.maxLimit` in bytes, if memory is resized in place.
+    pub max_limit_bytes: Option<u64>,
     /// `storage.size` in bytes.
     pub storage_bytes: u64,
     /// `storage.autoGrow`.
@@ -69,6 +71,8 @@ pub fn resolve(spec: &IndexerSpec) -> Result<Resolved, Vec<Problem>> {
     let mut bytes = |field, size: &ByteSize| checked(field, size.bytes(), &mut problems);
     let threshold_bytes = bytes("memory.threshold", &spec.memory.threshold);
     let memory_limit_bytes = bytes("memory.limit", &spec.memory.limit);
+    let max_limit = spec.memory.max_limit.as_ref();
+    let max_limit_bytes = max_limit.map(|size| bytes("memory.maxLimit", size));
     let storage_bytes = bytes("storage.size", &spec.storage.size);
     let auto_grow = spec.storage.auto_grow.as_ref().map(|auto_grow| AutoGrow {
         max_bytes: bytes("storage.autoGrow.maxSize", &auto_grow.max_size),
@@ -82,6 +86,13 @@ pub fn resolve(spec: &IndexerSpec) -> Result<Resolved, Vec<Problem>> {
         problems.push(Problem {
             field: "memory.threshold",
             message: format!("{} exceeds memory.limit {}", spec.memory.threshold, spec.memory.limit),
+        });
+    }
+    let is_resized = spec.memory.resize == ResizePolicy::InPlace;
+    if is_resized && max_limit.is_none() {
+        problems.push(Problem {
+            field: "memory.maxLimit",
+            message: "must be set with memory.resize InPlace".into(),
         });
     }
     if problems.is_empty() && cache_bytes.is_some_and(|bytes| bytes < STORE_BYTES_MIN) {
@@ -134,6 +145,7 @@ pub fn resolve(spec: &IndexerSpec) -> Result<Resolved, Vec<Problem>> {
     Ok(Resolved {
         identity,
         threshold_bytes,
+        max_limit_bytes: max_limit_bytes.filter(|_| is_resized),
         views,
         storage_bytes,
         auto_grow,

@@ -22,7 +22,7 @@ mod views;
 
 pub use access::AccessSpec;
 pub use chain::{BitcoindSpec, BlockFilesSpec, ChainSpec, SourceSpec};
-pub use memory::{MemorySpec, RefreshPolicy};
+pub use memory::{MemorySpec, RefreshPolicy, ResizePolicy};
 pub use module::{ConfigMapKey, HttpModule, ModuleSpec, OciModule};
 pub use placement::PlacementSpec;
 pub use pod_metadata::PodMetadataSpec;

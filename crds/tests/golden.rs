@@ -8,7 +8,7 @@ fn repository() -> &'static Path {
 }
 
 fn yaml() -> String {
-    serde_yaml::to_string(&crds::crd()).unwrap()
+    crds::crd_yaml().unwrap()
 }
 
 #[test]

@@ -144,6 +144,19 @@ fn threshold_stays_within_the_limit() {
 }
 
 #[test]
+fn memory_is_resized_up_to_a_limit_that_is_declared() {
+    let memory = |memory: Value| indexer("x", |spec| spec["memory"] = memory);
+    accepted(&memory(json!({ "resize": "Off" })));
+    accepted(&memory(json!({ "resize": "InPlace", "maxLimit": "8Gi" })));
+    accepted(&memory(json!({ "maxLimit": "128Mi" })));
+    refused(
+        &memory(json!({ "resize": "InPlace" })),
+        "must be set with memory.resize InPlace",
+    );
+    refused(&memory(json!({ "maxLimit": "127Mi" })), "at least 128Mi");
+}
+
+#[test]
 fn urls_are_plain_and_without_credentials() {
     let urls = |urls: Value| indexer("x", |spec| spec["chain"]["source"]["bitcoind"]["urls"] = urls);
     accepted(&urls(json!(["http://a:8332", "https://b/"])));

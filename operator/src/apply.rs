@@ -15,15 +15,17 @@ mod covers;
 mod error;
 mod pods;
 mod replacing;
+mod resize;
 
 pub use changes::{Changes, Pruned, changes};
 pub use claims::{raise, stamp};
 pub use confirm::confirm;
 pub use error::{Class, Error};
 pub use pods::{Removal, let_serve, remove};
+pub use resize::resize;
 
 use crate::{
-    facts::Observed,
+    facts::{Observed, has_same_template},
     names::{LABEL_INDEXER, MANAGER},
     objects::{ChildKind, Key, Owner, owner, version},
     plan::Child,
@@ -64,9 +66,11 @@ pub async fn apply(client: &Client, key: &Key, changes: &Changes<'_>, observed: 
         // What the server fills in or writes its own way may be the whole difference, and then nothing changed there.
         if patched.metadata.resource_version != before {
             done.changed = true;
-            // Annotations, as the record is one, say nothing about pods.
-            let is_respecified =
-                live.is_none_or(|live| live["metadata"]["generation"].as_i64() != patched.metadata.generation);
+            // Annotations, as the record is one, say nothing about pods; nor does memory that they get as they are.
+            let is_respecified = live.is_none_or(|live| {
+                let generation = live["metadata"]["generation"].as_i64();
+                generation != patched.metadata.generation && !has_same_template(live, &child.body)
+            });
             if child.kind == ChildKind::StatefulSet && is_respecified {
                 done.sets_changed.extend(child.revision());
             }

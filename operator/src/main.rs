@@ -25,6 +25,6 @@ async fn main() -> ExitCode {
 }
 
 fn print_crd() -> anyhow::Result<()> {
-    let yaml = serde_yaml::to_string(&crds::crd())?;
+    let yaml = crds::crd_yaml()?;
     Ok(std::io::stdout().write_all(yaml.as_bytes())?)
 }

@@ -21,6 +21,9 @@ pub const LABEL_MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 pub const ANNOTATION_APPLIED: &str = "shrewd.dev/applied-hash";
 /// Annotation of a pod template: hash of the configuration, so that a changed one leads to new pods.
 pub const ANNOTATION_CONFIG: &str = "shrewd.dev/config-hash";
+/// Annotation of a pod template whose memory changes by itself: hash of all of it but that. Pods that have the same are
+/// given other memory and not recreated.
+pub const ANNOTATION_TEMPLATE: &str = "shrewd.dev/template-hash";
 /// Annotation of `StatefulSet`, `ConfigMap` and volume claims of a revision: see [`crate::record`].
 pub const ANNOTATION_RECORD: &str = "shrewd.dev/revision-record";
 /// The value that people give that annotation on a claim whose record is lost: its data is what the spec declares.

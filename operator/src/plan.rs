@@ -14,7 +14,7 @@ mod stateful_set;
 
 pub use child::Child;
 
-use crate::{objects::ChildKind, rollout::Decision, storage::Sizes, validate::ValidIndexer};
+use crate::{memory::Memories, objects::ChildKind, rollout::Decision, storage::Sizes, validate::ValidIndexer};
 
 /// Every object of an Indexer, in the order in which they are applied.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,9 +25,9 @@ pub struct Plan {
     pub untouched: Vec<Revision>,
 }
 
-/// Plans every object of an Indexer, with volumes of these sizes.
+/// Plans every object of an Indexer, with volumes of these sizes, and containers with this memory.
 #[must_use]
-pub fn plan(valid: &ValidIndexer, decision: &Decision, sizes: &Sizes) -> Plan {
+pub fn plan(valid: &ValidIndexer, decision: &Decision, sizes: &Sizes, memories: &Memories) -> Plan {
     let mut children = vec![
         Child::new(ChildKind::ServiceAccount, &service_account::build(valid)),
         Child::new(ChildKind::Service, &service::for_clients(valid, decision)),
@@ -43,8 +43,12 @@ pub fn plan(valid: &ValidIndexer, decision: &Decision, sizes: &Sizes) -> Plan {
     }));
     for (revision, record) in &decision.sets {
         let config = config_map::build(valid, revision, record, *revision == decision.serving);
-        let size = sizes.size(valid, revision);
-        let set = stateful_set::build(valid, revision, record, &config_map::config_hash(&config), &size);
+        let own = stateful_set::Own {
+            config_hash: config_map::config_hash(&config),
+            size: sizes.size(valid, revision),
+            resources: memories.resources(valid, revision, &record.identity),
+        };
+        let set = stateful_set::build(valid, revision, record, &own);
         children.extend([
             Child::new(ChildKind::ConfigMap, &config),
             Child::new(ChildKind::StatefulSet, &set),
@@ -66,7 +70,7 @@ mod tests {
     };
 
     fn planned() -> Plan {
-        plan(&valid(), &settled(&valid()), &Sizes::default())
+        plan(&valid(), &settled(&valid()), &Sizes::default(), &Memories::default())
     }
 
     #[test]
@@ -83,7 +87,7 @@ mod tests {
         assert_eq!(with.children.iter().filter(|child| is_policy(child)).count(), 1);
         let mut valid = valid();
         valid.access = None;
-        let without = plan(&valid, &settled(&valid), &Sizes::default());
+        let without = plan(&valid, &settled(&valid), &Sizes::default(), &Memories::default());
         let observed = live(&with);
         let pruned = changes(&without, &observed).prune;
         let pruned: Vec<ChildKind> = pruned.iter().map(|pruned| pruned.kind).collect();

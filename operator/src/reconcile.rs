@@ -31,6 +31,8 @@ mod publish;
 mod raising;
 mod recorders;
 mod requests;
+mod resizes;
+mod resizing;
 mod staleness;
 mod turns;
 mod volumes;
@@ -45,6 +47,7 @@ pub use watched::Watched;
 
 use crate::{
     apply::{self, Class},
+    memory::Memories,
     objects::Key,
     observe::observe,
     status::{self, Applied, Failure, Inputs},
@@ -159,6 +162,7 @@ async fn pass(watched: &Watched, context: &Context) -> Result<Action, Error> {
         // Nothing failed, so there is nothing to show: the next pass is due at once.
         return carried.map(|_| Action::await_change()).map_err(Error::Apply);
     }
+    let declared = Memories::default();
     let inputs = Inputs {
         namespace: &key.namespace,
         name: &key.name,
@@ -168,8 +172,10 @@ async fn pass(watched: &Watched, context: &Context) -> Result<Action, Error> {
         decision: decided.as_ref().map(|decided| &decided.decision),
         comparison: decided.as_ref().and_then(|decided| decided.comparison.as_ref()),
         recommendation: decided.as_ref().and_then(Decided::recommendation),
+        memories: decided.as_ref().map_or(&declared, |decided| &decided.memories),
         applied: &Applied {
             refusals: context.ledger.raising.refusals(&key),
+            resize_refusals: context.ledger.resizing.refusals(&key),
             ..applied_as(&carried)
         },
         last_status: last.as_ref(),

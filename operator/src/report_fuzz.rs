@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::{
     facts::{Built, Observed, ObservedPod, Sample, Target, VolumeClaim, change::change, comparable, compare},
     fixtures,
-    memory::{Bounds, Seen, recommend},
+    memory::{Bounds, Memories, Seen, recommend},
     names,
     plan::plan,
     rollout::{Decision, World, decide, next_replacement},
@@ -284,7 +284,12 @@ fn observed(valid: &ValidIndexer, pods: Vec<ObservedPod>) -> Observed {
 fn pass(valid: &ValidIndexer, observed: &Observed, last: Option<&IndexerStatus>, now: Timestamp) -> IndexerStatus {
     let world = World::of(valid, observed, None, last, now);
     let decision: Decision = decide(valid, &world);
-    let planned = plan(valid, &decision, &Sizes::of(valid, &decision, observed));
+    let planned = plan(
+        valid,
+        &decision,
+        &Sizes::of(valid, &decision, observed),
+        &Memories::default(),
+    );
     assert!(!planned.children.is_empty());
     for (_, record) in &decision.sets {
         assert!(record.in_place_at.is_none_or(|height| height <= HEIGHT_MAX + 1));
@@ -292,7 +297,7 @@ fn pass(valid: &ValidIndexer, observed: &Observed, last: Option<&IndexerStatus>,
     for growth in growths(valid, &decision, observed, &Capacities::new()) {
         assert!(growth.to.is_none_or(|to| to.bytes > growth.from.bytes));
     }
-    let replaced = next_replacement(valid, &decision, observed);
+    let replaced = next_replacement(valid, &decision, observed, &[]);
     assert!(replaced.is_none_or(|pod| observed.pods.contains(pod)));
     let mut seen = Seen::default();
     observed.pods.iter().for_each(|pod| seen.add(pod));
@@ -314,6 +319,7 @@ fn pass(valid: &ValidIndexer, observed: &Observed, last: Option<&IndexerStatus>,
         decision: Some(&decision),
         comparison: None,
         recommendation: recommended.as_ref(),
+        memories: &Memories::default(),
         applied: &Applied::default(),
         last_status: last,
         now,

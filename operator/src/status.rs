@@ -15,6 +15,7 @@ mod reports;
 mod rollout_conditions;
 mod snapshots;
 mod storage;
+mod undersized;
 mod verdict;
 mod volumes;
 
@@ -65,7 +66,12 @@ pub fn status(inputs: &Inputs<'_>) -> IndexerStatus {
             crds::pod::RPC_PORT
         )),
         resources: valid
-            .map(|valid| valid.resources_of(numbers::identity(inputs, valid)))
+            .map(|valid| {
+                let serving = serving.as_ref().unwrap_or(&valid.revision);
+                inputs
+                    .memories
+                    .resources(valid, serving, numbers::identity(inputs, valid))
+            })
             .or_else(|| last_status.and_then(|last| last.resources.clone())),
         replicas: count(pods.len()),
         ready_replicas: count(pods.iter().filter(|pod| pod.ready).count()),

@@ -59,6 +59,8 @@ pub struct ValidIndexer {
     pub retry_attempts: u32,
     /// Bounds on queries.
     pub views: Views,
+    /// With `memory.resize` in place, the most that a container may have as its limit, in bytes; none: nothing is resized.
+    pub max_limit_bytes: Option<u64>,
     /// Memory of the store; none: what follows from the pod's.
     pub cache_bytes: Option<u64>,
     /// How another identity takes over.
@@ -223,6 +225,7 @@ pub fn validate(indexer: &Indexer, defaults: &Defaults) -> Result<ValidIndexer, 
         identity: resolved.identity,
         views: resolved.views,
         cache_bytes: resolved.cache_bytes,
+        max_limit_bytes: resolved.max_limit_bytes,
     })
 }
 

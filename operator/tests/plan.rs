@@ -8,6 +8,7 @@ use crds::Indexer;
 use k8s_openapi::jiff::Timestamp;
 use operator::{
     facts::Observed,
+    memory::Memories,
     plan::plan,
     pod_defaults::PodDefaults,
     rollout::{World, decide},
@@ -31,7 +32,7 @@ fn planned(case: &Path) -> String {
     };
     let valid = validate(&indexer, &defaults).unwrap();
     let world = World::of(&valid, &Observed::default(), None, None, Timestamp::UNIX_EPOCH);
-    let plan = plan(&valid, &decide(&valid, &world), &Sizes::default());
+    let plan = plan(&valid, &decide(&valid, &world), &Sizes::default(), &Memories::default());
     let documents = plan
         .children
         .iter()

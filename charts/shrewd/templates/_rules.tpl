@@ -53,6 +53,11 @@
 - apiGroups: [""]
   resources: [pods/eviction]
   verbs: [create]
+# Giving a running pod other memory, where memory.resize of its Indexer is InPlace. Nothing else of a pod can be changed
+# this way.
+- apiGroups: [""]
+  resources: [pods/resize]
+  verbs: [patch]
 # Why pods of a candidate are not made: a quota, an admission webhook. Only events tell.
 - apiGroups: [""]
   resources: [events]

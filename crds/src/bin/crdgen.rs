@@ -3,6 +3,6 @@
 use std::io::Write;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    std::io::stdout().write_all(serde_yaml::to_string(&crds::crd())?.as_bytes())?;
+    std::io::stdout().write_all(crds::crd_yaml()?.as_bytes())?;
     Ok(())
 }

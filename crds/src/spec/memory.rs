@@ -9,6 +9,7 @@ use crate::quantity::ByteSize;
 /// The guest's memory. All figures refer to its linear memory, not to the process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[x_kube(validation = Rule::new("quantity(self.threshold).compareTo(quantity(self.limit)) <= 0").message("memory.threshold must not exceed memory.limit"))]
+#[x_kube(validation = Rule::new("!has(self.resize) || self.resize != 'InPlace' || has(self.maxLimit)").message("memory.maxLimit must be set with memory.resize InPlace"))]
 #[serde(rename_all = "camelCase")]
 pub struct MemorySpec {
     /// A guest whose memory has reached this size is replaced by a fresh instance before the next block.
@@ -28,6 +29,31 @@ pub struct MemorySpec {
     #[serde(default = "MemorySpec::default_audit_every")]
     #[schemars(range(max = 1_000_000))]
     pub audit_every: u32,
+    /// Whether running pods get the memory that `status.memory.recommendation` names.
+    #[serde(default = "MemorySpec::default_resize", skip_serializing_if = "ResizePolicy::is_off")]
+    pub resize: ResizePolicy,
+    /// With `InPlace`, the most memory that a container gets as its limit.
+    #[x_kube(validation = Rule::new("quantity(self).compareTo(quantity('128Mi')) >= 0").message("memory.maxLimit must be at least 128Mi"))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_limit: Option<ByteSize>,
+}
+
+/// Whether the operator changes the memory of pods by itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum ResizePolicy {
+    /// Pods have what `resources` gives, or what is derived.
+    #[default]
+    Off,
+    /// Pods begin with that and get what is recommended, up to `maxLimit`, without a restart where the cluster can.
+    InPlace,
+}
+
+impl ResizePolicy {
+    /// Off is not written: the bare word is a boolean to many readers of YAML.
+    #[allow(clippy::trivially_copy_pass_by_ref)] // the signature that serde calls
+    fn is_off(&self) -> bool {
+        *self == Self::Off
+    }
 }
 
 /// When a fresh instance of the guest is created.
@@ -46,4 +72,6 @@ defaults!(MemorySpec {
     default_refresh, refresh: RefreshPolicy = RefreshPolicy::EveryBlock;
     default_limit, limit: ByteSize = ByteSize("4Gi".into());
     default_audit_every, audit_every: u32 = 1000;
+    default_resize, resize: ResizePolicy = ResizePolicy::Off;
+    default_max_limit, max_limit: Option<ByteSize> = None;
 });

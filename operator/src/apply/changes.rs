@@ -118,13 +118,14 @@ mod tests {
     use super::*;
     use crate::{
         fixtures::{live, settled, valid},
+        memory::Memories,
         names,
         plan::plan,
         storage::Sizes,
     };
 
     fn planned() -> Plan {
-        plan(&valid(), &settled(&valid()), &Sizes::default())
+        plan(&valid(), &settled(&valid()), &Sizes::default(), &Memories::default())
     }
 
     #[test]
@@ -152,7 +153,7 @@ mod tests {
         let mut valid = valid();
         valid.storage.size.0 = "10240Mi".into();
         valid.resources = serde_json::from_value(json!({"limits": {"cpu": "1000m", "memory": "4096Mi"}})).unwrap();
-        let plan = plan(&valid, &settled(&valid), &Sizes::default());
+        let plan = plan(&valid, &settled(&valid), &Sizes::default(), &Memories::default());
         let mut observed = live(&plan);
         let set = (ChildKind::StatefulSet, names::of_revision("one", &valid.revision));
         let spec = &mut observed.children.get_mut(&set).unwrap()["spec"];

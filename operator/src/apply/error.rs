@@ -132,6 +132,14 @@ impl Error {
         }
     }
 
+    /// Whether a resize would be refused for every pod like this one: the API server knows none, or not this one. It
+    /// says 403 where only rights or a quota are missing.
+    #[must_use]
+    pub fn rules_out(&self) -> bool {
+        let is_refused = |status: &Status| matches!(status.code, 404 | 405 | 422);
+        self.class() != Class::LookAgain && self.cause.status().is_some_and(is_refused)
+    }
+
     /// The revision whose object it was; none for what serves all of them.
     #[must_use]
     pub fn revision(&self) -> Option<&Revision> {

@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, Pod}
 use kube::ResourceExt;
 
 use super::{
-    pod_memory::{ContainerMemory, was_out_of_memory},
+    pod_memory::{ContainerMemory, ResizeProblem, was_out_of_memory},
     sample::{Sample, Target},
 };
 use crate::{names, objects::Key};
@@ -27,6 +27,8 @@ pub struct ObservedPod {
     pub revision: Revision,
     /// The revision of the pod template it was made from, as the `StatefulSet` names it.
     pub template: Option<String>,
+    /// The hash of that template without its memory, where it was made with one.
+    pub same_template: Option<String>,
     /// Whether Kubernetes considers it ready.
     pub ready: bool,
     /// Whether it is being deleted.
@@ -39,6 +41,8 @@ pub struct ObservedPod {
     pub restarts: i32,
     /// The memory of its container.
     pub memory: ContainerMemory,
+    /// Why it does not have that yet, if it was given other memory.
+    pub resize: Option<ResizeProblem>,
     /// Whether its last process was ended for taking more.
     pub out_of_memory: bool,
     /// Why Kubernetes cannot run it, as Kubernetes explains it.
@@ -83,6 +87,7 @@ impl ObservedPod {
             labels: pod.labels().clone(),
             revision,
             template: pod.labels().get("controller-revision-hash").cloned(),
+            same_template: pod.annotations().get(names::ANNOTATION_TEMPLATE).cloned(),
             ready,
             terminating: pod.metadata.deletion_timestamp.is_some(),
             orphan: !pod
@@ -95,6 +100,7 @@ impl ObservedPod {
                 .is_none_or(|serves| serves != names::SERVES),
             restarts,
             memory: ContainerMemory::read(pod),
+            resize: ResizeProblem::read(pod),
             out_of_memory: container.is_some_and(was_out_of_memory),
             trouble: container
                 .and_then(container_trouble)

@@ -42,6 +42,28 @@ impl ContainerMemory {
     }
 }
 
+/// Why a pod does not have the memory that its spec gives it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResizeProblem {
+    /// Its node has no room for it now.
+    Deferred,
+    /// Its node is too small for it.
+    Infeasible,
+}
+
+impl ResizeProblem {
+    /// What the kubelet says of a pod. Its words name what else the node has at the moment, so they are left out.
+    pub(super) fn read(pod: &Pod) -> Option<Self> {
+        let conditions = pod.status.as_ref()?.conditions.as_ref()?;
+        let is_pending = |type_: &str, status: &str| type_ == "PodResizePending" && status == "True";
+        let pending = conditions.iter().find(|c| is_pending(&c.type_, &c.status))?;
+        match pending.reason.as_deref() {
+            Some("Infeasible") => Some(Self::Infeasible),
+            _ => Some(Self::Deferred),
+        }
+    }
+}
+
 /// Whether the last end of a container was one for its memory.
 pub(super) fn was_out_of_memory(container: &ContainerStatus) -> bool {
     let states = [container.state.as_ref(), container.last_state.as_ref()];
@@ -71,6 +93,29 @@ mod tests {
         };
         assert_eq!(ContainerMemory::read(&pod(json!([proxy, own]))), expected);
         assert_eq!(ContainerMemory::read(&pod(json!([proxy]))), ContainerMemory::default());
+    }
+
+    #[test]
+    fn a_pending_resize_is_read() {
+        let pod = |type_: &str, status: &str, reason: &str| -> Pod {
+            let condition = json!({"type": type_, "status": status, "reason": reason, "message": "used: 7"});
+            serde_json::from_value(json!({"metadata": {}, "status": {"conditions": [condition]}})).unwrap()
+        };
+        let cases = [
+            (
+                pod("PodResizePending", "True", "Deferred"),
+                Some(ResizeProblem::Deferred),
+            ),
+            (
+                pod("PodResizePending", "True", "Infeasible"),
+                Some(ResizeProblem::Infeasible),
+            ),
+            (pod("PodResizePending", "False", "Infeasible"), None),
+            (pod("PodResizeInProgress", "True", ""), None),
+        ];
+        for (pod, expected) in cases {
+            assert_eq!(ResizeProblem::read(&pod), expected, "{pod:?}");
+        }
     }
 
     #[test]

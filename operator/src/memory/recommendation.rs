@@ -5,11 +5,9 @@
 
 use crds::{ByteSize, MemoryRecommendation, memory_budget, pod::Views};
 
-use super::seen::Seen;
+use super::{headroom::with_headroom, seen::Seen};
 use crate::resources::quantity_text;
 
-/// What comes may need this much more than what was seen: one part in so many.
-const HEADROOM_PART: u64 = 4;
 /// Fewer blocks say too little, unless they say that a container has too little already.
 const BLOCKS_MIN: u64 = 100;
 /// Figures fall by one part in so many or stay.
@@ -115,10 +113,6 @@ fn moved(before: Figures, needed: Figures, is_long: bool) -> Figures {
         request: if request > limit { needed.request } else { request },
         limit,
     }
-}
-
-fn with_headroom(bytes: u64) -> u64 {
-    bytes.saturating_add(bytes / HEADROOM_PART)
 }
 
 /// The next step; the largest number of whole MiB for what is beyond all steps.

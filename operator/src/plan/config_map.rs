@@ -8,6 +8,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 
 use super::{hash::hash, metadata::metadata_with};
 use crate::{
+    memory::store_bytes,
     names,
     record::{ModuleSource, Record},
     validate::ValidIndexer,
@@ -77,7 +78,7 @@ fn config(valid: &ValidIndexer, revision: &Revision, record: &Record) -> Config 
         audit_every: valid.audit_every,
         retry_attempts: valid.retry_attempts,
         views: valid.views.clone(),
-        cache_bytes: valid.cache_bytes,
+        cache_bytes: valid.cache_bytes.or_else(|| store_bytes(valid, &record.identity)),
         data_dir: DATA_DIR.into(),
         rpc_listen: format!("0.0.0.0:{RPC_PORT}"),
         ops_listen: format!("0.0.0.0:{OPS_PORT}"),

@@ -8,7 +8,7 @@ use k8s_openapi::{
         },
         core::v1::{
             LocalObjectReference, PersistentVolumeClaim, PersistentVolumeClaimSpec, PodSecurityContext, PodSpec,
-            PodTemplateSpec, SeccompProfile, VolumeResourceRequirements,
+            PodTemplateSpec, ResourceRequirements, SeccompProfile, VolumeResourceRequirements,
         },
     },
     apimachinery::pkg::{
@@ -21,7 +21,7 @@ mod container;
 mod placement;
 mod volumes;
 
-use super::metadata::metadata_with;
+use super::{hash::hash, metadata::metadata_with};
 use crate::{facts::Size, names, record::Record, validate::ValidIndexer};
 
 /// Owner of the indexer's process and files; the "nonroot" user of common base images.
@@ -31,13 +31,17 @@ const STOP_SECONDS: u64 = 50;
 /// Maximum grace period, regardless of `views.timeout`: draining a node must come to an end.
 const STOP_SECONDS_MAX: u64 = 600;
 
-pub(super) fn build(
-    valid: &ValidIndexer,
-    revision: &Revision,
-    record: &Record,
-    config_hash: &str,
-    size: &Size,
-) -> StatefulSet {
+/// What a set has that follows neither from the spec nor from the record of its revision alone.
+pub(super) struct Own {
+    /// The hash of the pods' configuration.
+    pub(super) config_hash: String,
+    /// The size of their volumes.
+    pub(super) size: Size,
+    /// The resources of their containers.
+    pub(super) resources: ResourceRequirements,
+}
+
+pub(super) fn build(valid: &ValidIndexer, revision: &Revision, record: &Record, own: &Own) -> StatefulSet {
     StatefulSet {
         metadata: metadata_with(valid, revision, record),
         spec: Some(StatefulSetSpec {
@@ -54,8 +58,8 @@ pub(super) fn build(
                 ..StatefulSetUpdateStrategy::default()
             }),
             persistent_volume_claim_retention_policy: Some(retention(valid.storage.retention)),
-            volume_claim_templates: Some(vec![claim(valid, revision, size)]),
-            template: template(valid, revision, record, config_hash),
+            volume_claim_templates: Some(vec![claim(valid, revision, &own.size)]),
+            template: template(valid, revision, record, own),
             ..StatefulSetSpec::default()
         }),
         status: None,
@@ -94,10 +98,10 @@ fn claim(valid: &ValidIndexer, revision: &Revision, size: &Size) -> PersistentVo
     }
 }
 
-fn template(valid: &ValidIndexer, revision: &Revision, record: &Record, config_hash: &str) -> PodTemplateSpec {
-    let own = names::selector(&valid.name, revision);
-    PodTemplateSpec {
-        metadata: Some(pod_metadata(valid, revision, config_hash)),
+fn template(valid: &ValidIndexer, revision: &Revision, record: &Record, own: &Own) -> PodTemplateSpec {
+    let selector = names::selector(&valid.name, revision);
+    let mut template = PodTemplateSpec {
+        metadata: Some(pod_metadata(valid, revision, &own.config_hash)),
         spec: Some(PodSpec {
             image_pull_secrets: image_pull_secrets(&valid.image_pull_secrets),
             service_account_name: Some(names::shared(&valid.name)),
@@ -105,16 +109,40 @@ fn template(valid: &ValidIndexer, revision: &Revision, record: &Record, config_h
             enable_service_links: Some(false),
             security_context: Some(security_context()),
             termination_grace_period_seconds: Some(grace_seconds(valid.views.timeout_ms)),
-            containers: vec![container::build(valid, record)],
+            containers: vec![container::build(valid, record, &own.resources)],
             volumes: Some(volumes::build(valid, revision, record)),
             node_selector: Some(placement::node_selector(&valid.placement)),
             tolerations: valid.placement.tolerations.clone(),
-            affinity: Some(placement::affinity(&valid.placement, &own)),
-            topology_spread_constraints: placement::topology_spread_constraints(&valid.placement, &own),
+            affinity: Some(placement::affinity(&valid.placement, &selector)),
+            topology_spread_constraints: placement::topology_spread_constraints(&valid.placement, &selector),
             priority_class_name: valid.placement.priority_class_name.clone(),
             ..PodSpec::default()
         }),
+    };
+    if valid.max_limit_bytes.is_some() {
+        let hash = hash_without_memory(&template);
+        let annotations = template
+            .metadata
+            .get_or_insert_default()
+            .annotations
+            .get_or_insert_default();
+        annotations.insert(names::ANNOTATION_TEMPLATE.to_owned(), hash);
     }
+    template
+}
+
+/// By which pods are known that differ from the template by nothing but their memory.
+fn hash_without_memory(template: &PodTemplateSpec) -> String {
+    let mut template = template.clone();
+    let containers = template.spec.iter_mut().flat_map(|spec| &mut spec.containers);
+    for resources in containers.filter_map(|container| container.resources.as_mut()) {
+        for quantities in [&mut resources.requests, &mut resources.limits].into_iter().flatten() {
+            quantities.remove("memory");
+        }
+    }
+    #[allow(clippy::expect_used)] // maps with text keys, texts, numbers and booleans all have a JSON form
+    let json = serde_json::to_vec(&template).expect("types of the Kubernetes API turn into JSON");
+    hash(&json)
 }
 
 /// Ours win, whatever a schema let through: Services, disruption budgets and this operator find pods by them.
@@ -184,6 +212,36 @@ mod tests {
         valid.pod_metadata.labels = stolen(&["team".to_owned()]);
         let both = pod_metadata(&valid, &valid.revision, "hash").labels.unwrap();
         assert_eq!((both["team"].as_str(), both.len()), ("x", labels.len() + 1));
+    }
+
+    #[test]
+    fn where_memory_is_resized_the_template_tells_pods_that_differ_by_nothing_else() {
+        let same = |max: Option<u64>, memory: &str, cpu: &str| {
+            let valid = ValidIndexer {
+                max_limit_bytes: max,
+                ..valid()
+            };
+            let own = Own {
+                config_hash: "1".into(),
+                size: Size::of(1 << 30),
+                resources: serde_json::from_value(serde_json::json!({
+                    "limits": {"memory": memory}, "requests": {"memory": memory, "cpu": cpu}}))
+                .unwrap(),
+            };
+            let set = build(&valid, &valid.revision, &valid.declared(), &own);
+            let template = set.spec.unwrap().template;
+            template
+                .metadata
+                .unwrap()
+                .annotations
+                .unwrap()
+                .remove(names::ANNOTATION_TEMPLATE)
+        };
+        let hash = same(Some(1), "1Gi", "1");
+        assert!(hash.is_some());
+        assert_eq!(hash, same(Some(1), "2Gi", "1"));
+        assert_ne!(hash, same(Some(1), "1Gi", "2"));
+        assert_eq!(same(None, "1Gi", "1"), None, "pods of others stay as they are");
     }
 
     #[test]

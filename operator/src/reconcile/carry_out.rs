@@ -6,10 +6,11 @@ use crds::IndexerStatus;
 use futures::future::join_all;
 use kube::core::ObjectMeta;
 
-use super::{carried::Carried, context::Context, inquire::Decided, volumes};
+use super::{carried::Carried, context::Context, inquire::Decided, resizes, volumes};
 use crate::{
     apply,
     facts::{Consistency, Observed, ObservedPod},
+    memory::{self, unfit},
     objects::Key,
     plan::plan,
     refresh,
@@ -38,12 +39,18 @@ pub(super) async fn carry_out(
     }
     let sizes = Sizes::of(valid, decision, observed); // [pure]
     let volumes = volumes::due(valid, decision, &sizes, observed, key, context);
-    let plan = plan(valid, decision, &sizes); // [pure]
+    let plan = plan(valid, decision, &sizes, &decided.memories); // [pure]
     let mut changes = apply::changes(&plan, observed); // [pure]
     let misplaced = misplaced(observed);
-    let outdated = next_replacement(valid, decision, observed); // [pure]
-    let is_safe =
-        !changes.touch_what_exists(observed) && volumes.is_empty() && misplaced.is_empty() && outdated.is_none();
+    let wanted = memory::resizes(valid, decision, &decided.memories, observed); // [pure]
+    let due = context.ledger.resizing.due(key, wanted, Instant::now());
+    let refusals = context.ledger.resizing.refusals(key);
+    let outdated = next_replacement(valid, decision, observed, &unfit(valid, observed, &refusals)); // [pure]
+    let is_safe = !changes.touch_what_exists(observed)
+        && volumes.is_empty()
+        && misplaced.is_empty()
+        && due.is_empty()
+        && outdated.is_none();
     if !is_safe {
         apply::confirm(&context.client, key, &context.operator, decided_on, observed).await?; // [I/O]
     }
@@ -65,6 +72,8 @@ pub(super) async fn carry_out(
     }
     carried.done = apply::apply(&context.client, key, &changes, observed).await?; // [I/O]
     carried.done.changed |= raised || is_stamped;
+    // After the template, which says what a pod gets that is recreated.
+    carried.done.changed |= resizes::carry_out(&due, key, context).await?; // [I/O]
     if decision.step == Step::Switching {
         context
             .history
@@ -87,8 +96,12 @@ pub(super) async fn carry_out(
     carried.overdue = requests.overdue(key);
     let refresh_again = requests.again_after(key, Instant::now());
     let eviction_again = carried.held_back.as_ref().map(|held| held.again_after);
+    let resize_again = context.ledger.resizing.again_after(key, Instant::now());
     let raise_again = context.ledger.raising.again_after(key, Instant::now());
-    carried.again_after = [refresh_again, eviction_again, raise_again].into_iter().flatten().min();
+    carried.again_after = [refresh_again, eviction_again, resize_again, raise_again]
+        .into_iter()
+        .flatten()
+        .min();
     // A record that cannot be written holds nothing else up.
     stamped.map(|_| carried)
 }

@@ -10,6 +10,7 @@ use super::{comparisons::Subject, context::Context, progress::Seen, turns};
 use crate::{
     compare::questionnaire,
     facts::Observed,
+    memory::Memories,
     objects::{Key, Served},
     observe::{obstacle, rebuilding},
     rollout::{self, Compared, Decision, Health, Step, World},
@@ -24,13 +25,29 @@ pub(super) struct Decided {
     /// The comparison of views made for this candidate, if one was.
     pub(super) comparison: Option<Comparison>,
     /// What containers of each revision should have of memory, as far as was seen.
-    pub(super) recommended: BTreeMap<Revision, MemoryRecommendation>,
+    recommended: BTreeMap<Revision, MemoryRecommendation>,
+    /// What they are given, where the operator decides.
+    pub(super) memories: Memories,
 }
 
 impl Decided {
     /// What is recommended for the revision that serves.
     pub(super) fn recommendation(&self) -> Option<&MemoryRecommendation> {
         self.recommended.get(&self.decision.serving)
+    }
+}
+
+#[cfg(test)]
+impl Decided {
+    /// A decision for which nothing was asked.
+    pub(super) fn of(decision: Decision) -> Self {
+        Self {
+            decision,
+            served: None,
+            comparison: None,
+            recommended: BTreeMap::new(),
+            memories: Memories::default(),
+        }
     }
 }
 
@@ -103,6 +120,7 @@ pub(super) async fn decide(
     let peaks = &context.ledger.peaks;
     let recommended = peaks.recommend(key, valid, &decision, observed, last_status, Instant::now());
     Decided {
+        memories: Memories::of(valid, &decision, &recommended, observed), // [pure]
         decision,
         served,
         comparison,

@@ -3,7 +3,8 @@
 
 use super::{
     comparisons::Comparisons, evictions::Evictions, grown::Grown, holdings::Holdings, notices::Notices, pace::Pace,
-    peaks::Peaks, raising::Raising, recorders::Recorders, requests::Requests, staleness::Staleness, turns::Turns,
+    peaks::Peaks, raising::Raising, recorders::Recorders, requests::Requests, resizing::Resizing, staleness::Staleness,
+    turns::Turns,
 };
 use crate::objects::Key;
 
@@ -20,6 +21,7 @@ pub struct Ledger {
     pub(super) raising: Raising,
     pub(super) recorders: Recorders,
     pub(super) requests: Requests,
+    pub(super) resizing: Resizing,
     pub(super) staleness: Staleness,
     pub(super) turns: Turns,
 }
@@ -41,6 +43,7 @@ impl Ledger {
         self.peaks.forget(key);
         self.raising.forget(key);
         self.requests.forget(key);
+        self.resizing.forget(key);
         self.staleness.forget(key);
         self.turns.forget(key);
     }

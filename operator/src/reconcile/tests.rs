@@ -2,6 +2,7 @@ mod deciding;
 mod growing;
 mod holding;
 mod keeping;
+mod resizing;
 mod upgrading;
 
 use std::sync::Mutex;
@@ -22,6 +23,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{
     fixtures::{self, Call, api_server},
+    memory::Memories,
     metrics::Metrics,
     names,
     objects::ChildKind,
@@ -115,7 +117,12 @@ fn watched() -> Arc<Watched> {
 
 fn planned() -> Plan {
     let valid = fixtures::valid();
-    plan(&valid, &fixtures::settled(&valid), &Sizes::default())
+    plan(
+        &valid,
+        &fixtures::settled(&valid),
+        &Sizes::default(),
+        &Memories::default(),
+    )
 }
 
 /// The name of a pod of the one set there is.

@@ -4,11 +4,12 @@ use crds::Revision;
 
 use super::decision::Decision;
 use crate::{
-    facts::{Observed, ObservedPod, newest_template},
+    facts::{Observed, ObservedPod, is_outdated, newest_template},
     validate::ValidIndexer,
 };
 
-/// The pod to delete next, because it was created from an outdated template. Its `StatefulSet` creates the new one.
+/// The pod to delete next, because it was created from an outdated template, or because it is one of `unfit`, whose unique
+/// ids these are: it does not get what its template says unless it is recreated. Its `StatefulSet` creates the new one.
 ///
 /// The sets use `OnDelete`, because the built-in rolling update waits indefinitely for a broken pod, even after its
 /// template was corrected. A pod that is not ready has no clients and is replaced first. A ready one is replaced only
@@ -18,15 +19,21 @@ pub fn next_replacement<'a>(
     valid: &ValidIndexer,
     decision: &Decision,
     observed: &'a Observed,
+    unfit: &[&str],
 ) -> Option<&'a ObservedPod> {
     decision
         .sets
         .iter()
-        .find_map(|(revision, _)| next_of(revision, valid, observed))
+        .find_map(|(revision, _)| next_of(revision, valid, observed, unfit))
 }
 
-fn next_of<'a>(revision: &Revision, valid: &ValidIndexer, observed: &'a Observed) -> Option<&'a ObservedPod> {
-    let template = newest_template(&valid.name, revision, observed)?;
+fn next_of<'a>(
+    revision: &Revision,
+    valid: &ValidIndexer,
+    observed: &'a Observed,
+    unfit: &[&str],
+) -> Option<&'a ObservedPod> {
+    newest_template(&valid.name, revision, observed)?;
     let pods: Vec<&ObservedPod> = observed.pods_of(revision).collect();
     if pods.iter().any(|pod| pod.terminating) {
         return None;
@@ -34,7 +41,7 @@ fn next_of<'a>(revision: &Revision, valid: &ValidIndexer, observed: &'a Observed
     let outdated = || {
         pods.iter()
             .copied()
-            .filter(|pod| pod.template.as_deref().is_some_and(|t| t != template))
+            .filter(|pod| is_outdated(&valid.name, pod, observed) || unfit.contains(&pod.uid.as_str()))
     };
     if let Some(broken) = outdated().find(|pod| !pod.ready) {
         return Some(broken);
@@ -63,7 +70,7 @@ mod tests {
             stateful_sets: vec![stateful_set("new")],
             ..Observed::default()
         };
-        next_replacement(&valid, &settled(&valid), &observed).map(|pod| pod.name.clone())
+        next_replacement(&valid, &settled(&valid), &observed, &[]).map(|pod| pod.name.clone())
     }
 
     #[test]
@@ -127,6 +134,28 @@ mod tests {
             stateful_sets: vec![set],
             ..Observed::default()
         };
-        assert_eq!(next_replacement(&valid(), &settled(&valid()), &observed), None);
+        assert_eq!(next_replacement(&valid(), &settled(&valid()), &observed, &[]), None);
+    }
+
+    #[test]
+    fn a_pod_that_cannot_be_resized_waits_for_its_turn_like_an_outdated_one() {
+        let next = |ready: [bool; 2], unfit: &[&str]| {
+            let mut valid = valid();
+            valid.replicas = 2;
+            let pods = (0..2).map(|i| {
+                let mut pod = observed_pod(&format!("one-{i}"));
+                pod.ready = ready[i];
+                pod
+            });
+            let observed = Observed {
+                pods: pods.collect(),
+                stateful_sets: vec![stateful_set("new")],
+                ..Observed::default()
+            };
+            next_replacement(&valid, &settled(&valid), &observed, unfit).map(|pod| pod.name.clone())
+        };
+        assert_eq!(next([true, true], &["uid-of-one-1"]).as_deref(), Some("one-1"));
+        assert_eq!(next([false, true], &["uid-of-one-1"]), None);
+        assert_eq!(next([true, true], &[]), None);
     }
 }

@@ -13,6 +13,7 @@ use super::*;
 use crate::{
     facts::Observed,
     fixtures,
+    memory::Memories,
     objects::{ChildKind, Served},
     plan::plan,
     record::records,
@@ -431,9 +432,23 @@ fn objects_without_a_readable_record_stay_as_they_are() {
 #[test]
 fn a_revision_whose_set_is_gone_serves_on_and_gets_it_back() {
     let (before, after) = declared(Change::Module, Gate::Open);
-    let mut children = fixtures::live(&plan(&before, &fixtures::settled(&before), &Sizes::default())).children;
+    let mut children = fixtures::live(&plan(
+        &before,
+        &fixtures::settled(&before),
+        &Sizes::default(),
+        &Memories::default(),
+    ))
+    .children;
     children.retain(|(kind, _), _| *kind != ChildKind::StatefulSet);
-    children.extend(fixtures::live(&plan(&after, &fixtures::settled(&after), &Sizes::default())).children);
+    children.extend(
+        fixtures::live(&plan(
+            &after,
+            &fixtures::settled(&after),
+            &Sizes::default(),
+            &Memories::default(),
+        ))
+        .children,
+    );
     let observed = Observed {
         records: records(&children),
         children,
@@ -454,7 +469,14 @@ fn a_revision_whose_set_is_gone_serves_on_and_gets_it_back() {
 #[test]
 fn the_disruption_budget_names_who_serves_when_the_service_is_gone() {
     let (before, after) = declared(Change::Module, Gate::Open);
-    let made = |valid: &ValidIndexer| plan(valid, &fixtures::settled(valid), &Sizes::default());
+    let made = |valid: &ValidIndexer| {
+        plan(
+            valid,
+            &fixtures::settled(valid),
+            &Sizes::default(),
+            &Memories::default(),
+        )
+    };
     let mut children = fixtures::live(&made(&after)).children;
     children.extend(fixtures::live(&made(&before)).children);
     children.retain(|(kind, _), _| *kind != ChildKind::Service);

@@ -5,6 +5,7 @@ use k8s_openapi::jiff::Timestamp;
 
 use crate::{
     facts::Observed,
+    memory::{Memories, ResizeRefusal},
     rollout::Decision,
     storage::Refusal,
     validate::{Invalid, ValidIndexer},
@@ -21,6 +22,8 @@ pub struct Applied {
     pub sets_changed: Vec<Revision>,
     /// Claims for volumes that were to grow and were refused.
     pub refusals: Vec<Refusal>,
+    /// Pods that were to get other memory and were refused.
+    pub resize_refusals: Vec<ResizeRefusal>,
     /// Why the pod that is to go next stays for now.
     pub held_back: Option<String>,
 }
@@ -55,6 +58,8 @@ pub struct Inputs<'a> {
     pub comparison: Option<&'a Comparison>,
     /// What the containers of the serving revision should have of memory, as far as was seen.
     pub recommendation: Option<&'a MemoryRecommendation>,
+    /// What containers are given of it, where the operator decides.
+    pub memories: &'a Memories,
     /// How applying went.
     pub applied: &'a Applied,
     /// The status as it was written last.

@@ -2,7 +2,7 @@
 
 use crds::{
     conditions::reasons,
-    pod::{Check, Status, Store, source_reasons},
+    pod::{Check, Status, source_reasons},
 };
 
 use super::{
@@ -10,9 +10,6 @@ use super::{
     verdict::Verdict,
 };
 use crate::facts::{Consistency, change::is_under_pressure, long_run, long_run_in_words};
-
-/// Steps in which more memory is recommended.
-const UNDERSIZED_STEP_MIB: u64 = 256;
 
 impl Case<'_> {
     /// A block that runs for long is named whether the index is at the tip or not: a guest that loops there falls behind
@@ -84,23 +81,6 @@ impl Case<'_> {
         }
     }
 
-    pub(super) fn memory_undersized(&self) -> Verdict {
-        if self.answers.is_empty() {
-            return self.no_answer();
-        }
-        let stores = self.answers.iter().filter_map(|status| status.store.as_ref());
-        match stores
-            .max_by_key(|store| store.unfiltered_rows)
-            .filter(|store| store.unfiltered_rows > 0)
-        {
-            None => Verdict::no(
-                reasons::FILTERS_IN_MEMORY,
-                "filters and indexes of all rows are in memory",
-            ),
-            Some(store) => Verdict::yes(reasons::FILTERS_ON_DISK, undersized(store)),
-        }
-    }
-
     pub(super) fn consistent(&self) -> Verdict {
         let observed = self.inputs.observed;
         let of = |revision| observed.consistency.get(revision);
@@ -114,16 +94,4 @@ impl Case<'_> {
             None => Verdict::unknown(reasons::NOT_COMPARED, "fewer than two pods report"),
         }
     }
-}
-
-/// Which number to raise, and to what. In steps, so that a message does not change with every block.
-fn undersized(store: &Store) -> String {
-    // Of a store's memory, filters and indexes get four fifths; filters take ten bits a row.
-    let missing_bytes = store.unfiltered_rows.saturating_add(store.unfiltered_rows / 4);
-    let needed_bytes = store.filters_bytes.saturating_add(missing_bytes) / 4 * 5;
-    let wanted_mib = (needed_bytes >> 20).next_multiple_of(UNDERSIZED_STEP_MIB);
-    format!(
-        "filters of some rows do not fit into the store's memory, so that every read asks the disk about them: set \
-         storage.cache to {wanted_mib}Mi or more, and raise the pod's memory by as much if resources are given"
-    )
 }

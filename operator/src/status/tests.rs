@@ -1,4 +1,5 @@
 mod recorded;
+mod resizing;
 mod snapshots;
 mod storage;
 
@@ -14,6 +15,7 @@ use super::*;
 use crate::{
     facts::{Consistency, Difference, Observed, Sample, VolumeClaim},
     fixtures::{answering_pod, bound_claim, following, observed_pod, settled, stateful_set, under_way, valid},
+    memory::Memories,
     rollout::{Decision, Step},
     validate::{Invalid, ValidIndexer},
 };
@@ -52,6 +54,7 @@ struct Situation {
     decision: Decision,
     comparison: Option<Comparison>,
     recommendation: Option<MemoryRecommendation>,
+    memories: Memories,
     last_status: Option<IndexerStatus>,
     now: i64,
     /// Nanoseconds beside `now`.
@@ -79,6 +82,7 @@ impl Default for Situation {
             decision: settled(&valid()),
             comparison: None,
             recommendation: None,
+            memories: Memories::default(),
             last_status: None,
             now: 1_000,
             fraction: 0,
@@ -98,6 +102,7 @@ impl Situation {
             decision: self.invalid.is_none().then_some(&self.decision),
             comparison: self.comparison.as_ref(),
             recommendation: self.recommendation.as_ref(),
+            memories: &self.memories,
             last_status: self.last_status.as_ref(),
             now: self.now(),
         })

@@ -7,6 +7,7 @@ mod adversity;
 mod election;
 mod faults;
 mod installations;
+mod resize;
 mod rights;
 mod scale;
 mod support;

@@ -28,7 +28,8 @@ const ELSEWHERE: &str = "default";
 type Wish = (&'static str, &'static str, &'static str, &'static str, &'static str);
 
 /// What nobody may who has not to: each would be a way out of the operator's work.
-const REFUSED: [Wish; 14] = [
+const REFUSED: [Wish; 15] = [
+    ("update", "", "pods/resize", "any", NAMESPACE),
     ("get", "", "secrets", "any", NAMESPACE),
     ("list", "", "secrets", "", NAMESPACE),
     ("get", "", "secrets", "any", ELSEWHERE),
@@ -46,7 +47,8 @@ const REFUSED: [Wish; 14] = [
 ];
 
 /// What one who watches some namespaces may not do in others.
-const REFUSED_ELSEWHERE: [Wish; 4] = [
+const REFUSED_ELSEWHERE: [Wish; 5] = [
+    ("patch", "", "pods/resize", "any", ELSEWHERE),
     ("list", "", "pods", "", ELSEWHERE),
     ("list", "shrewd.dev", "indexers", "", ELSEWHERE),
     ("patch", "apps", "statefulsets", "any", ELSEWHERE),
@@ -143,6 +145,10 @@ async fn works(values: &[&str], flags: &[&str], refused: &[Wish]) {
     ] {
         assert!(made.iter().any(|made| made == resource), "{resource}: {made:?}");
     }
+    assert!(
+        may(&client, ("patch", "", "pods/resize", "any", NAMESPACE)).await,
+        "no pod of this test is resized"
+    );
     for operator in &operators {
         assert!(!operator.log().contains("forbidden"), "{}", operator.log());
     }

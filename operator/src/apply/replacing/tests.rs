@@ -9,6 +9,7 @@ use crate::{
     apply::{Changes, changes},
     facts::Observed,
     fixtures::{bound_claim, settled, valid},
+    memory::Memories,
     names,
     objects::ChildKind,
     plan::{Plan, plan},
@@ -66,7 +67,7 @@ impl Cluster {
     fn pass(&mut self, valid: &ValidIndexer, writes_max: usize) -> bool {
         let (observed, decision) = (self.observed(), settled(valid));
         let sizes = Sizes::of(valid, &decision, &observed);
-        let mut plan: Plan = plan(valid, &decision, &sizes);
+        let mut plan: Plan = plan(valid, &decision, &sizes, &Memories::default());
         plan.children.retain(|child| child.kind == ChildKind::StatefulSet);
         let Changes {
             apply,
@@ -280,7 +281,7 @@ fn another_image_is_applied_together_with_the_first_step() {
     let cluster = Cluster::new(&before);
     let mut after = declared("60Gi", Retention::Delete);
     after.image = "another".into();
-    let plan = plan(&after, &settled(&after), &Sizes::default());
+    let plan = plan(&after, &settled(&after), &Sizes::default(), &Memories::default());
     let planned = plan
         .children
         .iter()

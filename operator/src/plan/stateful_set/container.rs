@@ -2,7 +2,9 @@
 
 use crds::pod::{OPS_PORT, RPC_PORT};
 use k8s_openapi::{
-    api::core::v1::{Capabilities, Container, ContainerPort, HTTPGetAction, Probe, SecurityContext},
+    api::core::v1::{
+        Capabilities, Container, ContainerPort, HTTPGetAction, Probe, ResourceRequirements, SecurityContext,
+    },
     apimachinery::pkg::util::intstr::IntOrString,
 };
 
@@ -17,7 +19,7 @@ use crate::{
     validate::ValidIndexer,
 };
 
-pub(super) fn build(valid: &ValidIndexer, record: &Record) -> Container {
+pub(super) fn build(valid: &ValidIndexer, record: &Record, resources: &ResourceRequirements) -> Container {
     let image = record
         .made_with
         .as_ref()
@@ -33,7 +35,7 @@ pub(super) fn build(valid: &ValidIndexer, record: &Record) -> Container {
             format!("{CONFIG_DIR}/{CONFIG_FILE}"),
         ]),
         ports: Some(vec![port(RPC, RPC_PORT), port(OPS, OPS_PORT)]),
-        resources: Some(valid.resources_of(&record.identity)),
+        resources: Some(resources.clone()),
         volume_mounts: Some(volumes::mounts()),
         // Up within a second on an idle node; a busy one gets five minutes. Probed often, so a quick start is noticed
         // at once.

@@ -162,12 +162,7 @@ fn full() -> (ValidIndexer, Observed) {
 async fn grow_twice(client: Client) -> Vec<Carried> {
     let (valid, observed) = full();
     let context = context(client, &caches(None, vec![]));
-    let decided = Decided {
-        decision: fixtures::settled(&valid),
-        served: None,
-        comparison: None,
-        recommended: std::collections::BTreeMap::new(),
-    };
+    let decided = Decided::of(fixtures::settled(&valid));
     let mut carried = Vec::new();
     for _ in 0..2 {
         let meta = fixtures::indexer().metadata;

@@ -32,7 +32,7 @@ fn made_before(store_format: u32) -> Plan {
         sets: sets.collect(),
         ..settled.clone()
     };
-    plan(&valid, &decision, &Sizes::default())
+    plan(&valid, &decision, &Sizes::default(), &Memories::default())
 }
 
 /// A set of another Indexer, whose index is being built again.
