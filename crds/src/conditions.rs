@@ -129,7 +129,7 @@ pub mod reasons {
     pub const ROLLING: &str = "RollingPods";
     /// Blocks are missing up to the tip.
     pub const CATCHING_UP: &str = "CatchingUp";
-    /// The guest failed a block twice; indexing stopped below it.
+    /// The guest failed a block twice; indexing stopped below it, and what is below is served.
     pub const HALTED: &str = "Halted";
     /// The chain reorganised deeper than `maxReorgDepth`.
     pub const REORG_TOO_DEEP: &str = "ReorgTooDeep";
