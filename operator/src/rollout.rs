@@ -153,6 +153,7 @@ fn lost(valid: &ValidIndexer, revisions: &[Revision], world: &World) -> Decision
     );
     Decision {
         serving: revisions.first().unwrap_or(&valid.revision).clone(),
+        halted: false,
         candidate: None,
         previous: None,
         sets: Vec::new(),
@@ -201,6 +202,7 @@ fn assemble(
     let kept_for = |at: Timestamp| valid.timing.keep_previous.saturating_sub(since(at, world.now));
     let again_after = previous.as_ref().map(|(_, at)| kept_for(*at));
     Decision {
+        halted: world.sets.get(&serving).is_some_and(|set| set.halted),
         serving,
         candidate: None,
         previous,

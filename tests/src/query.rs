@@ -53,6 +53,14 @@ impl Index {
     /// If the pod does not answer, or answers with an error.
     pub async fn view_of_pod(&self, function: &str, request: &[u8], height: u32) -> Result<Vec<u8>> {
         let pod = self.pod().await?.metadata.name.context("a pod has a name")?;
+        self.view_of(&pod, function, request, height).await
+    }
+
+    /// Calls a view of one of its pods at a height, past the Service.
+    ///
+    /// # Errors
+    /// If the pod does not answer, or answers with an error.
+    pub async fn view_of(&self, pod: &str, function: &str, request: &[u8], height: u32) -> Result<Vec<u8>> {
         let call = view(function, request, Some(height))?;
         let answer = self.ask(self.post(&format!("pods/{pod}")), call).await?;
         answer

@@ -32,6 +32,8 @@ pub(super) fn for_clients(valid: &ValidIndexer, decision: &Decision) -> Service 
         spec: Some(ServiceSpec {
             selector: Some(selector),
             ports: Some(vec![port(RPC, RPC_PORT)]),
+            // A pod that has halted is never ready, and answers for every block below. No other pod could.
+            publish_not_ready_addresses: decision.halted.then_some(true),
             ..ServiceSpec::default()
         }),
         status: None,
@@ -60,5 +62,23 @@ fn port(name: &str, port: u16) -> ServicePort {
         target_port: Some(IntOrString::String(name.to_owned())),
         protocol: Some("TCP".into()),
         ..ServicePort::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::{settled, valid};
+
+    #[test]
+    fn clients_are_led_to_pods_that_are_not_ready_only_where_all_have_halted() {
+        let mut decision = settled(&valid());
+        let leads = |decision: &Decision| {
+            let spec = for_clients(&valid(), decision).spec;
+            spec.and_then(|spec| spec.publish_not_ready_addresses)
+        };
+        assert_eq!(leads(&decision), None);
+        decision.halted = true;
+        assert_eq!(leads(&decision), Some(true));
     }
 }

@@ -12,6 +12,8 @@ use crate::{objects::Served, record::Record};
 pub struct Decision {
     /// The revision behind the Service.
     pub serving: Revision,
+    /// Whether every pod of it has halted, so that clients are led to them although none is ready.
+    pub halted: bool,
     /// The declared one, if it is another.
     pub candidate: Option<Revision>,
     /// The previous revision, if it is kept, and since when.

@@ -63,6 +63,13 @@ pub(super) fn health(valid: &ValidIndexer, revision: &Revision, observed: &Obser
     }
 }
 
+/// Whether a revision has pods and all of them have halted, so that none will become ready by itself.
+pub(super) fn has_halted(revision: &Revision, observed: &Observed) -> bool {
+    let mut pods = observed.pods_of(revision).filter(|pod| !pod.terminating).peekable();
+    let halted = |pod: &ObservedPod| pod.sample.answer().is_some_and(|status| status.halt.is_some());
+    pods.peek().is_some() && pods.all(halted)
+}
+
 /// A problem that does not go away by waiting.
 fn lasting_problem(pod: &ObservedPod) -> Option<String> {
     let crashes = pod.restarts >= RESTARTS_MAX && !pod.ready;
@@ -110,10 +117,52 @@ fn passing_problem(pod: &ObservedPod) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use crds::pod::Check;
+    use crds::pod::{Check, FaultClass, Halt};
 
     use super::*;
     use crate::fixtures::{answering_pod, following, valid};
+
+    #[test]
+    fn a_revision_has_halted_when_all_its_pods_have() {
+        let pod = |name: &str, is_halted: bool| {
+            let mut status = following(100);
+            status.halt = is_halted.then(|| Halt {
+                class: FaultClass::Guest,
+                height: 101,
+                block_hash: "cd".repeat(32),
+                runs: 2,
+                message: "trap".into(),
+            });
+            let mut pod = answering_pod(name);
+            pod.sample = Sample::Answer(Box::new(status));
+            pod
+        };
+        let found = |pods: Vec<ObservedPod>| {
+            let observed = Observed {
+                pods,
+                ..Observed::default()
+            };
+            has_halted(&valid().revision, &observed)
+        };
+        let starting = || ObservedPod {
+            sample: Sample::NotRunning,
+            ..pod("one-1", false)
+        };
+        let going = || ObservedPod {
+            terminating: true,
+            ..starting()
+        };
+        assert!(found(vec![pod("one-0", true), pod("one-1", true)]));
+        assert!(found(vec![pod("one-0", true), going()]));
+        for pods in [
+            vec![],
+            vec![pod("one-0", true), pod("one-1", false)],
+            vec![pod("one-0", true), starting()],
+            vec![going()],
+        ] {
+            assert!(!found(pods.clone()), "{pods:?}");
+        }
+    }
 
     #[test]
     fn a_copy_or_a_snapshot_that_is_refused_fails_a_candidate_and_one_that_is_not_there_does_not() {

@@ -170,6 +170,7 @@ fn set(valid: &ValidIndexer, health: Health) -> SetState {
     SetState {
         record: Some(valid.declared()),
         health,
+        halted: false,
         heights: Some((TIP - 1, TIP)),
         orphaned: false,
         formats: None,
@@ -562,6 +563,7 @@ impl Cluster {
             let state = SetState {
                 record: Some(record.clone()),
                 health: Health::Healthy { tip: TIP },
+                halted: false,
                 heights: Some((TIP, TIP)),
                 orphaned: false,
                 formats: None,

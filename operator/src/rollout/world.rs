@@ -7,7 +7,7 @@ use crds::{IndexerStatus, Revision, pod::Status};
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use super::{
-    health::{Health, health},
+    health::{Health, has_halted, health},
     kept::Kept,
 };
 use crate::{
@@ -59,6 +59,8 @@ pub struct SetState {
     pub record: Option<Record>,
     /// The health of its pods.
     pub health: Health,
+    /// Whether every pod that it has halted at a block, and says so.
+    pub halted: bool,
     /// Lowest and highest height of its pods; none while a desired one does not report it, or runs another module.
     pub heights: Option<(u32, u32)>,
     /// Whether pods of it wait for a set to take them over.
@@ -107,6 +109,7 @@ impl World {
         let state = |revision: &Revision, record: Option<&Record>| SetState {
             record: record.cloned(),
             health: health(valid, revision, observed),
+            halted: has_halted(revision, observed),
             heights: heights(valid, revision, record, observed),
             orphaned: observed.pods_of(revision).any(|pod| pod.orphan && !pod.terminating),
             formats: formats(revision, observed),

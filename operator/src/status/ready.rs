@@ -121,6 +121,9 @@ impl Case<'_> {
             Verdict::no(reasons::NO_READY_PODS, KEPT_OUT)
         } else if self.pods.iter().any(|pod| pod.ready && !pod.terminating) {
             Verdict::yes(reasons::AS_EXPECTED, "the Service has a ready pod")
+        } else if self.inputs.decision.is_some_and(|decision| decision.halted) {
+            let message = "every pod has halted; the Service leads to them, and they answer for what is indexed";
+            Verdict::yes(reasons::HALTED, message)
         } else if self.suspended {
             Verdict::no(reasons::SUSPENDED, "spec.suspend is true")
         } else {

@@ -632,3 +632,23 @@ fn what_is_recommended_is_shown_while_pods_report_and_stays_with_a_spec_that_is_
     situation.pod().sample = Sample::NotRunning;
     assert_eq!(situation.status().memory, None);
 }
+
+#[test]
+fn an_index_that_has_halted_as_a_whole_is_available_and_not_ready() {
+    let mut situation = Situation::default();
+    situation.says(|status| (status.ready, status.halt) = (false, Some(halt(FaultClass::Guest))));
+    situation.pod().ready = false;
+    let available = |situation: &Situation| {
+        let status = situation.status();
+        assert_eq!(find(&status, types::READY).status, "False");
+        let found = find(&status, types::AVAILABLE);
+        (found.status.clone(), found.reason.clone())
+    };
+    assert_eq!(
+        available(&situation),
+        ("False".into(), reasons::NO_READY_PODS.into()),
+        "the Service is not told yet"
+    );
+    situation.decision.halted = true;
+    assert_eq!(available(&situation), ("True".into(), reasons::HALTED.into()));
+}

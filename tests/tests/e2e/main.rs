@@ -14,6 +14,7 @@ mod consistency;
 mod deletions;
 mod failures;
 mod forged_pod;
+mod hotfix;
 mod in_place_replicas;
 mod lifecycle;
 mod memory;
