@@ -60,6 +60,7 @@ pub fn router(ops: Ops) -> Router {
 async fn readyz(State(ops): State<Ops>) -> (StatusCode, String) {
     match not_ready(&ops.report.status()) {
         None => (StatusCode::OK, "ok\n".into()),
+        Some(reason) if ops.report.has_just_halted() => (StatusCode::OK, format!("{reason}\n")),
         Some(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")),
     }
 }

@@ -17,6 +17,10 @@ use crate::{chain::BlockRef, fault::Fault};
 /// between two requests, and well above the answer time of a busy node.
 pub const TIP_FRESH: Duration = Duration::from_secs(60);
 
+/// A pod that halts is ready for so long after it last was, so that clients are led to it until the operator, which asks
+/// every 5 s, has seen that all pods have halted and leads them here for good.
+const HALT_NOTICED: Duration = Duration::from_secs(15);
+
 /// The longest message that is shown, in characters, as [`Trouble`] promises.
 const MESSAGE_CHARS_MAX: usize = 1_000;
 
@@ -35,6 +39,8 @@ pub struct Report {
 struct Board {
     status: Status,
     source_heard_at: Option<Instant>,
+    /// When it was last shown as ready.
+    ready_at: Option<Instant>,
     /// When the run in `status.block_under_way` began.
     run_began_at: Instant,
     /// As last told, and as shown.
@@ -110,6 +116,7 @@ impl Report {
             board: Mutex::new(Board {
                 status,
                 source_heard_at: None,
+                ready_at: None,
                 run_began_at: Instant::now(),
                 standing: Standing::default(),
                 shown: Standing::default(),
@@ -252,6 +259,9 @@ impl Report {
             let is_confirmed = !matches!(standing, Standing::Apart { .. });
             status.ready = self.is_caught_up(&status) && fresh && is_confirmed;
         }
+        if status.ready {
+            self.lock().ready_at = Some(Instant::now());
+        }
         if status.phase == Phase::Syncing {
             status.blocks_per_second = speed.blocks_per_second(Instant::now());
             let pace = status.behind.zip(status.blocks_per_second);
@@ -259,6 +269,14 @@ impl Report {
         }
         status.memory.resident_bytes = resident_bytes();
         status
+    }
+
+    /// Whether it was ready until it halted, a moment ago.
+    #[must_use]
+    pub fn has_just_halted(&self) -> bool {
+        let board = self.lock();
+        let was_ready = board.ready_at.is_some_and(|at| at.elapsed() < HALT_NOTICED);
+        board.status.halt.is_some() && was_ready
     }
 
     /// What the process does. While it indexes, that follows from the source's state and the distance to the tip.

@@ -115,6 +115,17 @@ async fn a_halted_process_lives_and_says_why_it_is_not_ready() {
     assert_eq!(port.get("/livez").await.0, StatusCode::OK);
 }
 
+/// Clients of an index that halts as a whole are led to it until the operator has seen that.
+#[tokio::test]
+async fn a_process_that_was_ready_takes_clients_for_a_moment_after_it_halted() {
+    let port = Port::new();
+    port.follow();
+    assert_eq!(port.get("/readyz").await.0, StatusCode::OK);
+    port.halt();
+    let expected = "halted below height 11: unreachable executed\n";
+    assert_eq!(port.get("/readyz").await, (StatusCode::OK, expected.into()));
+}
+
 #[tokio::test]
 async fn the_status_is_what_the_operator_reads() {
     let port = Port::new();
