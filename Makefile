@@ -59,9 +59,10 @@ unit: ## all tests that need no cluster
 	cargo test $(CARGO_FLAGS) --lib --bins
 	cargo test $(CARGO_FLAGS) --exclude e2e --test '*'
 
-soak: build guests ## crash, damage and fork tests at full length, copies of gigabytes, Flux, an upgrade, the book
+soak: build guests ## crash, damage, fork and fault tests at full length, copies of gigabytes, Flux, an upgrade, the book
 	SHREWD_SOAK=1 cargo test $(CARGO_FLAGS) --lib storm
 	SHREWD_SOAK=1 cargo test $(CARGO_FLAGS) --exclude e2e --test crash --test faults --test source_faults -- --nocapture
+	SHREWD_SOAK=1 cargo test $(CARGO_FLAGS) --test server -- --ignored --nocapture whichever_call
 	cargo bench --locked --workspace --bench bench -- --copies
 	@scripts/upgrade-test
 	@scripts/gitops

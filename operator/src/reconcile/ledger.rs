@@ -3,13 +3,13 @@
 
 use super::{
     comparisons::Comparisons, evictions::Evictions, grown::Grown, holdings::Holdings, notices::Notices, pace::Pace,
-    peaks::Peaks, raising::Raising, recorders::Recorders, requests::Requests, resizing::Resizing, staleness::Staleness,
-    turns::Turns,
+    pauses::Pauses, peaks::Peaks, raising::Raising, recorders::Recorders, requests::Requests, resizing::Resizing,
+    staleness::Staleness, turns::Turns,
 };
 use crate::objects::Key;
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Ledger {
     pub(super) notices: Notices,
     pub(super) grown: Grown,
@@ -27,6 +27,26 @@ pub struct Ledger {
 }
 
 impl Ledger {
+    /// One that is empty.
+    #[must_use]
+    pub fn new(pauses: &Pauses) -> Self {
+        Self {
+            notices: Notices::default(),
+            grown: Grown::default(),
+            holdings: Holdings::default(),
+            comparisons: Comparisons::default(),
+            evictions: Evictions::default(),
+            pace: Pace::default(),
+            peaks: Peaks::default(),
+            raising: Raising::new(pauses.raise),
+            recorders: Recorders::default(),
+            requests: Requests::default(),
+            resizing: Resizing::default(),
+            staleness: Staleness::default(),
+            turns: Turns::default(),
+        }
+    }
+
     /// Drops what is known of an Indexer that is gone.
     pub fn forget(&self, key: &Key) {
         self.let_go(key);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::staleness::LOOK_AGAIN;
+use super::{raising, staleness::LOOK_AGAIN};
 
 /// See the module. Tests that let many calls fail set shorter ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,6 +11,8 @@ pub struct Pauses {
     pub failed: (Duration, Duration),
     /// After one whose ground had changed meanwhile.
     pub stale: Duration,
+    /// Before a claim that could not be raised is tried again.
+    pub raise: Duration,
 }
 
 impl Default for Pauses {
@@ -18,6 +20,7 @@ impl Default for Pauses {
         Self {
             failed: (Duration::from_secs(1), Duration::from_secs(60)),
             stale: LOOK_AGAIN,
+            raise: raising::AGAIN,
         }
     }
 }

@@ -12,11 +12,14 @@ use crate::{
 };
 
 /// A refused raise is tried again after this long: nothing that is watched tells of a larger quota or another class.
-const AGAIN: Duration = Duration::from_secs(60);
+pub(super) const AGAIN: Duration = Duration::from_secs(60);
 
 /// What was refused last, by Indexer and claim.
-#[derive(Debug, Default)]
-pub(super) struct Raising(Mutex<HashMap<Key, BTreeMap<String, Refused>>>);
+#[derive(Debug)]
+pub(super) struct Raising {
+    refused: Mutex<HashMap<Key, BTreeMap<String, Refused>>>,
+    again: Duration,
+}
 
 #[derive(Debug)]
 struct Refused {
@@ -25,6 +28,14 @@ struct Refused {
 }
 
 impl Raising {
+    /// With the pause before a refused raise is tried again.
+    pub(super) fn new(again: Duration) -> Self {
+        Self {
+            refused: Mutex::default(),
+            again,
+        }
+    }
+
     /// Of the claims to be raised, those that were not refused the same size a moment ago. What is known of others is
     /// forgotten.
     pub(super) fn due<'a>(&self, key: &Key, raises: Vec<Raise<'a>>, now: Instant) -> Vec<Raise<'a>> {
@@ -41,7 +52,7 @@ impl Raising {
         refused.retain(|claim, refused| size_of(claim) == Some(&refused.refusal.size));
         let is_due = |raise: &Raise<'_>| {
             let refused = refused.get(&raise.claim.name);
-            refused.is_none_or(|refused| now.saturating_duration_since(refused.at) >= AGAIN)
+            refused.is_none_or(|refused| now.saturating_duration_since(refused.at) >= self.again)
         };
         let due = raises.into_iter().filter(is_due).collect();
         if refused.is_empty() {
@@ -78,7 +89,7 @@ impl Raising {
         let all = self.refused();
         let refused = all.get(key)?.values();
         refused
-            .map(|refused| AGAIN.saturating_sub(now.saturating_duration_since(refused.at)))
+            .map(|refused| self.again.saturating_sub(now.saturating_duration_since(refused.at)))
             .min()
     }
 
@@ -89,7 +100,7 @@ impl Raising {
 
     fn refused(&self) -> MutexGuard<'_, HashMap<Key, BTreeMap<String, Refused>>> {
         // Nothing below the lock can leave the map half changed.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -104,7 +115,7 @@ mod tests {
 
     #[test]
     fn a_refused_raise_is_repeated_after_a_minute_and_another_size_at_once() {
-        let (raising, start) = (Raising::default(), Instant::now());
+        let (raising, start) = (Raising::new(AGAIN), Instant::now());
         let claim = VolumeClaim::read(&bound_claim("data-one-0", "1Gi")).unwrap();
         let is_due = |gib: u64, second| {
             let raise = Raise {

@@ -107,7 +107,7 @@ fn context(client: Client, caches: &Caches) -> Arc<Context> {
         pauses: Pauses::default(),
         max_rollouts: 1,
         history: Arc::new(History::default()),
-        ledger: Ledger::default(),
+        ledger: Ledger::new(&Pauses::default()),
     })
 }
 

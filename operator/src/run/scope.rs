@@ -95,7 +95,7 @@ pub async fn run_scope(scope: Option<String>, shared: Shared) {
         pauses: shared.pauses,
         max_rollouts: shared.max_rollouts,
         history,
-        ledger: Ledger::default(),
+        ledger: Ledger::new(&shared.pauses),
     });
     let first_lists = announce_ready(Arc::clone(&context), listing, shared.readiness.clone());
     let passes = controller

@@ -50,6 +50,8 @@ const CONVERGES: Duration = Duration::from_secs(60);
 /// finds, and one that fails is repeated until a watch has brought what it needs.
 const PASSES_MORE_MAX: usize = 60;
 
+/// The share of cases that is run where nothing else is asked for. No multiple of the number of ways, so that each comes.
+const EVERY: usize = 13;
 /// Which passes see what together is a matter of milliseconds, so the last of several equal calls comes in one run and not
 /// in another. Such a case is run so many times until it comes.
 const TRIES: usize = 3;
@@ -81,6 +83,7 @@ async fn whichever_call_fails_the_same_objects_come_of_it() {
 
     let whole = run(&clients, "whole", None, None).await;
     assert_eq!(whole.problem, None);
+    assert_is_whole(&whole);
     let cases: Vec<(Call, Kind)> = chosen(&whole.calls);
     println!(
         "{} calls, {} of them writes, {} cases, {} passes without a fault",
@@ -117,6 +120,44 @@ async fn whichever_call_fails_the_same_objects_come_of_it() {
         .await;
     plays.abort();
     report(&runs, &whole);
+}
+
+/// Every kind of write that an operator makes is among the calls, and every kind of object came of them.
+fn assert_is_whole(whole: &Run) {
+    let calls: Vec<String> = whole.calls.iter().map(ToString::to_string).collect();
+    let applied = [
+        "serviceaccounts",
+        "configmaps",
+        "services",
+        "networkpolicies",
+        "poddisruptionbudgets",
+        "statefulsets",
+    ];
+    let applied = applied.map(|kind| format!("PATCH /{kind}/"));
+    let others = [
+        "DELETE /configmaps/",
+        "DELETE /statefulsets/",
+        "PATCH /persistentvolumeclaims/",
+        "POST /eviction",
+        "PATCH /indexers/one/status",
+        "POST /events",
+    ];
+    for wanted in applied.iter().map(String::as_str).chain(others) {
+        let (method, part) = wanted.split_once(' ').unwrap();
+        let is_there = calls.iter().any(|call| call.starts_with(method) && call.contains(part));
+        assert!(is_there, "{wanted} is not among {calls:#?}");
+    }
+    for kind in [
+        "Indexer",
+        "StatefulSet",
+        "ConfigMap",
+        "PersistentVolumeClaim",
+        "Pod",
+        "Service",
+        "NetworkPolicy",
+    ] {
+        assert!(whole.outcome.iter().any(|text| text.starts_with(kind)), "{kind}");
+    }
 }
 
 /// Prints what it took, and refuses what is not as it should be.
@@ -157,15 +198,18 @@ async fn case(clients: &(Client, Client), namespace: &str, (call, kind): (&Call,
     run(clients, namespace, Some((call.clone(), kind)), Some(&whole.outcome)).await
 }
 
-/// Every call in every way; or, to look at some, those with a number that `SHREWD_FAULTS_EVERY` divides.
+/// Every call in every way with `SHREWD_SOAK=1`, which takes some ten minutes; otherwise, or to look at fewer, one of
+/// `SHREWD_FAULTS_EVERY`.
 fn chosen(calls: &[Call]) -> Vec<(Call, Kind)> {
-    let every = std::env::var("SHREWD_FAULTS_EVERY")
+    let given = std::env::var("SHREWD_FAULTS_EVERY")
         .ok()
         .and_then(|text| text.parse().ok());
+    let is_soak = std::env::var("SHREWD_SOAK").is_ok_and(|text| text == "1");
     let all = calls
         .iter()
         .flat_map(|call| Kind::of(call).iter().map(|kind| (call.clone(), *kind)));
-    all.step_by(every.unwrap_or(1)).collect()
+    all.step_by(given.unwrap_or(if is_soak { 1 } else { EVERY }).max(1))
+        .collect()
 }
 
 /// Runs the scenario in a namespace, and waits for what is expected.
@@ -269,6 +313,7 @@ fn shared(client: Client, metrics: Metrics) -> Shared {
         pauses: Pauses {
             failed: (soon, soon),
             stale: soon,
+            raise: soon,
         },
         concurrency: 8,
         max_rollouts: 1,

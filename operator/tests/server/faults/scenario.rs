@@ -10,13 +10,14 @@ use k8s_openapi::{
 use kube::{
     Api, Client,
     api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
+    runtime::wait::await_condition,
 };
 use serde_json::{Value, json};
 
 /// A step that takes longer does not come to its end.
-const STEP_MAX: Duration = Duration::from_secs(60);
+const STEP_MAX: Duration = Duration::from_secs(120);
 /// Between two looks.
-const PAUSE: Duration = Duration::from_millis(150);
+const PAUSE: Duration = Duration::from_millis(300);
 const NAME: &str = "one";
 
 /// The Indexer of one namespace.
@@ -104,25 +105,33 @@ impl Scenario {
 
     /// Waits until the Indexer is ready as it is declared, and this holds of it and of its sets.
     async fn settles(&self, what: &str, holds: impl Fn(&Indexer, &[StatefulSet]) -> bool) -> Result<(), String> {
-        let mut last = None;
+        let is_ready = |now: Option<&Indexer>| {
+            now.is_some_and(|now| {
+                let seen = now.status.as_ref().map(|status| status.observed_generation);
+                seen == now.metadata.generation && is(now, types::READY, "True")
+            })
+        };
         let settled = async {
             loop {
-                let now = self.indexers.get(NAME).await.unwrap();
-                let seen = now.status.as_ref().map(|status| status.observed_generation);
-                if seen == now.metadata.generation && is(&now, types::READY, "True") {
-                    let sets = self.sets.list(&ListParams::default()).await.unwrap().items;
-                    if holds(&now, &sets) {
-                        return;
-                    }
+                let now = await_condition(self.indexers.clone(), NAME, is_ready)
+                    .await
+                    .unwrap()
+                    .unwrap();
+                let sets = self.sets.list(&ListParams::default()).await.unwrap().items;
+                if holds(&now, &sets) {
+                    return;
                 }
-                last = Some(now);
                 tokio::time::sleep(PAUSE).await;
             }
         };
         if tokio::time::timeout(STEP_MAX, settled).await.is_ok() {
             return Ok(());
         }
-        let (now, sets) = (last.map(|now| now.status), self.sets.list(&ListParams::default()).await);
+        let (now, sets) = (
+            self.indexers.get(NAME).await,
+            self.sets.list(&ListParams::default()).await,
+        );
+        let now = now.ok().and_then(|now| now.status);
         let sets = sets.map(|sets| sets.items).unwrap_or_default();
         let sets: Vec<Value> = sets
             .iter()

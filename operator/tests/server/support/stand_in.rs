@@ -6,6 +6,7 @@
 
 use std::{collections::BTreeSet, fmt::Debug, time::Duration};
 
+use futures::StreamExt;
 use k8s_openapi::{
     NamespaceResourceScope,
     api::{
@@ -16,7 +17,12 @@ use k8s_openapi::{
 };
 use kube::{
     Api, Client, Resource,
-    api::{ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams},
+    api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, PostParams},
+    runtime::{
+        WatchStreamExt,
+        reflector::{Store, store::Writer},
+        watcher,
+    },
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
@@ -25,20 +31,38 @@ use sha2::{Digest, Sha256};
 use super::pods::{Pods, at_the_tip};
 
 /// Between two looks.
-const PAUSE: Duration = Duration::from_millis(100);
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Plays until it is dropped.
 pub(crate) async fn play(client: Client) {
-    let mut pods = Pods::default();
-    loop {
-        // Whatever fails, because something changed meanwhile or is not known yet, is done at the next look.
-        if let Some(seen) = Seen::look(&client).await {
-            seen.act(&client, &mut pods).await;
+    let (pods, fill_pods) = cache::<Pod>(&client);
+    let (claims, fill_claims) = cache::<PersistentVolumeClaim>(&client);
+    let (budgets, fill_budgets) = cache::<PodDisruptionBudget>(&client);
+    let (sets, fill_sets) = cache::<StatefulSet>(&client);
+    let acts = async {
+        let mut running = Pods::default();
+        loop {
+            let seen = Seen {
+                pods: all(&pods),
+                claims: all(&claims),
+                budgets: all(&budgets),
+                sets: all(&sets),
+            };
+            // Whatever fails, because something changed meanwhile or is not known yet, is done at the next look.
+            seen.act(&client, &mut running).await;
+            tokio::time::sleep(PAUSE).await;
         }
-        tokio::time::sleep(PAUSE).await;
+    };
+    tokio::select! {
+        () = acts => {}
+        () = fill_pods => {}
+        () = fill_claims => {}
+        () = fill_budgets => {}
+        () = fill_sets => {}
     }
 }
 
+/// What there is. A set that is not there has no pods that were made since: they are made when it is seen.
 struct Seen {
     pods: Vec<Value>,
     claims: Vec<Value>,
@@ -47,16 +71,6 @@ struct Seen {
 }
 
 impl Seen {
-    /// Sets last, so that whatever is owned by one that is not there is garbage.
-    async fn look(client: &Client) -> Option<Self> {
-        Some(Self {
-            pods: all::<Pod>(client).await?,
-            claims: all::<PersistentVolumeClaim>(client).await?,
-            budgets: all::<PodDisruptionBudget>(client).await?,
-            sets: all::<StatefulSet>(client).await?,
-        })
-    }
-
     async fn act(&self, client: &Client, pods: &mut Pods) {
         for set in &self.sets {
             if set["metadata"]["deletionTimestamp"].is_null() {
@@ -256,24 +270,29 @@ fn find<'a>(objects: &'a [Value], beside: &Value, named: &str) -> Option<&'a Val
     all.find(|object| name(object) == named && namespace(object) == namespace(beside))
 }
 
-/// Untyped: there are many, and they are looked at often.
-async fn all<K>(client: &Client) -> Option<Vec<Value>>
+/// A cache of all objects of a kind, untyped, since there are many that are looked at often.
+fn cache<K>(client: &Client) -> (Store<DynamicObject>, impl Future<Output = ()> + use<K>)
 where
     K: Resource<DynamicType = ()>,
 {
-    let objects: Api<DynamicObject> = Api::all_with(client.clone(), &ApiResource::erase::<K>(&()));
-    let found = objects
-        .list(&ListParams::default().match_any())
-        .await
-        .ok()?
-        .items
-        .into_iter();
-    let objects = found.map(|object| {
-        let DynamicObject { metadata, mut data, .. } = object;
-        data["metadata"] = json!(metadata);
-        data
+    let kind = ApiResource::erase::<K>(&());
+    let writer = Writer::new(kind.clone());
+    let store = writer.as_reader();
+    let changes = watcher(
+        Api::<DynamicObject>::all_with(client.clone(), &kind),
+        watcher::Config::default(),
+    );
+    let filled = changes.default_backoff().reflect(writer).for_each(|_| async {});
+    (store, filled)
+}
+
+fn all(cache: &Store<DynamicObject>) -> Vec<Value> {
+    let objects = cache.state().into_iter().map(|object| {
+        let mut value = object.data.clone();
+        value["metadata"] = json!(object.metadata);
+        value
     });
-    Some(objects.collect())
+    objects.collect()
 }
 
 fn api<K>(client: &Client, beside: &Value) -> Api<K>
