@@ -83,12 +83,12 @@ async fn a_halted_index_heals_by_one_commit_and_no_query_below_ever_failed() -> 
             Ok(())
         };
         let heals = async {
+            // Through the Service, from before the block as well.
+            let asker = Asker::start(&index, "get", &key, ASKED, 300).await?;
             halts(&node, &index).await?;
             index
                 .wait_until("the halted pod serves", |i| i.is_true(types::AVAILABLE))
                 .await?;
-            // Through the Service, from when the halt is known.
-            let asker = Asker::start(&index, "get", &key, ASKED, 300).await?;
             let seed = json!({"fromActive": {"atHeight": FAILS_AT - 1}});
             let commit = manifest.clone().with("rollout", "seed", seed);
             commit.apply_with(namespace, &hotfix()?).await?;
