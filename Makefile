@@ -4,11 +4,11 @@ CARGO_FLAGS := --release --locked --workspace
 GOLDEN := EXPECTORATE=overwrite
 
 .DEFAULT_GOAL := help
-.PHONY: help preflight setup build fmt lint deny book doc quick unit soak gitops golden guests bitcoind images chart test bench bench-quick bench-scale bench-copies fuzz-smoke kind-up kind-down gitops-up demo demo-down
+.PHONY: help preflight setup build fmt lint deny book doc quick unit soak gitops golden guests bitcoind images chart test bench bench-quick bench-scale bench-copies bench-operator fuzz-smoke kind-up kind-down gitops-up demo demo-down
 
 help: ## this list
 	@sed -n 's/^##@ \(.*\)/@\1/p; s/^\([a-z-]*\):.*## \(.*\)/\1@\2/p' $(MAKEFILE_LIST) | while IFS=@ read -r name text; do \
-	  if [ -z "$$name" ]; then printf '%s\n' "$$text"; else printf '  make %-11s %s\n' "$$name" "$$text"; fi; done
+	  if [ -z "$$name" ]; then printf '%s\n' "$$text"; else printf '  make %-14s %s\n' "$$name" "$$text"; fi; done
 
 ##@ Try it
 demo: ## the product on this machine: a kind cluster, a Bitcoin node, the operator, two indexers
@@ -59,11 +59,12 @@ unit: ## all tests that need no cluster
 	cargo test $(CARGO_FLAGS) --lib --bins
 	cargo test $(CARGO_FLAGS) --exclude e2e --test '*'
 
-soak: build guests ## crash, damage, fork and fault tests at full length, copies of gigabytes, Flux, an upgrade, the book
+soak: build guests ## crash, damage, fork and fault tests at full length, copies, bench-operator, Flux, an upgrade, the book
 	SHREWD_SOAK=1 cargo test $(CARGO_FLAGS) --lib storm
 	SHREWD_SOAK=1 cargo test $(CARGO_FLAGS) --exclude e2e --test crash --test faults --test source_faults -- --nocapture
 	SHREWD_SOAK=1 cargo test $(CARGO_FLAGS) --test server -- --ignored --nocapture whichever_call
 	cargo bench --locked --workspace --bench bench -- --copies
+	cargo bench --locked --workspace --bench operator
 	@scripts/upgrade-test
 	@scripts/gitops
 	@scripts/book
@@ -85,6 +86,9 @@ bench-scale: build guests ## lets an index grow to 300 million rows, or ROWS mil
 
 bench-copies: build guests ## copies an index of 2 GB, or GB: pod to pod, to an S3 server and back; 16 GB of disk
 	cargo bench --locked --workspace --bench bench -- --copies $(GB)
+
+bench-operator: ## what the operator costs with 100 and 1,000 Indexers on a real API server; fails when a bar is missed
+	cargo bench --locked --workspace --bench operator
 
 golden: guests ## rewrites the golden files; review the difference
 	$(GOLDEN) cargo test $(CARGO_FLAGS) --exclude e2e

@@ -17,7 +17,7 @@ pub(crate) const LEASE: &str = "shrewd";
 /// See the module. It is killed when dropped, and its log shown if the test failed.
 pub(crate) struct Operator {
     pub(crate) name: String,
-    process: Child,
+    pub(crate) process: Child,
     port: u16,
     log: PathBuf,
 }
@@ -50,11 +50,12 @@ impl Operator {
         let log = server.path(&format!("{name}.log"));
         let listen = free_port();
         let process = Command::new(env!("CARGO_BIN_EXE_shrewd-operator"))
-            .args(["run", "--log", "info,operator=debug"])
+            .arg("run")
             .args(["--listen", &format!("127.0.0.1:{listen}")])
             .args(flags)
             .env("KUBECONFIG", server.kubeconfig(user, port))
             .env("POD_NAME", name)
+            .env("SHREWD_LOG", "info,operator=debug")
             .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -95,13 +96,18 @@ impl Operator {
 
     /// The values of a metric, with each set of labels.
     pub(crate) async fn values(&self, metric: &str) -> Vec<f64> {
-        let text = self.get("/metrics").await.unwrap().text().await.unwrap();
+        let text = self.metrics().await.unwrap();
         let name = format!("shrewd_operator_{metric}");
         let lines = text.lines().filter_map(|line| line.strip_prefix(&name));
         let values = lines.filter(|rest| rest.starts_with(['{', ' ']));
         values
             .map(|rest| rest.rsplit(' ').next().unwrap().parse().unwrap())
             .collect()
+    }
+
+    /// All its metrics. None: it does not answer.
+    pub(crate) async fn metrics(&self) -> Option<String> {
+        self.get("/metrics").await?.text().await.ok()
     }
 
     async fn get(&self, path: &str) -> Option<reqwest::Response> {
@@ -113,7 +119,7 @@ impl Operator {
     /// What it says of itself: whether it is ready, and whether it leads. None: it does not answer.
     pub(crate) async fn says(&self) -> Option<(bool, bool)> {
         let is_ready = self.get("/readyz").await?.status().is_success();
-        let metrics = self.get("/metrics").await?.text().await.ok()?;
+        let metrics = self.metrics().await?;
         let leads = metrics.lines().any(|line| line == "shrewd_operator_leader 1");
         let stands_by = metrics.lines().any(|line| line == "shrewd_operator_leader 0");
         assert!(leads != stands_by, "{metrics}");
