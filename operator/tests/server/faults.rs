@@ -198,7 +198,7 @@ async fn case(clients: &(Client, Client), namespace: &str, (call, kind): (&Call,
     run(clients, namespace, Some((call.clone(), kind)), Some(&whole.outcome)).await
 }
 
-/// Every call in every way with `SHREWD_SOAK=1`, which takes some ten minutes; otherwise, or to look at fewer, one of
+/// Every call in every way with `SHREWD_SOAK=1`, some 700 cases; otherwise, or to look at fewer, one of
 /// `SHREWD_FAULTS_EVERY`.
 fn chosen(calls: &[Call]) -> Vec<(Call, Kind)> {
     let given = std::env::var("SHREWD_FAULTS_EVERY")
