@@ -19,7 +19,7 @@ pub use lineage::{Built, Comparable, comparable};
 pub use long_run::{long_run, long_run_in_words};
 pub use observed::{Observed, Stranger};
 pub use ownership::{Claim, Ownership};
-pub use pod::ObservedPod;
+pub use pod::{ObservedPod, strip};
 pub use pod_memory::{ContainerMemory, ResizeProblem};
 pub use sample::{Sample, Target};
 pub use template::{has_same_template, is_outdated, is_template_unknown, newest_template, resized_template};

@@ -25,6 +25,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    facts::strip,
     metrics::Metrics,
     names,
     objects::{Key, WATCH_SECONDS},
@@ -45,6 +46,7 @@ pub(super) fn controller(
     let (indexers, writer) = reflector::store();
     let main = watcher(api::<Watched>(client, scope), lively())
         .default_backoff()
+        .modify(without_managed_fields)
         .reflect(writer)
         .applied_objects()
         // Errors pass: the controller logs them.
@@ -55,8 +57,9 @@ pub(super) fn controller(
     let (service_accounts, on_accounts) = owned::<ServiceAccount>(client, scope);
     let (network_policies, on_policies) = owned::<NetworkPolicy>(client, scope);
     let (budgets, on_budgets) = owned::<PodDisruptionBudget>(client, scope);
-    let (pods, on_pods) = labelled::<Pod>(client, scope, names::LABEL_INDEXER);
-    let (claims, on_claims) = labelled::<PersistentVolumeClaim>(client, scope, names::LABEL_INDEXER);
+    let (pods, on_pods) = labelled::<Pod>(client, scope, names::LABEL_INDEXER, strip);
+    let (claims, on_claims) =
+        labelled::<PersistentVolumeClaim>(client, scope, names::LABEL_INDEXER, without_managed_fields);
     let controller = Controller::for_stream(counted(main, metrics, itself), indexers)
         .owns_stream(counted(on_sets, metrics, owner_of))
         .owns_stream(counted(on_maps, metrics, owner_of))
@@ -101,14 +104,20 @@ where
     K: Clone + DeserializeOwned + std::fmt::Debug + Send + Sync + 'static,
 {
     let managed = format!("{}={}", names::LABEL_MANAGED_BY, names::MANAGER);
-    labelled(client, scope, &managed)
+    labelled(client, scope, &managed, without_managed_fields)
 }
 
-/// A cache of the objects that a label selector matches, and their changes.
+/// Half of an object's bytes, and never read.
+fn without_managed_fields(object: &mut impl Resource) {
+    object.meta_mut().managed_fields = None;
+}
+
+/// A cache of the objects that a label selector matches, without what `strip` drops, and their changes.
 fn labelled<K>(
     client: &Client,
     scope: Option<&str>,
     labels: &str,
+    strip: fn(&mut K),
 ) -> (Store<K>, impl Stream<Item = watcher::Result<K>> + use<K>)
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
@@ -117,8 +126,7 @@ where
     let (store, writer) = reflector::store();
     let changes = watcher(api::<K>(client, scope), lively().labels(labels))
         .default_backoff()
-        // Half of an object's bytes, and never read.
-        .modify(|object: &mut K| object.meta_mut().managed_fields = None)
+        .modify(strip)
         .reflect(writer)
         .touched_objects();
     (store, changes)
