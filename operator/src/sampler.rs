@@ -33,7 +33,7 @@ use crate::{
 };
 use polled::Polled;
 
-/// How often the list of pods is looked through.
+/// How often the list of pods is looked through, and more often while more are due than may be asked at a time.
 const TICK: Duration = Duration::from_millis(500);
 /// Requests in flight to pods that answered last time, in a millisecond as a rule.
 const ANSWERING_IN_FLIGHT: usize = 64;
@@ -93,22 +93,28 @@ impl Sampler {
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (mut answering, mut silent) = (FuturesUnordered::new(), FuturesUnordered::new());
+        // Whether pods may be left that were due when there was no room for them.
+        let mut is_full = false;
         loop {
-            tokio::select! {
+            let looks = tokio::select! {
                 () = stop.cancelled() => return,
-                Some(()) = answering.next() => {}
-                Some(()) = silent.next() => {}
-                _ = ticks.tick() => {
-                    let room = Room {
-                        answering: ANSWERING_IN_FLIGHT.saturating_sub(answering.len()),
-                        silent: SILENT_IN_FLIGHT.saturating_sub(silent.len()),
-                    };
-                    for due in self.take_due(room, Instant::now()) {
-                        let lane = if due.is_silent { &silent } else { &answering };
-                        lane.push(self.poll(due.key, due.target));
-                    }
-                }
+                // Half of the room at a time: each look goes through all pods.
+                Some(()) = answering.next() => is_full && answering.len() <= ANSWERING_IN_FLIGHT / 2,
+                Some(()) = silent.next() => false,
+                _ = ticks.tick() => true,
+            };
+            if !looks {
+                continue;
             }
+            let room = Room {
+                answering: ANSWERING_IN_FLIGHT.saturating_sub(answering.len()),
+                silent: SILENT_IN_FLIGHT.saturating_sub(silent.len()),
+            };
+            for due in self.take_due(room, Instant::now()) {
+                let lane = if due.is_silent { &silent } else { &answering };
+                lane.push(self.poll(due.key, due.target));
+            }
+            is_full = answering.len() >= ANSWERING_IN_FLIGHT;
         }
     }
 
