@@ -8,7 +8,9 @@ use operator::{
     run,
 };
 
-#[tokio::main]
+// Two threads do what there is to do in a hundredth of one. One for each core, which is the default, would each keep
+// memory of its own: on a large machine more than the rest of the operator.
+#[tokio::main(worker_threads = 2)]
 async fn main() -> ExitCode {
     let done = match Args::parse().command {
         Command::Run(args) => run::run(*args).await,

@@ -29,9 +29,10 @@ impl PodClient {
     /// # Errors
     /// If the HTTP client cannot be set up.
     pub fn new() -> Result<Self, reqwest::Error> {
-        // Pods are addressed by IP on a network of their own: no proxy, no redirect.
+        // Pods are addressed by IP on a network of their own: no proxy, no redirect, no TLS and so no certificates.
         let http = reqwest::Client::builder()
             .no_proxy()
+            .tls_built_in_root_certs(false)
             .redirect(reqwest::redirect::Policy::none())
             .timeout(TIMEOUT)
             .pool_max_idle_per_host(1)
