@@ -36,10 +36,7 @@ pub(super) async fn carry_out(due: &[Resize<'_>], key: &Key, context: &Context) 
             }
         };
         is_any |= refusal.is_none();
-        context
-            .ledger
-            .resizing
-            .note(key, &resize.pod.uid, refusal, Instant::now());
+        context.ledger.resizing.note(key, resize, refusal, Instant::now());
     }
     Ok(is_any)
 }
