@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use crds::Indexer;
 use e2e::{
-    index::{Index, Says as _},
+    index::Index,
     manifest::Manifest,
     node::Node,
     operators::Operators,
