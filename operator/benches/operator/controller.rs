@@ -56,7 +56,7 @@ impl Controller {
         }
     }
 
-    /// Works for ever.
+    /// Works without limit.
     pub(crate) async fn run(&self) {
         let sets = watcher(self.api::<StatefulSet>(), watcher::Config::default());
         let new = sets.default_backoff().applied_objects().try_filter(|set| {

@@ -17,7 +17,7 @@ const TIP: u32 = 900_000;
 /// Where they begin to sync, and how far they lag behind each other in it.
 const SYNC_FROM: u32 = 100_000;
 const MIB: u64 = 1 << 20;
-/// Resident memory and free room swing by so much: a little less than what the operator takes for news.
+/// Resident memory and free room swing by so much: a little less than what the operator considers news.
 const RESIDENT_SWING: u64 = 60 * MIB;
 const FREE_SWING: u64 = 200 * MIB;
 

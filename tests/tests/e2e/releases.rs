@@ -2,13 +2,7 @@
 
 use anyhow::{Result, ensure};
 use crds::Indexer;
-use e2e::{
-    index::Index,
-    manifest::Manifest,
-    node::Node,
-    operators::Operators,
-    trial::in_namespace,
-};
+use e2e::{index::Index, manifest::Manifest, node::Node, operators::Operators, trial::in_namespace};
 use kube::ResourceExt as _;
 use serde_json::json;
 
