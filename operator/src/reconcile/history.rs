@@ -266,8 +266,7 @@ impl History {
     }
 }
 
-/// What a pass acts on of a resource, as a hash: its spec, by the generation, and its annotations.
-/// What calls for a pass when it changes, with whose the resource is.
+/// What a pass acts on of a resource, as a hash: its spec, by the generation, its annotations, and whose it is.
 fn declared(watched: &Watched) -> u64 {
     let (meta, mut hasher) = (watched.meta(), DefaultHasher::new());
     (&meta.uid, &meta.generation, &meta.annotations).hash(&mut hasher);
