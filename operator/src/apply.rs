@@ -2,6 +2,7 @@
 //! that it still is what was decided on.
 
 use crds::{Indexer, IndexerStatus, OperatorStatus, Revision};
+use k8s_openapi::{Resource as _, api::core::v1::PersistentVolumeClaim};
 use kube::{
     Api, Client, Resource, ResourceExt,
     api::{ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, Preconditions, PropagationPolicy},
@@ -26,6 +27,7 @@ pub use resize::resize;
 
 use crate::{
     facts::{Observed, has_same_template},
+    metrics::{Metrics, Purpose},
     names::{LABEL_INDEXER, MANAGER},
     objects::{ChildKind, Key, Owner, owner, version},
     plan::Child,
@@ -47,7 +49,13 @@ pub struct Done {
 /// # Errors
 /// The first call that fails, with [`Class::LookAgain`] if an object changed meanwhile. The next pass continues
 /// where this one stopped.
-pub async fn apply(client: &Client, key: &Key, changes: &Changes<'_>, observed: &Observed) -> Result<Done, Error> {
+pub async fn apply(
+    client: &Client,
+    key: &Key,
+    changes: &Changes<'_>,
+    observed: &Observed,
+    metrics: &Metrics,
+) -> Result<Done, Error> {
     let mut done = Done::default();
     for child in &changes.apply {
         let live = observed.children.get(&(child.kind, child.name.clone()));
@@ -66,6 +74,12 @@ pub async fn apply(client: &Client, key: &Key, changes: &Changes<'_>, observed: 
         // What the server fills in or writes its own way may be the whole difference, and then nothing changed there.
         if patched.metadata.resource_version != before {
             done.changed = true;
+            let purpose = if live.is_some() {
+                Purpose::Correct
+            } else {
+                Purpose::Create
+            };
+            metrics.changed(&child.kind.api_resource().kind, purpose);
             // Annotations, as the record is one, say nothing about pods; nor does memory that they get as they are.
             let is_respecified = live.is_none_or(|live| {
                 let generation = live["metadata"]["generation"].as_i64();
@@ -78,7 +92,10 @@ pub async fn apply(client: &Client, key: &Key, changes: &Changes<'_>, observed: 
     }
     for pruned in &changes.prune {
         match delete(client, key, pruned, DeleteParams::default()).await {
-            Ok(()) => done.changed = true,
+            Ok(()) => {
+                metrics.changed(&pruned.kind.api_resource().kind, Purpose::Prune);
+                done.changed = true;
+            }
             Err(absent) if absent.is_of_absent() => {}
             Err(error) => return Err(error),
         }
@@ -86,6 +103,7 @@ pub async fn apply(client: &Client, key: &Key, changes: &Changes<'_>, observed: 
     // Last, so that one that is refused holds nothing else up here.
     for (claim, owner) in &changes.release {
         claims::release(client, key, claim, owner).await?;
+        metrics.changed(PersistentVolumeClaim::KIND, Purpose::Grow);
         done.changed = true;
     }
     for set in &changes.orphan {
@@ -95,6 +113,7 @@ pub async fn apply(client: &Client, key: &Key, changes: &Changes<'_>, observed: 
             ..DeleteParams::default()
         };
         delete(client, key, set, pods_stay).await?;
+        metrics.changed(&set.kind.api_resource().kind, Purpose::Grow);
         tracing::info!(indexer = %key, set = set.name, "deleted a StatefulSet without its pods, to recreate it");
         done.changed = true;
     }

@@ -11,9 +11,11 @@ use prometheus::{
     TextEncoder, core::Collector,
 };
 
+mod purpose;
 mod waiting;
 mod writes;
 
+pub use purpose::Purpose;
 pub use writes::{CountWrites, Counted};
 
 use crate::{installation::Why, objects::Key};
@@ -34,6 +36,7 @@ pub struct Metrics {
     looks_again: IntCounter,
     status_writes: IntCounter,
     writes: IntCounterVec,
+    changes: IntCounterVec,
     samples: IntCounterVec,
     sample_duration: Histogram,
     sampled_pods: IntGauge,
@@ -108,6 +111,7 @@ impl Metrics {
             )?,
             status_writes: registered(of, IntCounter::new("status_writes_total", "Statuses written")?)?,
             writes: registered(of, IntCounterVec::new(writes, &["kind", "verb", "outcome"])?)?,
+            changes: counters(of, "changes_total", "Objects written, by why", &["kind", "reason"])?,
             samples: counters(of, "samples_total", "Status requests to pods", &["outcome"])?,
             sample_duration: seconds(of, "sample_duration_seconds", "Duration of a status request to a pod")?,
             sampled_pods: gauge(of, "sampled_pods", "Pods polled regularly")?,
@@ -177,6 +181,11 @@ impl Metrics {
     /// Counts a write to the API server, answered or not.
     pub fn wrote(&self, kind: &str, verb: &'static str, outcome: &'static str) {
         self.writes.with_label_values(&[kind, verb, outcome]).inc();
+    }
+
+    /// Counts an object that was written; the kind as manifests have it.
+    pub fn changed(&self, kind: &str, purpose: Purpose) {
+        self.changes.with_label_values(&[kind, purpose.word()]).inc();
     }
 
     /// Counts a status request, answered or not.

@@ -4,6 +4,10 @@ use std::time::Instant;
 
 use crds::IndexerStatus;
 use futures::future::join_all;
+use k8s_openapi::{
+    Resource,
+    api::core::v1::{PersistentVolumeClaim, Pod},
+};
 use kube::core::ObjectMeta;
 
 use super::{carried::Carried, context::Context, inquire::Decided, resizes, volumes};
@@ -11,6 +15,7 @@ use crate::{
     apply,
     facts::{Consistency, Observed, ObservedPod},
     memory::{self, unfit},
+    metrics::Purpose,
     objects::Key,
     plan::plan,
     refresh,
@@ -70,7 +75,7 @@ pub(super) async fn carry_out(
     } else {
         (raised, carried.grown) = volumes.carry_out(valid, observed, key, context).await?; // [I/O]
     }
-    carried.done = apply::apply(&context.client, key, &changes, observed).await?; // [I/O]
+    carried.done = apply::apply(&context.client, key, &changes, observed, &context.metrics).await?; // [I/O]
     carried.done.changed |= raised || is_stamped;
     // After the template, which says what a pod gets that is recreated.
     carried.done.changed |= resizes::carry_out(&due, key, context).await?; // [I/O]
@@ -81,6 +86,7 @@ pub(super) async fn carry_out(
     }
     for (pod, serves) in misplaced {
         apply::let_serve(&context.client, key, pod, serves).await?; // [I/O]
+        context.metrics.changed(Pod::KIND, Purpose::Place);
         tracing::warn!(indexer = %key, pod = pod.name, serves, "moved a pod in or out of the Service by its digest");
         carried.done.changed = true;
     }
@@ -117,6 +123,7 @@ async fn stamp(
     let due = stamps(valid, decision, observed); // [pure]
     for stamp in &due {
         apply::stamp(&context.client, key, stamp, &valid.uid).await?; // [I/O]
+        context.metrics.changed(PersistentVolumeClaim::KIND, Purpose::Record);
         tracing::debug!(indexer = %key, claim = stamp.claim.name, "wrote the record of a revision to a volume claim");
     }
     Ok(!due.is_empty())
@@ -141,6 +148,7 @@ async fn replace(pod: &ObservedPod, key: &Key, context: &Context, carried: &mut 
     carried.held_back = context.ledger.evictions.note(key, pod, removal, Instant::now());
     match &carried.held_back {
         None => {
+            context.metrics.changed(Pod::KIND, Purpose::Replace);
             tracing::info!(indexer = %key, pod = pod.name, "replaced a pod with an outdated template");
             carried.done.changed = true;
         }

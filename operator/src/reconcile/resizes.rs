@@ -2,10 +2,13 @@
 
 use std::time::Instant;
 
+use k8s_openapi::{Resource, api::core::v1::Pod};
+
 use super::context::Context;
 use crate::{
     apply,
     memory::{Resize, ResizeRefusal},
+    metrics::Purpose,
     objects::Key,
 };
 
@@ -19,6 +22,7 @@ pub(super) async fn carry_out(due: &[Resize<'_>], key: &Key, context: &Context) 
         let (pod, memory) = (&resize.pod.name, resize.memory);
         let refusal = match apply::resize(&context.client, key, resize).await {
             Ok(()) => {
+                context.metrics.changed(Pod::KIND, Purpose::Resize);
                 tracing::info!(indexer = %key, pod, request = memory.request, limit = memory.limit, "resized a pod");
                 None
             }

@@ -179,6 +179,17 @@ fn notes(calls: &Mutex<Vec<Call>>, reason: &str) -> Vec<String> {
         .collect()
 }
 
+/// Kind, reason and number of the objects written, as the metric has them.
+fn counted(context: &Context) -> Vec<String> {
+    let text = String::from_utf8(context.metrics.text().unwrap()).unwrap();
+    let of_changes = text
+        .lines()
+        .filter_map(|line| line.split_once("_changes_total{kind=\""));
+    of_changes
+        .map(|(_, rest)| rest.replace("\",reason=\"", " ").replace("\"}", ""))
+        .collect()
+}
+
 /// The writes among the calls.
 fn names_of(calls: &Mutex<Vec<Call>>) -> Vec<String> {
     let calls = calls.lock().unwrap();

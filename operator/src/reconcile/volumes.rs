@@ -2,10 +2,13 @@
 
 use std::time::Instant;
 
+use k8s_openapi::{Resource, api::core::v1::PersistentVolumeClaim};
+
 use super::context::Context;
 use crate::{
     apply,
     facts::Observed,
+    metrics::Purpose,
     objects::Key,
     rollout::Decision,
     storage::{Growth, Raise, Refusal, Sizes, growths, raises},
@@ -84,6 +87,7 @@ async fn raise_one(raise: &Raise<'_>, key: &Key, context: &Context) -> Result<bo
     let (claim, size) = (&raise.claim.name, &raise.size.text);
     let refused = match apply::raise(&context.client, key, raise).await {
         Ok(()) => {
+            context.metrics.changed(PersistentVolumeClaim::KIND, Purpose::Grow);
             tracing::info!(indexer = %key, claim, size, "raised a volume claim");
             None
         }

@@ -42,7 +42,9 @@ async fn a_pod_that_is_not_ready_is_deleted_as_it_was_decided_on() {
 async fn a_ready_pod_goes_by_eviction_and_only_the_one_that_it_was_decided_on() {
     let (client, calls) = api_server(as_decided_on);
     let caches = with_outdated_pod(&fixtures::running_status());
-    reconcile(watched(), context(client, &caches)).await.unwrap();
+    let context = context(client, &caches);
+    reconcile(watched(), Arc::clone(&context)).await.unwrap();
+    assert_eq!(counted(&context), ["Pod replace 1"]);
     let preconditions = body_of(&calls, &eviction())["deleteOptions"]["preconditions"].clone();
     let expected = json!({"uid": format!("uid-of-{}", pod_name(0))});
     assert_eq!(preconditions, expected);

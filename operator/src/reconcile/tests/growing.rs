@@ -49,7 +49,9 @@ fn removal() -> String {
 async fn a_claim_is_raised_as_it_was_decided_on() {
     let (client, calls) = api_server(as_decided_on);
     let caches = with_claim(fixtures::bound_claim(&claim_name(), "10Gi"));
-    reconcile(watched(), context(client, &caches)).await.unwrap();
+    let context = context(client, &caches);
+    reconcile(watched(), Arc::clone(&context)).await.unwrap();
+    assert_eq!(counted(&context), ["PersistentVolumeClaim grow 1"]);
     let expected = json!({
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",

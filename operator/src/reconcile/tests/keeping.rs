@@ -30,9 +30,9 @@ fn record_of(object: &Value) -> &Value {
 async fn a_claim_gets_the_record_of_its_revision_and_the_status_has_it_too() {
     let (client, calls) = api_server(as_decided_on);
     let plan = planned();
-    reconcile(watched(), context(client, &with_claim(Some(&plan), None)))
-        .await
-        .unwrap();
+    let context = context(client, &with_claim(Some(&plan), None));
+    reconcile(watched(), Arc::clone(&context)).await.unwrap();
+    assert!(counted(&context).contains(&"PersistentVolumeClaim record 1".to_owned()));
     let config = plan
         .children
         .iter()
