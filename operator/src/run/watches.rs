@@ -33,6 +33,9 @@ use crate::{
     reconcile::{History, Watched},
 };
 
+/// Objects of one answer when a watch lists: as JSON a pod has 10 to 20 KiB, and while a page is read it is there twice.
+const PAGE: u32 = 100;
+
 /// The controller of one scope and the caches it fills.
 pub(super) fn controller(
     scope: Option<&str>,
@@ -94,7 +97,7 @@ pub(super) fn controller(
 
 /// A watch that went silent is noticed within [`WATCH_SILENT_MAX`](crate::objects::WATCH_SILENT_MAX).
 fn lively() -> watcher::Config {
-    watcher::Config::default().timeout(WATCH_SECONDS)
+    watcher::Config::default().timeout(WATCH_SECONDS).page_size(PAGE)
 }
 
 /// A cache of the objects this operator manages, and their changes.
