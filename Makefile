@@ -4,7 +4,7 @@ CARGO_FLAGS := --release --locked --workspace
 GOLDEN := EXPECTORATE=overwrite
 
 .DEFAULT_GOAL := help
-.PHONY: help preflight setup build fmt lint deny book doc quick unit soak gitops golden guests bitcoind images chart test bench bench-quick bench-scale bench-copies bench-operator fuzz-smoke kind-up kind-down gitops-up demo demo-down
+.PHONY: help try release reproduce preflight setup build fmt lint deny book doc quick unit soak gitops golden guests bitcoind images chart test bench bench-quick bench-scale bench-copies bench-operator fuzz-smoke kind-up kind-down gitops-up demo demo-down
 
 help: ## this list
 	@sed -n 's/^##@ \(.*\)/@\1/p; s/^\([a-z-]*\):.*## \(.*\)/\1@\2/p' $(MAKEFILE_LIST) | while IFS=@ read -r name text; do \
@@ -13,6 +13,9 @@ help: ## this list
 ##@ Try it
 demo: ## the product on this machine: a kind cluster, a Bitcoin node, the operator, two indexers
 	@scripts/demo
+
+try: ## an index and a view's answer without root, cluster, node or Go; a minute once it is built
+	@scripts/try
 
 demo-down: ## removes the demo, its cluster, and the Docker engine if the demo started it
 	@scripts/kind-down
@@ -116,3 +119,10 @@ images: build ## packs the images and loads them into the cluster
 chart: ## validates charts, examples and integrations against the cluster's API server; needs its CRD
 	@scripts/chart
 	@scripts/examples
+
+##@ Release
+release: ## all of a release in target/release-VERSION, after `make test`; TAG=yes tags it, nothing is pushed
+	@TESTS=$(TESTS) TAG=$(TAG) scripts/release $(VERSION)
+
+reproduce: build guests ## builds the commit in a second folder and compares every byte of what a release has
+	@scripts/reproduce

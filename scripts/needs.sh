@@ -7,11 +7,15 @@ PACKAGES=(binutils ca-certificates clang cmake curl debootstrap g++ git iproute2
   util-linux)
 # Where there are no Debian packages: programs by which the equivalents are found.
 PROGRAMS=(clang cmake curl g++ git jq make pkg-config shellcheck strip)
+# What `make try` needs of these: to compile alone.
+BUILD_PACKAGES=(clang cmake curl g++ git libclang-dev make pkg-config)
+BUILD_PROGRAMS=(clang cmake curl g++ git make pkg-config)
 CLUSTER_TOOLS=(kind kubectl helm kubeconform)     # built with Go, or taken from PATH
 GO_NEEDED=1.24                                    # the oldest Go that builds the cluster's programs
 KERNEL_NEEDED=5.13                                # the first one whose nftables kube-proxy can use
 CLUSTER_PORT=8080                                 # kind-config.yaml opens it where the engine's ports are
 LOCAL_PORTS="18443 8080 9090"                     # scripts/demo-local: node, views, ops
+TRY_PORTS="8080 9090"                             # scripts/try: views, ops
 MEMORY_GIB=8                                      # two compilers of 2 GiB each beside a cluster of 1 GiB and its tests
 BUILD_GIB=12                                      # target: everything in the release profile, with line tables
 CACHE_GIB=18                                      # node image, the engine's data, Go's caches, the cargo registry

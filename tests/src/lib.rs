@@ -20,6 +20,7 @@ pub mod asked;
 pub mod asker;
 mod asking;
 pub mod bitcoind;
+pub mod block_file;
 pub mod chain;
 pub mod cluster;
 pub mod disk;

@@ -15,7 +15,7 @@ const PREFLIGHT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/pref
 
 /// A machine that lacks nothing: Debian, root, no Docker engine yet.
 const GOOD: &str = "system=Linux machine=x86_64 kernel=6.1.0-18-amd64 distribution=debian apt=yes root=yes packages_missing= \
-    programs_missing= tools_missing=kind rust=1.95.0 rust_needed=1.95.0 rustup=yes go=1.24.3 bitcoind=no engine=none \
+    programs_missing= build_packages_missing= build_programs_missing= tools_missing=kind rust=1.95.0 rust_needed=1.95.0 rustup=yes go=1.24.3 bitcoind=no engine=none \
     cluster=no cache=/c cache_gib=200 cache_type=ext2/ext3 target=/t target_gib=200 one_disk=yes built=no memory_gib=16 \
     ports_used=";
 
@@ -63,7 +63,7 @@ fn works(recipe: &str, differences: &[(&str, &str)]) {
 
 #[test]
 fn a_machine_that_has_everything_lacks_nothing() {
-    for recipe in ["setup", "demo", "test", "quick"] {
+    for recipe in ["setup", "demo", "try", "test", "quick"] {
         works(recipe, &[]);
     }
 }
@@ -111,10 +111,29 @@ fn each_lack_has_a_line_with_its_cure() {
     lacks("test", &[("root", "no")], "a Docker engine");
     lacks("test", &[("cache_type", "overlayfs")], "a disk for a Docker engine");
     lacks("test", &[("engine", "other"), ("ports_used", "8080 9090")], "port 8080");
+    lacks("try", &[("build_packages_missing", "clang")], "packages clang");
+    lacks(
+        "try",
+        &[("apt", "no"), ("build_programs_missing", "cmake")],
+        "programs cmake",
+    );
+    lacks("try", &[("target_gib", "4")], "12 GiB of disk at /t, 4 are free");
+    lacks("try", &[("ports_used", "9090")], "port 9090");
 }
 
 #[test]
 fn what_can_be_done_without_is_no_lack() {
+    works(
+        "try",
+        &[
+            ("root", "no"),
+            ("go", ""),
+            ("engine", "none"),
+            ("distribution", "ubuntu"),
+            ("packages_missing", "debootstrap"),
+            ("cache_gib", "0"),
+        ],
+    );
     works(
         "quick",
         &[
