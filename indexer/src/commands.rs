@@ -2,6 +2,8 @@
 
 pub mod check;
 pub mod client;
+pub mod compare;
+mod request;
 pub mod rollback;
 pub mod snapshot;
 mod status_text;

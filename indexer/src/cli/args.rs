@@ -3,6 +3,7 @@
 mod credentials;
 mod error;
 mod folder;
+mod heights;
 mod launch;
 mod reach;
 mod run;
@@ -17,6 +18,7 @@ use crds::pod::{OPS_PORT, RPC_PORT};
 pub use credentials::Credentials;
 pub use error::Error;
 pub use folder::{FolderFlags, IndexFolder, store_dir};
+pub use heights::{Heights, chosen};
 pub use launch::Launch;
 pub use run::{ChainFlags, LocalFlags, RunFlags, ServerFlags, ViewLimitFlags};
 pub use snapshot::{AccessFlags, CreateFlags, ListFlags, RestoreFlags, SnapshotCommand, VerifyFlags, WantedFlags};
@@ -52,6 +54,9 @@ pub enum Command {
     Status(StatusFlags),
     /// Call a view of a running indexer and print its answer as hex.
     View(ViewFlags),
+    /// Ask two running indexers the same, and report what they answer differently: exit code 0 if nothing, 1 if something,
+    /// 2 if they could not be compared.
+    Compare(CompareFlags),
     /// Make a running indexer replace its guest's instance by a fresh one, and wait until it has.
     Refresh(RefreshFlags),
     /// Undo the newest blocks of an index that is not running.
@@ -89,6 +94,27 @@ pub struct ViewFlags {
     /// Address of its JSON-RPC port.
     #[arg(long, default_value_t = format!("http://127.0.0.1:{RPC_PORT}"))]
     pub url: String,
+}
+
+/// Flags of `compare`.
+#[derive(Debug, clap::Args)]
+pub struct CompareFlags {
+    /// Address of the JSON-RPC port of one.
+    #[arg(long, default_value_t = format!("http://127.0.0.1:{RPC_PORT}"))]
+    pub url: String,
+    /// Address of the JSON-RPC port of the other one: an indexer, or Metashrew's own server.
+    #[arg(long, value_name = "URL")]
+    pub with: String,
+    /// Views to ask, as YAML: a list of `{function: NAME, input: 0x…, heights: […]}`, the last two if need be. Without it
+    /// blocks alone are compared.
+    #[arg(long, value_name = "FILE")]
+    pub views: Option<PathBuf>,
+    /// Heights: numbers, ranges with a step (`0-840000/10000`) and `latest`, which is the newest that both have.
+    #[arg(long, value_delimiter = ',', default_value = "latest")]
+    pub heights: Vec<Heights>,
+    /// Questions that are under way at the same time, to each of both.
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=64))]
+    pub at_once: u8,
 }
 
 /// Flags of `refresh`.

@@ -1,16 +1,19 @@
 //! `status`, `view` and `refresh`: requests to a running process, local or in a pod.
 
 use std::{
-    io::{self, Write},
+    io::Write,
     time::{Duration, Instant},
 };
 
 use crds::pod::Status;
-use reqwest::{Client, RequestBuilder};
+use reqwest::Client;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::status_text::shown;
+use super::{
+    request::{Error, Refusal, ask, call},
+    status_text::shown,
+};
 use crate::{
     cli::args::{RefreshFlags, StatusFlags, ViewFlags},
     telemetry::units::mebibytes,
@@ -18,59 +21,8 @@ use crate::{
 
 /// Timeout of a status, which is answered from memory.
 const STATUS_TIMEOUT: Duration = Duration::from_secs(10);
-/// Timeout of a view: that of the server is usually shorter.
-const VIEW_TIMEOUT: Duration = Duration::from_secs(600);
-
 /// Pause between two requests that check whether a refresh is done.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
-
-/// Why a request failed.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// No connection.
-    #[error("no connection to {url}: check that the indexer is running and that this is its address")]
-    Unreachable {
-        /// Where.
-        url: String,
-        /// What went wrong.
-        #[source]
-        source: reqwest::Error,
-    },
-    /// Not refreshed in time.
-    #[error("no refresh within {} s: the indexer is in phase {phase} and refreshes between two blocks", waited.as_secs())]
-    NotRefreshed {
-        /// How long the command waited.
-        waited: Duration,
-        /// The indexer's phase.
-        phase: crds::Phase,
-    },
-    /// The request failed, or its answer cannot be read.
-    #[error("request to {url}")]
-    Ask {
-        /// Where.
-        url: String,
-        /// What went wrong.
-        #[source]
-        source: reqwest::Error,
-    },
-    /// The server refused it.
-    #[error("{message} (code {code})")]
-    Refused {
-        /// The JSON-RPC error code.
-        code: i32,
-        /// The server's message.
-        message: String,
-    },
-    /// Another program answered.
-    #[error("the server at {url} is not an indexer")]
-    NoIndexer {
-        /// Where.
-        url: String,
-    },
-    /// The answer cannot be written.
-    #[error("write the answer")]
-    Write(#[source] io::Error),
-}
 
 /// Writes the status of a running indexer.
 ///
@@ -91,40 +43,21 @@ pub async fn status(flags: StatusFlags, out: &mut impl Write) -> Result<(), Erro
 /// # Errors
 /// [`Error`].
 pub async fn view(flags: ViewFlags, out: &mut impl Write) -> Result<(), Error> {
-    #[derive(Deserialize)]
-    struct Answer {
-        result: Option<String>,
-        error: Option<Refusal>,
-    }
-    #[derive(Deserialize)]
-    struct Refusal {
-        code: i32,
-        message: String,
-    }
-
     let ViewFlags {
         function,
         input,
         height,
         url,
     } = flags;
-    let request = json!({"jsonrpc": "2.0", "id": 1, "method": "metashrew_view", "params": [function, input, height]});
-    let body = ask(&url, Client::new().post(&url).json(&request).timeout(VIEW_TIMEOUT)).await?;
-    match serde_json::from_slice(&body) {
-        Ok(Answer {
-            result: Some(result),
-            error: None,
-        }) => writeln!(out, "{result}").map_err(Error::Write),
-        Ok(Answer {
-            error: Some(Refusal { code, message }),
-            ..
-        }) => Err(Error::Refused { code, message }),
-        Ok(Answer {
-            result: None,
-            error: None,
-        })
-        | Err(_) => Err(Error::NoIndexer { url }),
-    }
+    let answer = call(
+        &Client::new(),
+        &url,
+        "metashrew_view",
+        &json!([function, input, height]),
+    )
+    .await?;
+    let result = answer.map_err(|Refusal { code, message }| Error::Refused { code, message })?;
+    writeln!(out, "{result}").map_err(Error::Write)
 }
 
 /// Requests a fresh instance and reports when the guest has it.
@@ -159,21 +92,6 @@ pub async fn refresh(flags: &RefreshFlags, out: &mut impl Write) -> Result<(), E
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
-}
-
-/// The body of a successful answer.
-async fn ask(url: &str, request: RequestBuilder) -> Result<Vec<u8>, Error> {
-    let failed = |source: reqwest::Error| {
-        let url = url.to_owned();
-        if source.is_connect() {
-            Error::Unreachable { url, source }
-        } else {
-            Error::Ask { url, source }
-        }
-    };
-    let response = request.send().await.and_then(reqwest::Response::error_for_status);
-    let body = response.map_err(failed)?.bytes().await.map_err(failed)?;
-    Ok(body.into())
 }
 
 fn of_ops(url: &str, path: &str) -> String {

@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 use crate::harness::{Server, config};
 
 /// A server on a port of its own, until the test ends; gives its address.
-async fn served(router: Router) -> String {
+pub(crate) async fn served(router: Router) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(axum::serve(listener, router).into_future());
@@ -23,7 +23,7 @@ async fn served(router: Router) -> String {
 }
 
 /// An address at which nobody listens.
-async fn nobody() -> String {
+pub(crate) async fn nobody() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     format!("http://{}", listener.local_addr().unwrap())
 }

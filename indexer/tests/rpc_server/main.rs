@@ -5,6 +5,8 @@
 
 /// The commands that query a server.
 mod client;
+/// Two servers that are asked the same.
+mod comparing;
 /// Anything at all in a body gets an answer.
 mod fuzz;
 mod harness;
