@@ -23,6 +23,12 @@ pub enum Command {
     Run(Box<RunArgs>),
     /// Print the custom resource definition as YAML.
     Crd,
+    /// Ask an operator whether it is ready; exit code 1 if it is not.
+    Ready {
+        /// Where it serves /readyz, such as `http://127.0.0.1:9090`
+        #[arg(long, value_name = "URL")]
+        url: String,
+    },
 }
 
 /// How to run.

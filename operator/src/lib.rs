@@ -29,6 +29,7 @@ pub mod access;
 pub mod admin;
 pub mod apply;
 pub mod args;
+pub mod ask_ready;
 pub mod compare;
 pub mod election;
 pub mod facts;

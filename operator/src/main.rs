@@ -5,6 +5,7 @@ use std::{io::Write, process::ExitCode};
 use clap::Parser;
 use operator::{
     args::{Args, Command},
+    ask_ready::ask_ready,
     run,
 };
 
@@ -15,6 +16,7 @@ async fn main() -> ExitCode {
     let done = match Args::parse().command {
         Command::Run(args) => run::run(*args).await,
         Command::Crd => print_crd(),
+        Command::Ready { url } => print_ready(&url).await,
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -24,6 +26,11 @@ async fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+async fn print_ready(url: &str) -> anyhow::Result<()> {
+    let words = ask_ready(url).await?;
+    Ok(writeln!(std::io::stdout(), "{words}")?)
 }
 
 fn print_crd() -> anyhow::Result<()> {

@@ -4,8 +4,10 @@
 //! - [`circles`]: files of a crate that import each other in a circle
 //! - [`prose`]: phrases and line lengths of what people read
 //! - [`links`]: links between Markdown files, and the pages of the book
+//! - [`values`]: the values of a chart, which its README has as a table
 
 pub mod circles;
 mod fences;
 pub mod links;
 pub mod prose;
+pub mod values;
