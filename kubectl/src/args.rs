@@ -1,0 +1,99 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args as Flags, Parser, Subcommand};
+
+use crate::{cluster::Place, document::Format};
+
+/// What Indexers do, why, and what to do about it.
+#[derive(Debug, Parser)]
+#[command(
+    name = "kubectl-shrewd",
+    bin_name = "kubectl shrewd",
+    version,
+    propagate_version = true
+)]
+pub struct Args {
+    #[command(flatten)]
+    scope: Scope,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Flags of every command, named as kubectl's.
+#[derive(Debug, Flags)]
+struct Scope {
+    /// The namespace; that of the context by default.
+    #[arg(short, long, global = true, value_name = "NAME")]
+    namespace: Option<String>,
+    /// The context of the kubeconfig; the current one by default.
+    #[arg(long, global = true, value_name = "NAME")]
+    context: Option<String>,
+    /// The kubeconfig; $KUBECONFIG or ~/.kube/config by default.
+    #[arg(long, global = true, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
+}
+
+/// A command.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Everything about an Indexer on one screen.
+    Status {
+        /// The Indexer.
+        name: String,
+        /// A document with the same facts.
+        #[arg(short, long, value_enum)]
+        output: Option<Format>,
+    },
+}
+
+impl Args {
+    /// The cluster and the namespace that are meant.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        let Scope {
+            namespace,
+            context,
+            kubeconfig,
+        } = &self.scope;
+        Place {
+            kubeconfig: kubeconfig.clone(),
+            context: context.clone(),
+            namespace: namespace.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn flags_may_follow_the_command() {
+        let args = Args::parse_from([
+            "kubectl-shrewd",
+            "status",
+            "one",
+            "-n",
+            "ns",
+            "--context",
+            "c",
+            "-o",
+            "json",
+        ]);
+        let place = args.place();
+        assert_eq!(
+            (place.namespace.as_deref(), place.context.as_deref()),
+            (Some("ns"), Some("c"))
+        );
+    }
+}

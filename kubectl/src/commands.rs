@@ -1,0 +1,3 @@
+//! The commands: what each asks the API server, and what it says.
+
+pub mod status;

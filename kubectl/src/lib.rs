@@ -1,0 +1,35 @@
+//! `kubectl shrewd`: what Indexers do, why, and what to do about it, from the command line.
+//!
+//! ```text
+//!   API server ──► cluster, indexers ──► read ──► facts ──► screen ──► terminal
+//! ```
+//!
+//! Only the API server is contacted. What is shown is decided by pure functions of the resource, the time and a style;
+//! `commands` joins them with the calls that each command makes.
+
+pub mod age;
+pub mod args;
+pub mod bar;
+pub mod cluster;
+pub mod commands;
+pub mod document;
+pub mod facts;
+pub mod failure;
+#[cfg(test)]
+mod fixtures;
+pub mod indexers;
+pub mod judge;
+pub mod names;
+pub mod read;
+pub mod rights;
+mod run;
+pub mod screen;
+pub mod similar;
+pub mod style;
+pub mod table;
+pub mod terminal;
+pub mod text;
+pub mod units;
+pub mod waiting;
+
+pub use run::run;

@@ -1,0 +1,38 @@
+//! One run of the program.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use crate::{
+    args::{Args, Command},
+    cluster::{Cluster, Place},
+    commands::status,
+    style::Style,
+    terminal,
+};
+
+/// Carries out a command and prints what it says. Returns the code with which the program ends.
+pub async fn run(args: Args) -> ExitCode {
+    let place = args.place();
+    carry_out(&place, args.command, terminal::style())
+        .await
+        .unwrap_or_else(|error| {
+            terminal::complain(&error);
+            ExitCode::FAILURE
+        })
+}
+
+async fn carry_out(place: &Place, command: Command, style: Style) -> Result<ExitCode> {
+    let cluster = Cluster::at(place).await?;
+    let said = said(&cluster, command, style).await?;
+    terminal::print(&said)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What a command says at its end.
+async fn said(cluster: &Cluster, command: Command, style: Style) -> Result<String> {
+    match command {
+        Command::Status { name, output } => status::status(cluster, &name, output, style).await,
+    }
+}

@@ -1,0 +1,5 @@
+//! (pure) What each command shows: functions of facts, the time and a style.
+
+pub mod status;
+
+mod fields;

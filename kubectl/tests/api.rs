@@ -1,0 +1,85 @@
+//! The commands against an API server that is played: what each asks, and what it says of refusals.
+#![allow(clippy::unwrap_used, clippy::expect_used)] // helpers of tests fail like tests
+
+mod server;
+
+use std::fs;
+
+use kubectl_shrewd::{commands::status, document::Format, style::Style};
+use serde_json::{Value, json};
+use server::{Answer, not_found, refusal, server};
+
+const ONE: &str = "GET /apis/shrewd.dev/v1alpha1/namespaces/default/indexers/outpoints";
+const LIST: &str = "GET /apis/shrewd.dev/v1alpha1/namespaces/default/indexers";
+const ALL: &str = "GET /apis/shrewd.dev/v1alpha1/indexers";
+
+fn stage(name: &str) -> Value {
+    let path = format!("{}/tests/stages/{name}/in.yaml", env!("CARGO_MANIFEST_DIR"));
+    serde_yaml::from_str(&fs::read_to_string(path).unwrap()).unwrap()
+}
+
+fn list(items: &[Value]) -> Answer {
+    Answer::ok(&json!({ "apiVersion": "shrewd.dev/v1alpha1", "kind": "IndexerList", "metadata": {}, "items": items }))
+}
+
+#[tokio::test]
+async fn status_needs_nothing_but_to_read_indexers() {
+    let (cluster, calls) = server(|call, _| match call {
+        ONE => Answer::ok(&stage("following")),
+        LIST | ALL => list(&[stage("following")]),
+        _ => refusal(403),
+    });
+    let style = Style::default();
+    assert!(
+        status::status(&cluster, "outpoints", None, style)
+            .await
+            .unwrap()
+            .contains("902310")
+    );
+    let json = status::status(&cluster, "outpoints", Some(Format::Json), style)
+        .await
+        .unwrap();
+    assert_eq!(serde_json::from_str::<Value>(&json).unwrap()["disk"]["daysLeft"], 149);
+    assert_eq!(calls.made(), [ONE, ONE]);
+}
+
+#[tokio::test]
+async fn a_name_that_does_not_exist_brings_up_similar_ones() {
+    let (cluster, _) = server(|call, _| match call {
+        LIST => list(&[stage("following")]),
+        _ => not_found("indexers", "outpoint"),
+    });
+    let error = status::status(&cluster, "outpoint", None, Style::default())
+        .await
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "there is no Indexer outpoint in namespace default; similar: outpoints"
+    );
+}
+
+#[tokio::test]
+async fn refusals_say_what_to_do() {
+    let cases = [
+        (
+            refusal(403),
+            "you may not get indexers.shrewd.dev in namespace default: the ClusterRole shrewd-indexers-view has it",
+        ),
+        (refusal(401), "the API server does not accept the credentials"),
+        (
+            Answer::text(404, "404 page not found\n"),
+            "shrewd is not installed in this cluster",
+        ),
+        (
+            Answer::never(),
+            "no answer to `get indexers.shrewd.dev in namespace default` within 0 seconds",
+        ),
+    ];
+    for (answer, words) in cases {
+        let (cluster, _) = server(move |_, _| answer.clone());
+        let error = status::status(&cluster, "outpoints", None, Style::default())
+            .await
+            .unwrap_err();
+        assert!(error.to_string().starts_with(words), "{error}");
+    }
+}

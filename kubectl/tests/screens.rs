@@ -1,0 +1,65 @@
+//! What the commands show at stages of an index's life: `tests/stages/STAGE` has the resource and each screen.
+#![allow(clippy::unwrap_used)] // helpers of tests fail like tests
+
+use std::{fs, path::PathBuf};
+
+use k8s_openapi::jiff::Timestamp;
+use kubectl_shrewd::{
+    facts::Facts,
+    read::{Seen, read},
+    screen,
+    style::Style,
+};
+
+const STAGES: [&str; 7] = [
+    "newborn",
+    "syncing",
+    "following",
+    "halted",
+    "hotfix",
+    "disk-nearly-full",
+    "suspended",
+];
+
+/// A terminal of the usual width, whose colours would only hide what a file says.
+const TERMINAL: Style = Style {
+    width: Some(100),
+    colour: false,
+};
+
+fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/stages")
+}
+
+fn seen(stage: &str) -> Seen {
+    let text = fs::read_to_string(folder().join(stage).join("in.yaml")).unwrap();
+    read(serde_yaml::from_str(&text).unwrap()).unwrap()
+}
+
+fn now() -> Timestamp {
+    "2026-11-20T12:00:00Z".parse().unwrap()
+}
+
+/// Compares a screen with the file of its command, after what all screens have in common.
+fn compare(stage: &str, command: &str, screen: &str) {
+    for line in screen.lines() {
+        assert_eq!(line.trim_end(), line, "{stage}: no line ends with spaces");
+    }
+    expectorate::assert_contents(folder().join(stage).join(format!("{command}.txt")), screen);
+}
+
+#[test]
+fn status_fits_one_screen() {
+    for stage in STAGES {
+        let text = screen::status::status(&Facts::of(&seen(stage)), now(), TERMINAL);
+        assert!(text.lines().count() <= 50, "{stage}");
+        assert!(text.lines().all(|line| line.chars().count() <= 100), "{stage}: {text}");
+        compare(stage, "status", &text);
+    }
+}
+
+#[test]
+fn a_document_has_the_facts() {
+    let document = serde_yaml::to_string(&Facts::of(&seen("following"))).unwrap();
+    expectorate::assert_contents(folder().join("following/status.yaml"), &document);
+}
