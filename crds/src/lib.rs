@@ -23,6 +23,7 @@ pub mod pod;
 mod problem;
 pub mod quantity;
 mod registry;
+mod remedy;
 mod resolve;
 #[allow(unreachable_pub)] // as for `spec`
 mod rollout;
@@ -42,6 +43,7 @@ pub use network::Network;
 pub use problem::Problem;
 pub use quantity::{ByteSize, TimeSpan};
 pub use registry::{BadRegistry, Registry};
+pub use remedy::{REMEDIES, remedy};
 pub use resolve::{AutoGrow, Resolved, Timing, resolve};
 pub use rollout::*;
 pub use spec::*;

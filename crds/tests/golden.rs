@@ -94,3 +94,25 @@ fn walk(path: &str, schema: &serde_json::Value, unbounded: &mut Vec<String>) {
         walk(&format!("{path}[]"), items, unbounded);
     }
 }
+
+/// What is above the table of reasons in the book.
+const REASONS: &str = "\
+# Reasons, and what to do
+
+Each condition of an Indexer has a reason, and for each reason there is one line that says what a person does about it.
+What each reason means, and which condition has it, is in the [reference](reference.md#reasons). Fields are those of
+`spec`. This table is made of `crds/src/remedy.rs`.
+
+| reason | what to do |
+|---|---|
+";
+
+#[test]
+fn the_book_lists_what_to_do_about_each_reason() {
+    let rows: String = crds::REMEDIES
+        .iter()
+        .map(|(reason, line)| format!("| `{reason}` | {line} |\n"))
+        .collect();
+    let page = format!("{REASONS}{rows}");
+    expectorate::assert_contents(repository().join("docs/src/reasons.md"), &page);
+}
