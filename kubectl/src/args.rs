@@ -47,6 +47,14 @@ pub enum Command {
         #[arg(short, long, value_enum)]
         output: Option<Format>,
     },
+    /// What is not as it should be, most important first, and what to do about it.
+    Why {
+        /// The Indexer.
+        name: String,
+        /// A document with the same findings.
+        #[arg(short, long, value_enum)]
+        output: Option<Format>,
+    },
 }
 
 impl Args {

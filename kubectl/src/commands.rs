@@ -1,3 +1,4 @@
 //! The commands: what each asks the API server, and what it says.
 
 pub mod status;
+pub mod why;

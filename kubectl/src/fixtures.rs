@@ -18,5 +18,6 @@ stages! {
     following = "following";
     hotfix = "hotfix";
     halted = "halted";
+    disk_nearly_full = "disk-nearly-full";
     suspended = "suspended";
 }

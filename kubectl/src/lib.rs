@@ -1,7 +1,7 @@
 //! `kubectl shrewd`: what Indexers do, why, and what to do about it, from the command line.
 //!
 //! ```text
-//!   API server ──► cluster, indexers ──► read ──► facts ──► screen ──► terminal
+//!   API server ──► cluster, indexers ──► read ──► facts, findings ──► screen ──► terminal
 //! ```
 //!
 //! Only the API server is contacted. What is shown is decided by pure functions of the resource, the time and a style;
@@ -15,6 +15,7 @@ pub mod commands;
 pub mod document;
 pub mod facts;
 pub mod failure;
+pub mod findings;
 #[cfg(test)]
 mod fixtures;
 pub mod indexers;

@@ -7,7 +7,7 @@ use anyhow::Result;
 use crate::{
     args::{Args, Command},
     cluster::{Cluster, Place},
-    commands::status,
+    commands::{status, why},
     style::Style,
     terminal,
 };
@@ -34,5 +34,6 @@ async fn carry_out(place: &Place, command: Command, style: Style) -> Result<Exit
 async fn said(cluster: &Cluster, command: Command, style: Style) -> Result<String> {
     match command {
         Command::Status { name, output } => status::status(cluster, &name, output, style).await,
+        Command::Why { name, output } => why::why(cluster, &name, output, style).await,
     }
 }

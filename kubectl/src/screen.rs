@@ -1,5 +1,6 @@
 //! (pure) What each command shows: functions of facts, the time and a style.
 
 pub mod status;
+pub mod why;
 
 mod fields;

@@ -5,7 +5,11 @@ mod server;
 
 use std::fs;
 
-use kubectl_shrewd::{commands::status, document::Format, style::Style};
+use kubectl_shrewd::{
+    commands::{status, why},
+    document::Format,
+    style::Style,
+};
 use serde_json::{Value, json};
 use server::{Answer, not_found, refusal, server};
 
@@ -23,7 +27,7 @@ fn list(items: &[Value]) -> Answer {
 }
 
 #[tokio::test]
-async fn status_needs_nothing_but_to_read_indexers() {
+async fn status_and_why_need_nothing_but_to_read_indexers() {
     let (cluster, calls) = server(|call, _| match call {
         ONE => Answer::ok(&stage("following")),
         LIST | ALL => list(&[stage("following")]),
@@ -40,7 +44,13 @@ async fn status_needs_nothing_but_to_read_indexers() {
         .await
         .unwrap();
     assert_eq!(serde_json::from_str::<Value>(&json).unwrap()["disk"]["daysLeft"], 149);
-    assert_eq!(calls.made(), [ONE, ONE]);
+    assert!(
+        why::why(&cluster, "outpoints", None, style)
+            .await
+            .unwrap()
+            .contains("is as it should be")
+    );
+    assert_eq!(calls.made(), [ONE, ONE, ONE]);
 }
 
 #[tokio::test]
@@ -55,6 +65,26 @@ async fn a_name_that_does_not_exist_brings_up_similar_ones() {
     assert_eq!(
         error.to_string(),
         "there is no Indexer outpoint in namespace default; similar: outpoints"
+    );
+}
+
+#[tokio::test]
+async fn an_indexer_of_another_namespace_is_found_there() {
+    let (cluster, _) = server(|call, _| match call {
+        LIST => list(&[]),
+        ALL => {
+            let mut other = stage("following");
+            other["metadata"]["namespace"] = json!("prod");
+            list(&[other])
+        }
+        _ => not_found("indexers", "outpoints"),
+    });
+    let error = why::why(&cluster, "outpoints", None, Style::default())
+        .await
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "there is no Indexer outpoints in namespace default; there is one in namespace prod"
     );
 }
 

@@ -6,6 +6,7 @@ use std::{fs, path::PathBuf};
 use k8s_openapi::jiff::Timestamp;
 use kubectl_shrewd::{
     facts::Facts,
+    findings::findings,
     read::{Seen, read},
     screen,
     style::Style,
@@ -62,4 +63,14 @@ fn status_fits_one_screen() {
 fn a_document_has_the_facts() {
     let document = serde_yaml::to_string(&Facts::of(&seen("following"))).unwrap();
     expectorate::assert_contents(folder().join("following/status.yaml"), &document);
+}
+
+#[test]
+fn why_says_what_to_do() {
+    for stage in STAGES {
+        let seen = seen(stage);
+        let text = screen::why::why(&Facts::of(&seen), &findings(&seen), now(), TERMINAL);
+        assert!(text.lines().all(|line| line.chars().count() <= 100), "{stage}: {text}");
+        compare(stage, "why", &text);
+    }
 }
