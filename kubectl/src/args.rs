@@ -55,6 +55,15 @@ pub enum Command {
         #[arg(short, long, value_enum)]
         output: Option<Format>,
     },
+    /// A line for each Indexer: height, memory, refreshes, disk.
+    Top {
+        /// Those of all namespaces.
+        #[arg(short = 'A', long)]
+        all_namespaces: bool,
+        /// A document with the same figures, sizes in bytes.
+        #[arg(short, long, value_enum)]
+        output: Option<Format>,
+    },
 }
 
 impl Args {

@@ -7,7 +7,7 @@ use anyhow::Result;
 use crate::{
     args::{Args, Command},
     cluster::{Cluster, Place},
-    commands::{status, why},
+    commands::{status, top, why},
     style::Style,
     terminal,
 };
@@ -35,5 +35,6 @@ async fn said(cluster: &Cluster, command: Command, style: Style) -> Result<Strin
     match command {
         Command::Status { name, output } => status::status(cluster, &name, output, style).await,
         Command::Why { name, output } => why::why(cluster, &name, output, style).await,
+        Command::Top { all_namespaces, output } => top::top(cluster, all_namespaces, output, style).await,
     }
 }

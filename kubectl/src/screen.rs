@@ -1,6 +1,7 @@
 //! (pure) What each command shows: functions of facts, the time and a style.
 
 pub mod status;
+pub mod top;
 pub mod why;
 
 mod fields;

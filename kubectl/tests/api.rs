@@ -6,7 +6,7 @@ mod server;
 use std::fs;
 
 use kubectl_shrewd::{
-    commands::{status, why},
+    commands::{status, top, why},
     document::Format,
     style::Style,
 };
@@ -27,7 +27,7 @@ fn list(items: &[Value]) -> Answer {
 }
 
 #[tokio::test]
-async fn status_and_why_need_nothing_but_to_read_indexers() {
+async fn status_why_and_top_need_nothing_but_to_read_indexers() {
     let (cluster, calls) = server(|call, _| match call {
         ONE => Answer::ok(&stage("following")),
         LIST | ALL => list(&[stage("following")]),
@@ -50,7 +50,19 @@ async fn status_and_why_need_nothing_but_to_read_indexers() {
             .unwrap()
             .contains("is as it should be")
     );
-    assert_eq!(calls.made(), [ONE, ONE, ONE]);
+    assert!(
+        top::top(&cluster, false, None, style)
+            .await
+            .unwrap()
+            .contains("outpoints")
+    );
+    assert!(
+        top::top(&cluster, true, None, style)
+            .await
+            .unwrap()
+            .starts_with("NAMESPACE")
+    );
+    assert_eq!(calls.made(), [ONE, ONE, ONE, LIST, ALL]);
 }
 
 #[tokio::test]
@@ -112,4 +124,11 @@ async fn refusals_say_what_to_do() {
             .unwrap_err();
         assert!(error.to_string().starts_with(words), "{error}");
     }
+}
+
+#[tokio::test]
+async fn top_of_an_empty_namespace_says_so() {
+    let (cluster, _) = server(|_, _| list(&[]));
+    let said = top::top(&cluster, false, None, Style::default()).await.unwrap();
+    assert_eq!(said, "There are no Indexers in namespace default.\n");
 }

@@ -8,7 +8,7 @@ use kubectl_shrewd::{
     facts::Facts,
     findings::findings,
     read::{Seen, read},
-    screen,
+    screen::{self, top::Row},
     style::Style,
 };
 
@@ -73,4 +73,18 @@ fn why_says_what_to_do() {
         assert!(text.lines().all(|line| line.chars().count() <= 100), "{stage}: {text}");
         compare(stage, "why", &text);
     }
+}
+
+#[test]
+fn top_has_a_line_for_each() {
+    let row = |stage: &&str| {
+        let facts = Facts {
+            name: (*stage).to_owned(),
+            ..Facts::of(&seen(stage))
+        };
+        Row::of(&facts)
+    };
+    let rows: Vec<Row> = STAGES.iter().map(row).collect();
+    expectorate::assert_contents(folder().join("top.txt"), &screen::top::top(&rows, false, TERMINAL));
+    expectorate::assert_contents(folder().join("top-all.txt"), &screen::top::top(&rows, true, TERMINAL));
 }
