@@ -1,8 +1,9 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{Args as Flags, Parser, Subcommand};
+use crds::TimeSpan;
 
 use crate::{cluster::Place, document::Format};
 
@@ -64,6 +65,32 @@ pub enum Command {
         #[arg(short, long, value_enum)]
         output: Option<Format>,
     },
+    /// Has every pod make a fresh instance of its guest before its next block.
+    Refresh {
+        /// The Indexer.
+        name: String,
+        /// Waits until every pod has made one.
+        #[arg(long)]
+        wait: bool,
+        /// How long it waits at most.
+        #[arg(long, value_name = "TIME", default_value = "5m", value_parser = span)]
+        timeout: Duration,
+    },
+    /// Removes the pods and keeps their data.
+    Suspend {
+        /// The Indexer.
+        name: String,
+    },
+    /// Starts the pods of a suspended Indexer.
+    Resume {
+        /// The Indexer.
+        name: String,
+    },
+}
+
+/// A time span as in an Indexer: `90s`, `5m`.
+fn span(text: &str) -> Result<Duration, String> {
+    TimeSpan(text.to_owned()).duration().map_err(|error| error.to_string())
 }
 
 impl Args {

@@ -1,5 +1,7 @@
 //! The commands: what each asks the API server, and what it says.
 
+pub mod refresh;
 pub mod status;
+pub mod suspend;
 pub mod top;
 pub mod why;

@@ -18,6 +18,7 @@ pub mod failure;
 pub mod findings;
 #[cfg(test)]
 mod fixtures;
+pub mod gitops;
 pub mod indexers;
 pub mod judge;
 pub mod names;

@@ -7,7 +7,10 @@ use anyhow::Result;
 use crate::{
     args::{Args, Command},
     cluster::{Cluster, Place},
-    commands::{status, top, why},
+    commands::{
+        refresh::{self, LOOK_EVERY, Wait},
+        status, suspend, top, why,
+    },
     style::Style,
     terminal,
 };
@@ -36,5 +39,11 @@ async fn said(cluster: &Cluster, command: Command, style: Style) -> Result<Strin
         Command::Status { name, output } => status::status(cluster, &name, output, style).await,
         Command::Why { name, output } => why::why(cluster, &name, output, style).await,
         Command::Top { all_namespaces, output } => top::top(cluster, all_namespaces, output, style).await,
+        Command::Refresh { name, wait, timeout } => {
+            let every = LOOK_EVERY;
+            refresh::refresh(cluster, &name, wait.then_some(Wait { timeout, every })).await
+        }
+        Command::Suspend { name } => suspend::set(cluster, &name, true).await,
+        Command::Resume { name } => suspend::set(cluster, &name, false).await,
     }
 }

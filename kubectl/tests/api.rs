@@ -3,10 +3,10 @@
 
 mod server;
 
-use std::fs;
+use std::{fs, time::Duration};
 
 use kubectl_shrewd::{
-    commands::{status, top, why},
+    commands::{refresh, status, suspend, top, why},
     document::Format,
     style::Style,
 };
@@ -131,4 +131,65 @@ async fn top_of_an_empty_namespace_says_so() {
     let (cluster, _) = server(|_, _| list(&[]));
     let said = top::top(&cluster, false, None, Style::default()).await.unwrap();
     assert_eq!(said, "There are no Indexers in namespace default.\n");
+}
+
+#[tokio::test]
+async fn a_refresh_is_requested_and_waited_for() {
+    let (cluster, calls) = server(|call, state| {
+        let mut indexer = stage("following");
+        if call.starts_with("PATCH") {
+            return Answer::ok(&indexer);
+        }
+        // The operator is done at the second look after the request.
+        let requests: Vec<Value> = state.bodies("PATCH");
+        if let (Some(request), true) = (requests.first(), state.count(ONE) > 2) {
+            indexer["status"]["lastHandledRefreshAt"] =
+                request["metadata"]["annotations"]["shrewd.dev/refresh-requested-at"].clone();
+        }
+        Answer::ok(&indexer)
+    });
+    let wait = refresh::Wait {
+        timeout: Duration::from_secs(60),
+        every: Duration::from_millis(1),
+    };
+    let said = refresh::refresh(&cluster, "outpoints", Some(wait)).await.unwrap();
+    assert!(
+        said.starts_with("Requested a refresh of outpoints in namespace default: every pod made"),
+        "{said}"
+    );
+    assert_eq!(calls.count(ONE), 3);
+}
+
+#[tokio::test]
+async fn a_refresh_that_takes_too_long_is_no_longer_waited_for() {
+    let (cluster, _) = server(|_, _| Answer::ok(&stage("following")));
+    let wait = refresh::Wait {
+        timeout: Duration::ZERO,
+        every: Duration::from_millis(1),
+    };
+    let error = refresh::refresh(&cluster, "outpoints", Some(wait)).await.unwrap_err();
+    assert!(error.to_string().contains("the request stays"), "{error}");
+    let (cluster, calls) = server(|_, _| Answer::ok(&stage("suspended")));
+    let error = refresh::refresh(&cluster, "outpoints", None).await.unwrap_err();
+    assert!(error.to_string().contains("no pods to refresh"), "{error}");
+    assert_eq!(calls.made(), [ONE]);
+}
+
+#[tokio::test]
+async fn suspending_changes_one_field_and_only_if_it_must() {
+    let patch = ONE.replace("GET", "PATCH");
+    let (cluster, calls) = server(|_, _| Answer::ok(&stage("following")));
+    suspend::set(&cluster, "outpoints", false).await.unwrap();
+    assert_eq!(calls.made(), [ONE]);
+    suspend::set(&cluster, "outpoints", true).await.unwrap();
+    assert_eq!(calls.made(), [ONE, ONE, patch.as_str()]);
+    assert_eq!(calls.bodies("PATCH"), [json!({ "spec": { "suspend": true } })]);
+    let (cluster, _) = server(|call, _| match call {
+        ONE => Answer::ok(&stage("following")),
+        _ => refusal(403),
+    });
+    let error = suspend::set(&cluster, "outpoints", true).await.unwrap_err();
+    let words =
+        "you may not patch indexers.shrewd.dev in namespace default: the ClusterRole shrewd-indexers-edit has it";
+    assert!(error.to_string().starts_with(words), "{error}");
 }

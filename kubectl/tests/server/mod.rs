@@ -68,6 +68,18 @@ impl Calls {
     pub(crate) fn made(&self) -> Vec<String> {
         self.0.lock().unwrap().iter().map(|(call, _)| call.clone()).collect()
     }
+
+    /// How often this one was made.
+    pub(crate) fn count(&self, call: &str) -> usize {
+        self.made().iter().filter(|made| *made == call).count()
+    }
+
+    /// Bodies of those with a method.
+    pub(crate) fn bodies(&self, method: &str) -> Vec<Value> {
+        let calls = self.0.lock().unwrap();
+        let with_method = calls.iter().filter(|(call, _)| call.starts_with(method));
+        with_method.map(|(_, body)| body.clone()).collect()
+    }
 }
 
 /// A cluster with it, in whose namespace `default` commands are.
