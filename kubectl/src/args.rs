@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args as Flags, Parser, Subcommand};
 use crds::TimeSpan;
 
-use crate::{cluster::Place, document::Format};
+use crate::{cluster::Place, document::Format, rpc::At};
 
 /// What Indexers do, why, and what to do about it.
 #[derive(Debug, Parser)]
@@ -86,11 +86,37 @@ pub enum Command {
         /// The Indexer.
         name: String,
     },
+    /// Calls a view of an Indexer and prints its answer in hex. It needs the right to forward ports of pods.
+    Query {
+        /// The Indexer.
+        name: String,
+        /// The view.
+        function: String,
+        /// Its input in hex, with or without 0x.
+        #[arg(value_name = "HEX")]
+        input: String,
+        /// The block whose state it sees, or `latest`.
+        #[arg(long, default_value = "latest", value_parser = at)]
+        height: At,
+        /// A document that also says at which block it was answered.
+        #[arg(short, long, value_enum)]
+        output: Option<Format>,
+    },
 }
 
 /// A time span as in an Indexer: `90s`, `5m`.
 fn span(text: &str) -> Result<Duration, String> {
     TimeSpan(text.to_owned()).duration().map_err(|error| error.to_string())
+}
+
+fn at(text: &str) -> Result<At, String> {
+    match text {
+        "latest" => Ok(At::Latest),
+        height => height
+            .parse()
+            .map(At::Height)
+            .map_err(|_| "it is a height or `latest`".into()),
+    }
 }
 
 impl Args {

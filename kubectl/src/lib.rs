@@ -18,12 +18,15 @@ pub mod failure;
 pub mod findings;
 #[cfg(test)]
 mod fixtures;
+pub mod forward;
 pub mod gitops;
 pub mod indexers;
 pub mod judge;
 pub mod names;
+pub mod pods;
 pub mod read;
 pub mod rights;
+pub mod rpc;
 mod run;
 pub mod screen;
 pub mod similar;

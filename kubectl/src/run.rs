@@ -8,6 +8,7 @@ use crate::{
     args::{Args, Command},
     cluster::{Cluster, Place},
     commands::{
+        query::{self, Query},
         refresh::{self, LOOK_EVERY, Wait},
         status, suspend, top, why,
     },
@@ -45,5 +46,12 @@ async fn said(cluster: &Cluster, command: Command, style: Style) -> Result<Strin
         }
         Command::Suspend { name } => suspend::set(cluster, &name, true).await,
         Command::Resume { name } => suspend::set(cluster, &name, false).await,
+        Command::Query {
+            name,
+            function,
+            input,
+            height: at,
+            output,
+        } => query::query(cluster, &name, &Query { function, input, at }, output).await,
     }
 }

@@ -6,8 +6,9 @@ mod server;
 use std::{fs, time::Duration};
 
 use kubectl_shrewd::{
-    commands::{refresh, status, suspend, top, why},
+    commands::{query, refresh, status, suspend, top, why},
     document::Format,
+    rpc::At,
     style::Style,
 };
 use serde_json::{Value, json};
@@ -192,4 +193,66 @@ async fn suspending_changes_one_field_and_only_if_it_must() {
     let words =
         "you may not patch indexers.shrewd.dev in namespace default: the ClusterRole shrewd-indexers-edit has it";
     assert!(error.to_string().starts_with(words), "{error}");
+}
+
+const PODS: &str = "GET /api/v1/namespaces/default/pods";
+const POD: &str = "outpoints-7c1d9a0b2e-0";
+
+/// The pod of an Indexer, with a secret in it.
+fn pod(ready: bool) -> Value {
+    let status = if ready { "True" } else { "False" };
+    json!({
+        "metadata": { "name": POD, "namespace": "default" },
+        "spec": { "containers": [{ "name": "indexer", "env": [{ "name": "A", "value": "hunter2" }] }] },
+        "status": { "conditions": [{ "type": "Ready", "status": status }] },
+    })
+}
+
+fn items(items: &[Value]) -> Answer {
+    Answer::ok(&json!({ "metadata": {}, "items": items }))
+}
+
+fn tip() -> query::Query {
+    query::Query {
+        function: "tip".into(),
+        input: "0x".into(),
+        at: At::Latest,
+    }
+}
+
+#[tokio::test]
+async fn a_query_without_the_right_to_forward_says_which_role_has_it() {
+    let (cluster, calls) = server(|call, _| match call {
+        ONE => Answer::ok(&stage("following")),
+        PODS => items(&[pod(true)]),
+        _ => refusal(403),
+    });
+    let error = query::query(&cluster, "outpoints", &tip(), None).await.unwrap_err();
+    let words = format!("{error:#}");
+    assert!(
+        words.contains("you may not get pods/portforward in namespace default"),
+        "{words}"
+    );
+    assert!(words.contains("Kubernetes' own ClusterRole edit does"), "{words}");
+    let forward = format!("{PODS}/{POD}/portforward");
+    assert_eq!(calls.made(), [ONE, PODS, forward.as_str()]);
+}
+
+#[tokio::test]
+async fn a_query_needs_a_pod_that_answers_and_an_input_in_hex() {
+    let (cluster, _) = server(|call, _| match call {
+        ONE => Answer::ok(&stage("syncing")),
+        _ => items(&[pod(false)]),
+    });
+    let error = query::query(&cluster, "outpoints", &tip(), None).await.unwrap_err();
+    assert!(
+        error.to_string().starts_with("no pod of outpoints is ready to answer"),
+        "{error}"
+    );
+    let query = query::Query {
+        input: "0x123".into(),
+        ..tip()
+    };
+    let error = query::query(&cluster, "outpoints", &query, None).await.unwrap_err();
+    assert!(error.to_string().starts_with("\"0x123\" is not hex"), "{error}");
 }
