@@ -102,6 +102,13 @@ pub enum Command {
         #[arg(short, long, value_enum)]
         output: Option<Format>,
     },
+    /// What applying a manifest changes, and whether it is a rollout. Ends with 0 if nothing changes, 1 if something
+    /// does, 2 if it is refused or cannot be said.
+    Diff {
+        /// The manifest; - for standard input.
+        #[arg(short, long, value_name = "FILE")]
+        filename: PathBuf,
+    },
 }
 
 /// A time span as in an Indexer: `90s`, `5m`.

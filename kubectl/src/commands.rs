@@ -1,5 +1,6 @@
 //! The commands: what each asks the API server, and what it says.
 
+pub mod diff;
 pub mod query;
 pub mod refresh;
 pub mod status;

@@ -8,6 +8,7 @@ use crate::{
     args::{Args, Command},
     cluster::{Cluster, Place},
     commands::{
+        diff::{self, Outcome},
         query::{self, Query},
         refresh::{self, LOOK_EVERY, Wait},
         status, suspend, top, why,
@@ -16,18 +17,38 @@ use crate::{
     terminal,
 };
 
+/// Of `diff`, for what is neither "no differences" nor "differences".
+const DIFF_FAILED: u8 = 2;
+
 /// Carries out a command and prints what it says. Returns the code with which the program ends.
 pub async fn run(args: Args) -> ExitCode {
     let place = args.place();
-    carry_out(&place, args.command, terminal::style())
-        .await
-        .unwrap_or_else(|error| {
-            terminal::complain(&error);
-            ExitCode::FAILURE
-        })
+    let style = terminal::style();
+    let (failed, done) = match args.command {
+        Command::Diff { filename } => {
+            let done = differences(&place, &filename, style).await;
+            (ExitCode::from(DIFF_FAILED), done)
+        }
+        command => (ExitCode::FAILURE, others(&place, command, style).await),
+    };
+    done.unwrap_or_else(|error| {
+        terminal::complain(&error);
+        failed
+    })
 }
 
-async fn carry_out(place: &Place, command: Command, style: Style) -> Result<ExitCode> {
+async fn differences(place: &Place, file: &std::path::Path, style: Style) -> Result<ExitCode> {
+    let cluster = Cluster::at(place).await?;
+    let (said, outcome) = diff::diff(&cluster, file, place.namespace.as_deref(), style).await?;
+    terminal::print(&said)?;
+    Ok(match outcome {
+        Outcome::Same => ExitCode::SUCCESS,
+        Outcome::Differs => ExitCode::FAILURE,
+        Outcome::Refused => ExitCode::from(DIFF_FAILED),
+    })
+}
+
+async fn others(place: &Place, command: Command, style: Style) -> Result<ExitCode> {
     let cluster = Cluster::at(place).await?;
     let said = said(&cluster, command, style).await?;
     terminal::print(&said)?;
@@ -53,5 +74,7 @@ async fn said(cluster: &Cluster, command: Command, style: Style) -> Result<Strin
             height: at,
             output,
         } => query::query(cluster, &name, &Query { function, input, at }, output).await,
+        // It ends with codes of its own.
+        Command::Diff { .. } => Ok(String::new()),
     }
 }

@@ -3,10 +3,13 @@
 
 mod server;
 
-use std::{fs, time::Duration};
+use std::{fs, path::Path, time::Duration};
 
 use kubectl_shrewd::{
-    commands::{query, refresh, status, suspend, top, why},
+    commands::{
+        diff::{self, Outcome},
+        query, refresh, status, suspend, top, why,
+    },
     document::Format,
     rpc::At,
     style::Style,
@@ -255,4 +258,59 @@ async fn a_query_needs_a_pod_that_answers_and_an_input_in_hex() {
     };
     let error = query::query(&cluster, "outpoints", &query, None).await.unwrap_err();
     assert!(error.to_string().starts_with("\"0x123\" is not hex"), "{error}");
+}
+
+/// A change of a manifest.
+type Edit = fn(&mut Value);
+
+/// A manifest in a file: that of a stage, with a field changed.
+fn manifest(folder: &Path, edit: impl Fn(&mut Value)) -> std::path::PathBuf {
+    let mut manifest = stage("following");
+    manifest.as_object_mut().unwrap().remove("status");
+    edit(&mut manifest);
+    let file = folder.join("manifest.yaml");
+    fs::write(&file, serde_yaml::to_string(&manifest).unwrap()).unwrap();
+    file
+}
+
+#[tokio::test]
+async fn a_difference_is_told_from_none_and_from_a_refusal() {
+    let folder = tempfile::tempdir().unwrap();
+    let cases: [(Edit, Outcome, &str); 4] = [
+        (|_| {}, Outcome::Same, ""),
+        (
+            |it| it["spec"]["module"]["sha256"] = json!("ab".repeat(32)),
+            Outcome::Differs,
+            "a new identity: revision",
+        ),
+        (
+            |it| it["spec"]["suspend"] = json!(true),
+            Outcome::Differs,
+            "pods are removed, data is kept",
+        ),
+        (
+            |it| it["spec"]["chain"]["network"] = json!("signet"),
+            Outcome::Refused,
+            "refused: it never changes",
+        ),
+    ];
+    for (edit, expected, words) in cases {
+        let (cluster, calls) = server(|_, _| Answer::ok(&stage("following")));
+        let file = manifest(folder.path(), edit);
+        let (said, outcome) = diff::diff(&cluster, &file, None, Style::default()).await.unwrap();
+        assert_eq!(outcome, expected, "{said}");
+        assert!(said.contains(words), "{said}");
+        assert_eq!(calls.made(), [ONE]);
+    }
+    let (cluster, _) = server(|_, _| not_found("indexers", "outpoints"));
+    let file = manifest(folder.path(), |_| {});
+    let (said, outcome) = diff::diff(&cluster, &file, None, Style::default()).await.unwrap();
+    assert!(
+        said.contains("it does not exist yet") && outcome == Outcome::Differs,
+        "{said}"
+    );
+    let error = diff::diff(&cluster, &file, Some("other"), Style::default())
+        .await
+        .unwrap_err();
+    assert!(error.to_string().contains("--namespace says other"), "{error}");
 }

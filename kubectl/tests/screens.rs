@@ -5,12 +5,14 @@ use std::{fs, path::PathBuf};
 
 use k8s_openapi::jiff::Timestamp;
 use kubectl_shrewd::{
+    changes,
     facts::Facts,
     findings::findings,
     read::{Seen, read},
     screen::{self, top::Row},
     style::Style,
 };
+use serde_json::Value;
 
 const STAGES: [&str; 7] = [
     "newborn",
@@ -87,4 +89,16 @@ fn top_has_a_line_for_each() {
     let rows: Vec<Row> = STAGES.iter().map(row).collect();
     expectorate::assert_contents(folder().join("top.txt"), &screen::top::top(&rows, false, TERMINAL));
     expectorate::assert_contents(folder().join("top-all.txt"), &screen::top::top(&rows, true, TERMINAL));
+}
+
+#[test]
+fn the_difference_that_another_module_makes() {
+    let live: Value = serde_yaml::from_str(&fs::read_to_string(folder().join("following/in.yaml")).unwrap()).unwrap();
+    let mut manifest = live.clone();
+    manifest.as_object_mut().unwrap().remove("status");
+    manifest["spec"]["module"]["sha256"] = "9c41e6d25f8a37b1c0d94e2f6a8b5c7d1e3f09a2b4c6d8e0f1a3b5c7d9e0f2a4".into();
+    manifest["spec"]["storage"]["size"] = "80Gi".into();
+    let plan = changes::plan(Some(&live), &manifest).unwrap();
+    let text = screen::diff::diff("outpoints", "default", &plan, TERMINAL);
+    expectorate::assert_contents(folder().join("diff.txt"), &text);
 }
