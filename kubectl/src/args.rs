@@ -109,6 +109,20 @@ pub enum Command {
         #[arg(short, long, value_name = "FILE")]
         filename: PathBuf,
     },
+    /// Lines that the guests of the serving revision wrote.
+    Logs {
+        /// The Indexer.
+        name: String,
+        /// Lines of guests; those of the programs that run them are shown by `kubectl logs`.
+        #[arg(long, required = true)]
+        guest: bool,
+        /// Shows new lines until the pods end.
+        #[arg(short, long)]
+        follow: bool,
+        /// The number of lines to begin with.
+        #[arg(long, value_name = "N", default_value_t = 100)]
+        tail: usize,
+    },
 }
 
 /// A time span as in an Indexer: `90s`, `5m`.

@@ -1,6 +1,7 @@
 //! The commands: what each asks the API server, and what it says.
 
 pub mod diff;
+pub mod logs;
 pub mod query;
 pub mod refresh;
 pub mod status;

@@ -10,6 +10,7 @@
 pub mod age;
 pub mod args;
 pub mod bar;
+pub mod bounded_lines;
 pub mod changes;
 pub mod cluster;
 pub mod commands;
@@ -22,6 +23,7 @@ pub mod findings;
 mod fixtures;
 pub mod forward;
 pub mod gitops;
+pub mod guest_log;
 pub mod indexers;
 pub mod judge;
 pub mod merge;

@@ -9,6 +9,7 @@ use crate::{
     cluster::{Cluster, Place},
     commands::{
         diff::{self, Outcome},
+        logs::{self, Wanted},
         query::{self, Query},
         refresh::{self, LOOK_EVERY, Wait},
         status, suspend, top, why,
@@ -74,6 +75,10 @@ async fn said(cluster: &Cluster, command: Command, style: Style) -> Result<Strin
             height: at,
             output,
         } => query::query(cluster, &name, &Query { function, input, at }, output).await,
+        Command::Logs { name, follow, tail, .. } => {
+            logs::logs(cluster, &name, Wanted { tail, follow }, &terminal::print).await?;
+            Ok(String::new())
+        }
         // It ends with codes of its own.
         Command::Diff { .. } => Ok(String::new()),
     }

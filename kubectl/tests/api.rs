@@ -3,12 +3,12 @@
 
 mod server;
 
-use std::{fs, path::Path, time::Duration};
+use std::{cell::RefCell, fs, path::Path, time::Duration};
 
 use kubectl_shrewd::{
     commands::{
         diff::{self, Outcome},
-        query, refresh, status, suspend, top, why,
+        logs, query, refresh, status, suspend, top, why,
     },
     document::Format,
     rpc::At,
@@ -313,4 +313,26 @@ async fn a_difference_is_told_from_none_and_from_a_refusal() {
         .await
         .unwrap_err();
     assert!(error.to_string().contains("--namespace says other"), "{error}");
+}
+
+#[tokio::test]
+async fn lines_of_guests_are_shown_and_others_are_not() {
+    let log = "2026-11-20T12:00:00.1Z  INFO guest: one height=7\n\
+               2026-11-20T12:00:00.2Z  INFO indexer: indexed height=7\n\
+               2026-11-20T12:00:00.3Z  INFO guest: two height=8\n";
+    let (cluster, _) = server(move |call, _| match call {
+        ONE => Answer::ok(&stage("following")),
+        PODS => items(&[pod(true)]),
+        _ => Answer::text(200, log),
+    });
+    let printed = RefCell::new(String::new());
+    let print = |line: &str| {
+        printed.borrow_mut().push_str(line);
+        Ok(())
+    };
+    let wanted = |tail| logs::Wanted { tail, follow: false };
+    logs::logs(&cluster, "outpoints", wanted(1), &print).await.unwrap();
+    assert_eq!(printed.take(), "2026-11-20T12:00:00.3Z   block 8   two\n");
+    logs::logs(&cluster, "outpoints", wanted(9), &print).await.unwrap();
+    assert_eq!(printed.take().lines().count(), 2);
 }
