@@ -123,6 +123,14 @@ pub enum Command {
         #[arg(long, value_name = "N", default_value_t = 100)]
         tail: usize,
     },
+    /// Writes a folder with the Indexer, its objects, events and logs, without secrets.
+    Report {
+        /// The Indexer.
+        name: String,
+        /// Where the folder is created.
+        #[arg(long, value_name = "DIR", default_value = ".")]
+        into: PathBuf,
+    },
 }
 
 /// A time span as in an Indexer: `90s`, `5m`.

@@ -4,6 +4,7 @@ pub mod diff;
 pub mod logs;
 pub mod query;
 pub mod refresh;
+pub mod report;
 pub mod status;
 pub mod suspend;
 pub mod top;

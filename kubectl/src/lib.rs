@@ -34,6 +34,7 @@ pub mod rights;
 pub mod rpc;
 mod run;
 pub mod screen;
+pub mod scrub;
 pub mod similar;
 pub mod style;
 pub mod table;

@@ -12,7 +12,7 @@ use crate::{
         logs::{self, Wanted},
         query::{self, Query},
         refresh::{self, LOOK_EVERY, Wait},
-        status, suspend, top, why,
+        report, status, suspend, top, why,
     },
     style::Style,
     terminal,
@@ -79,6 +79,7 @@ async fn said(cluster: &Cluster, command: Command, style: Style) -> Result<Strin
             logs::logs(cluster, &name, Wanted { tail, follow }, &terminal::print).await?;
             Ok(String::new())
         }
+        Command::Report { name, into } => report::report(cluster, &name, &into).await,
         // It ends with codes of its own.
         Command::Diff { .. } => Ok(String::new()),
     }

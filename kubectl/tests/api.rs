@@ -8,7 +8,7 @@ use std::{cell::RefCell, fs, path::Path, time::Duration};
 use kubectl_shrewd::{
     commands::{
         diff::{self, Outcome},
-        logs, query, refresh, status, suspend, top, why,
+        logs, query, refresh, report, status, suspend, top, why,
     },
     document::Format,
     rpc::At,
@@ -335,4 +335,43 @@ async fn lines_of_guests_are_shown_and_others_are_not() {
     assert_eq!(printed.take(), "2026-11-20T12:00:00.3Z   block 8   two\n");
     logs::logs(&cluster, "outpoints", wanted(9), &print).await.unwrap();
     assert_eq!(printed.take().lines().count(), 2);
+}
+
+#[tokio::test]
+async fn a_report_has_no_secrets_and_says_what_it_lacks() {
+    let log = format!("{PODS}/{POD}/log");
+    let (cluster, _) = server(move |call, _| match call {
+        ONE => {
+            let mut indexer = stage("following");
+            indexer["spec"]["chain"]["source"]["bitcoind"]["urls"] = json!(["http://user:hunter2@node:8332"]);
+            Answer::ok(&indexer)
+        }
+        PODS => items(&[pod(true)]),
+        call if call == log => Answer::text(200, "GET http://user:hunter2@node/?token=hunter2\n"),
+        call if call.ends_with("/events") => refusal(403),
+        _ => items(&[]),
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let said = report::report(&cluster, "outpoints", folder.path()).await.unwrap();
+    assert!(
+        said.contains("events.yaml: you may not list events in namespace default"),
+        "{said}"
+    );
+    let report = fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap().path();
+    let files = [
+        "indexer.yaml",
+        "statefulsets.yaml",
+        "pods.yaml",
+        "claims.yaml",
+        "status.txt",
+        "why.txt",
+        "missing.txt",
+        "logs/outpoints-7c1d9a0b2e-0.log",
+    ];
+    for file in files {
+        let text = fs::read_to_string(report.join(file)).expect(file);
+        assert!(!text.contains("hunter2"), "{file}: {text}");
+    }
+    let pods = fs::read_to_string(report.join("pods.yaml")).unwrap();
+    assert!(pods.contains("value: '[removed]'"), "{pods}");
 }
