@@ -3,6 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Args as Flags, Parser, Subcommand};
+use clap_complete::Shell;
 use crds::TimeSpan;
 
 use crate::{cluster::Place, document::Format, rpc::At};
@@ -130,6 +131,11 @@ pub enum Command {
         /// Where the folder is created.
         #[arg(long, value_name = "DIR", default_value = ".")]
         into: PathBuf,
+    },
+    /// Prints what completes commands and flags in a shell.
+    Completion {
+        /// The shell.
+        shell: Shell,
     },
 }
 

@@ -8,6 +8,7 @@ use crate::{
     args::{Args, Command},
     cluster::{Cluster, Place},
     commands::{
+        completion,
         diff::{self, Outcome},
         logs::{self, Wanted},
         query::{self, Query},
@@ -50,6 +51,10 @@ async fn differences(place: &Place, file: &std::path::Path, style: Style) -> Res
 }
 
 async fn others(place: &Place, command: Command, style: Style) -> Result<ExitCode> {
+    if let Command::Completion { shell } = command {
+        terminal::print(&completion::completion(shell)?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let cluster = Cluster::at(place).await?;
     let said = said(&cluster, command, style).await?;
     terminal::print(&said)?;
@@ -80,7 +85,7 @@ async fn said(cluster: &Cluster, command: Command, style: Style) -> Result<Strin
             Ok(String::new())
         }
         Command::Report { name, into } => report::report(cluster, &name, &into).await,
-        // It ends with codes of its own.
-        Command::Diff { .. } => Ok(String::new()),
+        // They need no cluster, or end with codes of their own.
+        Command::Diff { .. } | Command::Completion { .. } => Ok(String::new()),
     }
 }
