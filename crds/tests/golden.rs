@@ -100,8 +100,9 @@ const REASONS: &str = "\
 # Reasons, and what to do
 
 Each condition of an Indexer has a reason, and for each reason there is one line that says what a person does about it.
-What each reason means, and which condition has it, is in the [reference](reference.md#reasons). Fields are those of
-`spec`. This table is made of `crds/src/remedy.rs`.
+`kubectl shrewd why NAME` shows those that apply, most important first ([kubectl shrewd](kubectl.md)). What each reason
+means, and which condition has it, is in the [reference](reference.md#reasons). Fields are those of `spec`. This table
+is made of `crds/src/remedy.rs`.
 
 | reason | what to do |
 |---|---|

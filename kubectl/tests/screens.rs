@@ -102,3 +102,23 @@ fn the_difference_that_another_module_makes() {
     let text = screen::diff::diff("outpoints", "default", &plan, TERMINAL);
     expectorate::assert_contents(folder().join("diff.txt"), &text);
 }
+
+/// The examples of the book are what the commands show.
+#[test]
+fn the_book_shows_what_the_commands_show() {
+    let page = include_str!("../../docs/src/kubectl.md");
+    let shown = [
+        ("status", "following/status.txt"),
+        ("why", "disk-nearly-full/why.txt"),
+        ("why", "hotfix/why.txt"),
+        ("top -A", "top-all.txt"),
+        ("diff -f outpoints.yaml", "diff.txt"),
+    ];
+    for (command, file) in shown {
+        let screen = fs::read_to_string(folder().join(file)).unwrap();
+        assert!(
+            page.contains(&screen),
+            "kubectl shrewd {command}: docs/src/kubectl.md and {file} differ"
+        );
+    }
+}
