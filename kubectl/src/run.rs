@@ -81,7 +81,12 @@ async fn said(cluster: &Cluster, command: Command, style: Style) -> Result<Strin
             output,
         } => query::query(cluster, &name, &Query { function, input, at }, output).await,
         Command::Logs { name, follow, tail, .. } => {
-            logs::logs(cluster, &name, Wanted { tail, follow }, &terminal::print).await?;
+            if !logs::logs(cluster, &name, Wanted { tail, follow }, &terminal::print).await? {
+                let among = logs::LOOKED_THROUGH_LINES;
+                terminal::note(&format!(
+                    "No guest wrote any of the last {among} lines of each pod's log."
+                ));
+            }
             Ok(String::new())
         }
         Command::Report { name, into } => report::report(cluster, &name, &into).await,

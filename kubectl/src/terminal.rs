@@ -31,6 +31,12 @@ pub fn print(text: &str) -> io::Result<()> {
     }
 }
 
+/// Writes a remark to standard error, so that standard output has nothing but what was asked for.
+pub fn note(text: &str) {
+    // Whoever closed standard error does not read it.
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
 /// Writes an error and its causes to standard error. Words of servers are among them.
 pub fn complain(error: &anyhow::Error) {
     // Whoever closed standard error does not read it.

@@ -338,6 +338,32 @@ async fn lines_of_guests_are_shown_and_others_are_not() {
 }
 
 #[tokio::test]
+async fn new_lines_of_guests_follow_those_before_and_none_twice() {
+    let log = format!("GET /api/v1/namespaces/default/pods/{POD}/log");
+    let (cluster, _) = server(move |call, calls| match call {
+        ONE => Answer::ok(&stage("following")),
+        PODS => items(&[pod(true)]),
+        _ => {
+            let before = "2026-11-20T12:00:00.1Z  INFO guest: one height=7\n";
+            let after = "2026-11-20T12:00:00.4Z  INFO guest: two height=8\n";
+            // The second time the log is followed, from the second of the first time on.
+            let is_followed = calls.count(&log) > 1;
+            Answer::text(200, &format!("{before}{}", if is_followed { after } else { "" }))
+        }
+    });
+    let printed = RefCell::new(Vec::new());
+    let print = |line: &str| {
+        printed
+            .borrow_mut()
+            .push(line.rsplit(' ').next().unwrap_or_default().to_owned());
+        Ok(())
+    };
+    let wanted = logs::Wanted { tail: 9, follow: true };
+    assert!(logs::logs(&cluster, "outpoints", wanted, &print).await.unwrap());
+    assert_eq!(printed.take(), ["one\n", "two\n"]);
+}
+
+#[tokio::test]
 async fn a_report_has_no_secrets_and_says_what_it_lacks() {
     let log = format!("{PODS}/{POD}/log");
     let (cluster, _) = server(move |call, _| match call {

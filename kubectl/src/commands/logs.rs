@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Lines at the end of a pod's log that are looked through: some hours of an index that follows.
-const LOOKED_THROUGH_LINES: i64 = 20_000;
+pub const LOOKED_THROUGH_LINES: i64 = 20_000;
 /// More than they usually take, so that the bound does not cut the newest ones.
 const LOOKED_THROUGH_BYTES: i64 = 64 << 20;
 
@@ -35,11 +35,11 @@ pub type Print<'a> = &'a dyn Fn(&str) -> io::Result<()>;
 /// A guest's line, and the pod it is of.
 type Spoken = (GuestLine, String);
 
-/// Prints lines of guests, oldest first.
+/// Prints lines of guests, oldest first. Returns whether there were any to begin with.
 ///
 /// # Errors
 /// If there are no pods, or their logs cannot be read.
-pub async fn logs(cluster: &Cluster, name: &str, wanted: Wanted, print: Print<'_>) -> Result<()> {
+pub async fn logs(cluster: &Cluster, name: &str, wanted: Wanted, print: Print<'_>) -> Result<bool> {
     let indexer = indexers::get(cluster, name).await?.indexer;
     let revision = pods::active(&indexer)?;
     let pods: Vec<String> = pods::of_revision(cluster, name, revision)
@@ -64,7 +64,7 @@ pub async fn logs(cluster: &Cluster, name: &str, wanted: Wanted, print: Print<'_
         let newest = last.last().map_or(String::new(), |(line, _)| line.time.clone());
         follow(cluster, &pods, began, &newest, print).await?;
     }
-    Ok(())
+    Ok(!last.is_empty())
 }
 
 /// The last so many lines of all pods, oldest first.

@@ -3,6 +3,7 @@
 use std::{fs, path::Path};
 
 use anyhow::{Context as _, Result};
+use crds::Revision;
 use k8s_openapi::{
     api::{
         apps::v1::StatefulSet,
@@ -136,7 +137,7 @@ impl Report<'_> {
         Ok(listed.items)
     }
 
-    /// Writes the events about the Indexer and its objects, which all have names that begin with its own or contain it.
+    /// Writes the events about the Indexer and its objects.
     async fn events(&mut self) -> Result<()> {
         let api: Api<Event> = Api::namespaced(self.cluster.client.clone(), &self.cluster.namespace);
         let right = Right::within("list", "events", &self.cluster.namespace);
@@ -200,11 +201,18 @@ impl Report<'_> {
     }
 }
 
-/// Whether an object of this name belongs to an Indexer: pods and sets are called after it, claims after their pods.
+/// Whether an object of this name belongs to an Indexer: what all revisions share has its name, sets, pods and claims have
+/// that of a revision behind it. Another Indexer's name may begin with its own.
 fn is_of(object: &str, indexer: &str) -> bool {
     let own = object.strip_prefix("data-").unwrap_or(object);
-    own.strip_prefix(indexer)
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+    match own.strip_prefix(indexer) {
+        Some("" | "-pods") => true,
+        Some(rest) => rest
+            .strip_prefix('-')
+            .and_then(|rest| rest.split('-').next())
+            .is_some_and(|revision| Revision::parse(revision).is_some()),
+        None => false,
+    }
 }
 
 fn has_restarted(pod: &Pod) -> bool {
@@ -215,4 +223,32 @@ fn has_restarted(pod: &Pod) -> bool {
     containers
         .filter(|container| container.name == names::CONTAINER)
         .any(|container| container.restart_count > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn objects_of_an_indexer_are_known_by_their_names() {
+        for own in [
+            "one",
+            "one-pods",
+            "one-7c1d9a0b2e",
+            "one-7c1d9a0b2e-0",
+            "data-one-7c1d9a0b2e-0",
+        ] {
+            assert!(is_of(own, "one"), "{own}");
+        }
+        for other in [
+            "one-2",
+            "one-2-7c1d9a0b2e-0",
+            "data-one-2-7c1d9a0b2e-0",
+            "ones",
+            "two",
+            "data-",
+        ] {
+            assert!(!is_of(other, "one"), "{other}");
+        }
+    }
 }
