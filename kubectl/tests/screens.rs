@@ -68,6 +68,25 @@ fn a_document_has_the_facts() {
 }
 
 #[test]
+fn screens_fit_terminals_of_other_widths() {
+    for (stage, width) in STAGES.iter().flat_map(|stage| [80, 140].map(|width| (stage, width))) {
+        let (seen, style) = (
+            seen(stage),
+            Style {
+                width: Some(width),
+                colour: false,
+            },
+        );
+        let facts = Facts::of(&seen);
+        let status = screen::status::status(&facts, now(), style);
+        let why = screen::why::why(&facts, &findings(&seen), now(), style);
+        for line in status.lines().chain(why.lines()) {
+            assert!(line.chars().count() <= width, "{stage}: {line}");
+        }
+    }
+}
+
+#[test]
 fn why_says_what_to_do() {
     for stage in STAGES {
         let seen = seen(stage);
