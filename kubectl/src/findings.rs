@@ -115,8 +115,8 @@ fn of_pods(pods: &[PodRow], findings: &[Finding]) -> Vec<Finding> {
             .flat_map(|it| &it.messages)
             .any(|it| it.contains(message))
     };
-    let silent = pods.iter().filter_map(|pod| Some((pod, pod.message.as_deref()?)));
-    silent
+    let speaking = pods.iter().filter_map(|pod| Some((pod, pod.message.as_deref()?)));
+    speaking
         .filter(|(_, message)| !message.is_empty() && !is_repeated(message))
         .map(|(pod, message)| Finding {
             conditions: Vec::new(),

@@ -41,8 +41,16 @@ pub struct Listed {
 /// # Errors
 /// If there is none, which then says which ones there are, or it cannot be had.
 pub async fn get(cluster: &Cluster, name: &str) -> Result<Seen> {
-    match raw(cluster, name).await? {
-        Some(object) => Ok(read(object)?),
+    Ok(read(get_raw(cluster, name).await?)?)
+}
+
+/// Likewise, as the API server has it.
+///
+/// # Errors
+/// The same.
+pub async fn get_raw(cluster: &Cluster, name: &str) -> Result<Value> {
+    match find_raw(cluster, name).await? {
+        Some(object) => Ok(object),
         None => Err(no_such(cluster, name).await.into()),
     }
 }
@@ -51,7 +59,7 @@ pub async fn get(cluster: &Cluster, name: &str) -> Result<Seen> {
 ///
 /// # Errors
 /// If it cannot be had.
-pub async fn raw(cluster: &Cluster, name: &str) -> Result<Option<Value>> {
+pub async fn find_raw(cluster: &Cluster, name: &str) -> Result<Option<Value>> {
     let right = Right::within("get", INDEXERS, &cluster.namespace);
     match cluster.call(&right, api(cluster).get(name)).await {
         Err(Failure::NotFound(_)) => Ok(None),

@@ -35,7 +35,7 @@ pub async fn diff(cluster: &Cluster, file: &Path, namespace: Option<&str>, style
             .as_str()
             .context("an Indexer has no metadata.name")?;
         let cluster = within(cluster, manifest, namespace)?;
-        let live = indexers::raw(&cluster, name).await?;
+        let live = indexers::find_raw(&cluster, name).await?;
         let plan = changes::plan(live.as_ref(), manifest)?;
         let outcome = outcome(&plan);
         if outcome > Outcome::Same {

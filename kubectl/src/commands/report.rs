@@ -1,6 +1,9 @@
 //! `report`: a folder with what others need to help, without secrets.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context as _, Result};
 use crds::Revision;
@@ -50,11 +53,7 @@ struct Report<'a> {
 /// If the Indexer cannot be had, or nothing can be written. What else cannot be had is named in the folder.
 pub async fn report(cluster: &Cluster, name: &str, parent: &Path) -> Result<String> {
     let now = Timestamp::now();
-    let Some(object) = indexers::raw(cluster, name).await? else {
-        // It says which there are.
-        indexers::get(cluster, name).await?;
-        return Ok(String::new());
-    };
+    let object = indexers::get_raw(cluster, name).await?;
     let mut report = Report {
         cluster,
         name,
@@ -73,21 +72,18 @@ pub async fn report(cluster: &Cluster, name: &str, parent: &Path) -> Result<Stri
         .list::<PersistentVolumeClaim>("claims.yaml", "persistentvolumeclaims")
         .await?;
     report.events().await?;
-    for pod in pods.iter().filter_map(|pod| pod.metadata.name.as_deref()) {
-        report.log(pod, false).await?;
-    }
-    for pod in pods
-        .iter()
-        .filter(|pod| has_restarted(pod))
-        .filter_map(|pod| pod.metadata.name.as_deref())
-    {
-        report.log(pod, true).await?;
+    for pod in &pods {
+        let name = pod.metadata.name.as_deref().unwrap_or_default();
+        report.log(name, false).await?;
+        if has_restarted(pod) {
+            report.log(name, true).await?;
+        }
     }
     report.finish()
 }
 
 impl Report<'_> {
-    fn path(&self, file: &str) -> std::path::PathBuf {
+    fn path(&self, file: &str) -> PathBuf {
         self.parent.join(&self.folder).join(file)
     }
 
@@ -96,9 +92,15 @@ impl Report<'_> {
         fs::write(&path, text).with_context(|| format!("write {}", path.display()))
     }
 
-    /// What `status` and `why` show.
-    fn screens(&self, object: &Value, now: Timestamp) -> Result<()> {
-        let seen = read(object.clone())?;
+    /// What `status` and `why` show. An Indexer that cannot be read is a reason to report.
+    fn screens(&mut self, object: &Value, now: Timestamp) -> Result<()> {
+        let seen = match read(object.clone()) {
+            Ok(seen) => seen,
+            Err(error) => {
+                self.missing.push(format!("status.txt, why.txt: {error}"));
+                return Ok(());
+            }
+        };
         let facts = Facts::of(&seen);
         let style = Style {
             width: Some(SCREEN_COLUMNS),

@@ -33,8 +33,8 @@ pub fn why(facts: &Facts, findings: &[Finding], now: Timestamp, style: Style) ->
 }
 
 fn one(number: usize, finding: &Finding, now: Timestamp, style: Style) -> String {
-    let needs_nobody = finding.what_to_do.starts_with("Nothing");
-    let tone = if needs_nobody { Tone::Warning } else { Tone::Bad };
+    let passes_by_itself = finding.what_to_do.starts_with("Nothing");
+    let tone = if passes_by_itself { Tone::Warning } else { Tone::Bad };
     let mut title = finding.reason.clone();
     if !finding.conditions.is_empty() {
         title += &format!(" ({})", finding.conditions.join(", "));
@@ -46,14 +46,8 @@ fn one(number: usize, finding: &Finding, now: Timestamp, style: Style) -> String
     for message in &finding.messages {
         lines += &paragraph(message, INDENT, INDENT, None, style);
     }
-    lines
-        + &paragraph(
-            &format!("What to do: {}", finding.what_to_do),
-            INDENT,
-            INDENT,
-            None,
-            style,
-        )
+    let what_to_do = format!("What to do: {}", finding.what_to_do);
+    lines + &paragraph(&what_to_do, INDENT, INDENT, None, style)
 }
 
 /// A text in lines that begin with these indents.
