@@ -55,16 +55,20 @@ pub async fn logs(cluster: &Cluster, name: &str, wanted: Wanted, print: Print<'_
     for pod in &pods {
         lines.extend(written(cluster, pod).await?);
     }
-    let last = last(lines, wanted.tail);
+    let is_any = !lines.is_empty();
+    let newest = lines
+        .iter()
+        .map(|(line, _)| line.time.clone())
+        .max()
+        .unwrap_or_default();
     let with_pod = pods.len() > 1;
-    for (line, pod) in &last {
-        print(&shown(line, pod, with_pod))?;
+    for (line, pod) in last(lines, wanted.tail) {
+        print(&shown(&line, &pod, with_pod))?;
     }
     if wanted.follow {
-        let newest = last.last().map_or(String::new(), |(line, _)| line.time.clone());
         follow(cluster, &pods, began, &newest, print).await?;
     }
-    Ok(!last.is_empty())
+    Ok(is_any)
 }
 
 /// The last so many lines of all pods, oldest first.
