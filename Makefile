@@ -4,7 +4,7 @@ CARGO_FLAGS := --release --locked --workspace
 GOLDEN := EXPECTORATE=overwrite
 
 .DEFAULT_GOAL := help
-.PHONY: help try release reproduce preflight setup build fmt lint deny book doc quick unit soak gitops golden guests bitcoind images chart test bench bench-quick bench-scale bench-copies bench-operator fuzz-smoke kind-up kind-down gitops-up demo demo-down
+.PHONY: help try release reproduce preflight setup build fmt lint deny book doc quick unit soak monitoring gitops golden guests bitcoind images chart test bench bench-quick bench-scale bench-copies bench-operator fuzz-smoke kind-up kind-down gitops-up demo demo-down
 
 help: ## this list
 	@sed -n 's/^##@ \(.*\)/@\1/p; s/^\([a-z-]*\):.*## \(.*\)/\1@\2/p' $(MAKEFILE_LIST) | while IFS=@ read -r name text; do \
@@ -62,15 +62,19 @@ unit: ## all tests that need no cluster
 	cargo test $(CARGO_FLAGS) --lib --bins
 	cargo test $(CARGO_FLAGS) --exclude e2e --test '*'
 
-soak: build guests ## crash, damage, fork and fault tests at full length, copies, bench-operator, Flux, an upgrade, the book
+soak: build guests ## crash, damage, fork and fault tests at full length, copies, bench-operator, monitoring, Flux, an upgrade, the book
 	SHREWD_SOAK=1 cargo test $(CARGO_FLAGS) --lib storm
 	SHREWD_SOAK=1 cargo test $(CARGO_FLAGS) --exclude e2e --test crash --test faults --test source_faults -- --nocapture
 	SHREWD_SOAK=1 cargo test $(CARGO_FLAGS) --test server -- --ignored --nocapture whichever_call
 	cargo bench --locked --workspace --bench bench -- --copies
 	cargo bench --locked --workspace --bench operator
+	@tests/monitoring/run
 	@scripts/upgrade-test
 	@scripts/gitops
 	@scripts/book
+
+monitoring: ## alerts, dashboards and what the chart makes of them, with promtool; compiles Prometheus the first time
+	@tests/monitoring/run
 
 gitops: ## tests of the product delivered by Flux from git, on the kind cluster
 	@scripts/gitops
