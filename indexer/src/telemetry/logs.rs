@@ -7,9 +7,9 @@ use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
 
 use crate::cli::args::LogFormat;
 
-/// What is logged without `RUST_LOG`: this program's lines, and warnings of libraries. Cranelift and hyper log every step
-/// at lower levels.
-const DEFAULT_FILTER: &str = "warn,indexer=info,shrewd_indexer=info";
+/// What is logged without `RUST_LOG`: this program's lines, those of guests, and warnings of libraries. Cranelift and
+/// hyper log every step at lower levels.
+const DEFAULT_FILTER: &str = "warn,guest=info,indexer=info,shrewd_indexer=info";
 
 /// Starts logging and returns the bar that log lines make room for. It is hidden unless standard error is a terminal and
 /// lines are text.

@@ -101,3 +101,29 @@ async fn a_first_block_above_the_tip_is_said_once_and_waited_for() {
         "{log}"
     );
 }
+
+/// Says a word in each block.
+const SAYS: &str = r#"(module
+  (import "env" "__log" (func $log (param i32)))
+  (import "env" "__flush" (func $flush (param i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 0) "\05\00\00\00hello\00\00\00\00\00\00\00\00\00\00\00")
+  (func (export "_start")
+    (call $log (i32.const 4))
+    (call $flush (i32.const 20))))"#;
+
+/// An author of a module looks for them there, without any setting.
+#[tokio::test]
+async fn what_a_guest_says_in_a_block_is_in_the_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut node = Node::start();
+    let tip = node.mine(2);
+    let mut says = setup(folder.path(), &node, &[]);
+    says.module = process::module(folder.path(), SAYS);
+    let mut process = says.start();
+    process.wait_for_tip(tip).await;
+    let log = process.log();
+    let lines: Vec<&str> = log.lines().filter(|line| line.contains("hello")).collect();
+    assert_eq!(lines.len(), 3, "{log}");
+    assert!(lines[2].contains(" INFO guest: hello height=2"), "{}", lines[2]);
+}
