@@ -40,6 +40,7 @@ pub mod namespace;
 pub mod node;
 pub mod nodes;
 pub mod operators;
+pub mod person;
 pub mod pod;
 pub mod query;
 pub mod recording;

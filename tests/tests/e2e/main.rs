@@ -16,6 +16,7 @@ mod failures;
 mod forged_pod;
 mod hotfix;
 mod in_place_replicas;
+mod kubectl_shrewd;
 mod lifecycle;
 mod memory;
 mod placement;
