@@ -6,12 +6,14 @@ use std::{
     time::{Duration, Instant},
 };
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use prometheus::{
     Encoder, Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
     TextEncoder, core::Collector,
 };
 
 mod purpose;
+mod shown;
 mod waiting;
 mod writes;
 
@@ -19,6 +21,7 @@ pub use purpose::Purpose;
 pub use writes::{CountWrites, Counted};
 
 use crate::{installation::Why, objects::Key};
+use shown::Shown;
 use waiting::Waiting;
 
 /// Metrics of one process, shared by all clones.
@@ -43,6 +46,7 @@ pub struct Metrics {
     leader: IntGauge,
     left_alone: IntGaugeVec,
     left: Arc<Mutex<HashMap<Key, Why>>>,
+    conditions: Arc<Shown>,
 }
 
 /// A pass under way, until it is dropped.
@@ -72,6 +76,8 @@ impl Metrics {
             "Indexers of this operator's class that it leaves alone",
         );
         let left_alone = registered(of, IntGaugeVec::new(left_alone, &["why"])?)?;
+        let conditions = Shown::new()?;
+        registered(of, conditions.series())?;
         // Shown from the start, for alerts.
         for why in Why::ALL {
             left_alone.with_label_values(&[why.word()]).set(0);
@@ -117,6 +123,7 @@ impl Metrics {
             sampled_pods: gauge(of, "sampled_pods", "Pods polled regularly")?,
             left_alone,
             left: Arc::default(),
+            conditions: Arc::new(conditions),
             leader: gauge(of, "leader", "1 in the process that works, 0 in one that stands by")?,
             registry,
         })
@@ -141,10 +148,19 @@ impl Metrics {
     pub fn gone(&self, key: &Key) {
         self.waiting.taken(key, Instant::now());
         self.leaves_alone(key, None);
+        self.conditions.forget(key);
+    }
+
+    /// Shows the conditions of an Indexer, as its status has them.
+    pub fn shows(&self, key: &Key, conditions: &[Condition]) {
+        self.conditions.show(key, conditions);
     }
 
     /// Notes whether an Indexer is left alone, and why.
     pub fn leaves_alone(&self, key: &Key, why: Option<Why>) {
+        if why.is_some() {
+            self.conditions.forget(key);
+        }
         // Nothing below the lock can leave the map half changed.
         let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
         match why {

@@ -182,6 +182,7 @@ async fn pass(watched: &Watched, context: &Context) -> Result<Action, Error> {
         now: Timestamp::now(),
     };
     let next = status::status(&inputs); // [pure]
+    context.metrics.shows(&key, &next.conditions);
     let write_again = write_status(watched, last.as_ref(), &next, &key, context).await?; // [I/O]
     tell(watched, &notices(&observed, carried.as_ref().ok()), context).await; // [I/O]
     let carried_again = carried.map_err(Error::Apply)?.again_after;
