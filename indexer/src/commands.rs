@@ -3,7 +3,7 @@
 pub mod check;
 pub mod client;
 pub mod compare;
-mod request;
+pub mod request;
 pub mod rollback;
 pub mod snapshot;
 mod status_text;

@@ -12,16 +12,19 @@ use kube::runtime::events::{Event, Recorder};
 
 use crate::objects::Key;
 
-/// A recorder remembers for six minutes what it published. So no more is kept here than events of that time, and the pace
-/// of writes bounds those.
+/// A recorder remembers for six minutes what it published.
 const REMEMBERED: Duration = Duration::from_secs(6 * 60);
+
+/// Recorders that are kept, the newest ones: each takes 6 KiB. More kinds of events than that within six minutes are many
+/// Indexers that change, not one that flaps.
+const RECORDERS_MAX: usize = 128;
 
 /// The last recorder for each kind of event.
 #[derive(Debug, Default)]
 pub(super) struct Recorders(Mutex<HashMap<Kind, Last>>);
 
 /// What tells an event about an Indexer from others, but for its note.
-#[derive(Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Kind {
     key: Key,
     action: String,
@@ -59,6 +62,10 @@ impl Recorders {
             recorder: recorder.clone(),
         };
         all.insert(kind, last);
+        if all.len() > RECORDERS_MAX {
+            let oldest = all.iter().min_by_key(|(_, last)| last.at).map(|(kind, _)| kind.clone());
+            oldest.and_then(|kind| all.remove(&kind));
+        }
         recorder
     }
 }
@@ -130,5 +137,26 @@ mod tests {
         assert_eq!(kept_after("A", 0), 1);
         assert_eq!(kept_after("B", 359), 2);
         assert_eq!(kept_after("C", 360), 2, "the first is gone");
+    }
+
+    #[tokio::test]
+    async fn no_more_are_kept_than_their_bound() {
+        let (client, _calls) = api_server(|_| None);
+        let recorders = Recorders::default();
+        let start = Instant::now();
+        for i in 0..u64::try_from(RECORDERS_MAX).unwrap() + 10 {
+            let event = Event {
+                type_: EventType::Normal,
+                reason: format!("Reason{i}"),
+                note: None,
+                action: "Reconcile".into(),
+                secondary: None,
+            };
+            let new = || Recorder::new(client.clone(), Reporter::from("test"));
+            recorders.of(&key(), &event, start + Duration::from_millis(i), new);
+        }
+        let kept = recorders.0.lock().unwrap();
+        assert_eq!(kept.len(), RECORDERS_MAX);
+        assert!(kept.keys().all(|kind| kind.reason != "Reason0"));
     }
 }
