@@ -17,7 +17,7 @@ const REMEMBERED: Duration = Duration::from_secs(6 * 60);
 
 /// Recorders that are kept, the newest ones: each takes 6 KiB. More kinds of events than that within six minutes are many
 /// Indexers that change, not one that flaps.
-const RECORDERS_MAX: usize = 128;
+const RECORDERS_MAX: usize = 64;
 
 /// The last recorder for each kind of event.
 #[derive(Debug, Default)]

@@ -56,6 +56,9 @@ impl Operator {
             .env("KUBECONFIG", server.kubeconfig(user, port))
             .env("POD_NAME", name)
             .env("SHREWD_LOG", "info,operator=debug")
+            // As the chart has it.
+            .env("MALLOC_ARENA_MAX", "1")
+            .env("MALLOC_MMAP_THRESHOLD_", "65536")
             .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
