@@ -30,9 +30,9 @@ setup: ## installs missing packages on Debian, and the pinned Rust
 build: ## all programs, optimised
 	cargo build $(CARGO_FLAGS) --bins --examples
 
-quick: ## tests of crds and operator, unoptimised; no RocksDB, no wasmtime, no root
+quick: ## tests of crds, operator and kubectl-shrewd, unoptimised; no RocksDB, no wasmtime, no root
 	@scripts/preflight quick
-	cargo test --locked --package crds --package operator
+	cargo test --locked --package crds --package operator --package kubectl-shrewd
 
 fmt: ## formats the Rust code
 	cargo fmt --all
