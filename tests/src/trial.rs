@@ -18,6 +18,10 @@ pub async fn in_namespace(about: &str, test: impl AsyncFnOnce(&Namespace) -> Res
     if matches!(outcome, Ok(Ok(()))) {
         return namespace.delete().await;
     }
+    // First of all: what follows is long, and whoever reads an excerpt reads its beginning.
+    if let Ok(Err(error)) = &outcome {
+        eprintln!("==== {error:#}");
+    }
     dump::show(&namespace).await;
     if std::env::var_os("SHREWD_E2E_KEEP").is_none()
         && let Err(error) = namespace.delete().await
