@@ -103,7 +103,9 @@ async fn an_api_server_that_is_gone_for_a_minute_is_waited_for() {
     let all = made.len();
     made.sort();
     made.dedup();
-    assert!(all >= 12 && made.len() == all, "an object was made twice: {made:?}");
+    assert_eq!(made.len(), all, "an object was made twice: {made:?}");
+    // Six of each Indexer, but for the one that was under way: it may be made and answered with a timeout.
+    assert!(all >= 11, "{made:?}");
 }
 
 #[tokio::test]
