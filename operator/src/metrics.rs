@@ -151,16 +151,13 @@ impl Metrics {
         self.conditions.forget(key);
     }
 
-    /// Shows the conditions of an Indexer, as its status has them.
+    /// Shows the conditions of an Indexer, as its status has them; none of one that this process does not look after.
     pub fn shows(&self, key: &Key, conditions: &[Condition]) {
         self.conditions.show(key, conditions);
     }
 
     /// Notes whether an Indexer is left alone, and why.
     pub fn leaves_alone(&self, key: &Key, why: Option<Why>) {
-        if why.is_some() {
-            self.conditions.forget(key);
-        }
         // Nothing below the lock can leave the map half changed.
         let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
         match why {

@@ -67,6 +67,7 @@ async fn leave_alone(watched: &Watched, decided: Whose, theirs: Option<&Operator
         context.sampler.forget(key);
         context.history.forget(key);
         context.ledger.let_go(key);
+        context.metrics.shows(key, &[]);
     }
     let (Whose::Other(why), Some(theirs)) = (decided, theirs) else {
         context.metrics.leaves_alone(key, None);

@@ -1,6 +1,6 @@
 //! Passes over Indexers that are nobody's, ours, or another operator's.
 
-use crds::OperatorStatus;
+use crds::{OperatorStatus, conditions::types};
 
 use super::*;
 
@@ -117,6 +117,23 @@ async fn one_of_another_class_is_nothing_to_speak_of() {
     assert_eq!(action, Action::await_change());
     assert_eq!(calls.lock().unwrap().len(), 0);
     assert_eq!(left_alone(&context, "installation"), "0");
+}
+
+#[tokio::test]
+async fn the_conditions_of_one_that_is_handed_to_another_class_are_its_operators_to_show() {
+    let (client, _calls) = api_server(|_| None);
+    let context = context(client, &caches(None, vec![]));
+    let shown = || {
+        let text = String::from_utf8(context.metrics.text().unwrap()).unwrap();
+        text.matches("_indexer_condition{").count()
+    };
+    reconcile(watched(), Arc::clone(&context)).await.unwrap();
+    assert_eq!(shown(), types::ALL.len());
+    let mut indexer = fixtures::indexer();
+    indexer.spec.operator_class = Some("blue".into());
+    let handed = Arc::new(DeserializeGuard(Ok(indexer)));
+    reconcile(handed, Arc::clone(&context)).await.unwrap();
+    assert_eq!(shown(), 0);
 }
 
 #[tokio::test]
