@@ -14,6 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crds::conditions::reasons;
 use futures::{StreamExt, stream};
 use k8s_openapi::api::storage::v1::StorageClass;
 use kube::{Api, Client, api::PostParams, runtime::events::Reporter};
@@ -265,11 +266,13 @@ async fn converged(client: &Client, namespace: &str, expected: &[String]) -> Res
     }
 }
 
-/// Waits until nothing changes for a while.
+/// Waits until nothing changes for a while, and nothing says that it is about to.
 async fn settled(client: &Client, namespace: &str) -> Vec<String> {
     let mut last = outcome(client, namespace).await.unwrap_or_default();
-    let mut since = Instant::now();
-    while since.elapsed() < Duration::from_secs(3) {
+    let (start, mut since) = (Instant::now(), Instant::now());
+    let is_moving = |texts: &[String]| texts.iter().any(|text| text.contains(reasons::ROLLING));
+    while since.elapsed() < Duration::from_secs(3) || is_moving(&last) {
+        assert!(start.elapsed() < CONVERGES, "it does not come to rest: {last:#?}");
         tokio::time::sleep(Duration::from_millis(200)).await;
         let now = outcome(client, namespace).await.unwrap_or_default();
         if now != last {
