@@ -43,6 +43,8 @@ const SILENT_IN_FLIGHT: usize = 32;
 /// Requests in flight of one pass to pods that are new: as many as three revisions of sixteen pods have, so that a pass
 /// waits for one timeout at most.
 const NEW_IN_FLIGHT: usize = 48;
+/// A pass that was called for has looked by then, or the call was lost.
+const CALL_MAX: Duration = Duration::from_secs(10);
 
 /// See the module.
 pub struct Sampler {
@@ -58,6 +60,8 @@ pub struct Sampler {
 struct Group {
     pods: HashMap<Target, Polled>,
     shown_at: Instant,
+    /// When a pass was called for that has not looked yet.
+    woken_at: Option<Instant>,
     max_behind: u32,
 }
 
@@ -139,6 +143,7 @@ impl Sampler {
             let group = groups.entry(key.clone()).or_insert_with(|| Group {
                 pods: HashMap::new(),
                 shown_at: now,
+                woken_at: None,
                 max_behind,
             });
             group.max_behind = max_behind;
@@ -148,7 +153,7 @@ impl Sampler {
                     .into_iter()
                     .map(|(target, sample)| (target, Polled::new(sample, now))),
             );
-            group.shown_at = now;
+            (group.shown_at, group.woken_at) = (now, None);
             for polled in group.pods.values_mut() {
                 polled.show();
             }
@@ -253,7 +258,13 @@ impl Sampler {
             .map(|p| change(p.shown(), p.latest(), group.max_behind))
             .max()
             .unwrap_or(Change::Nothing);
-        news.is_due(now.duration_since(group.shown_at))
+        // A second call would come to a second pass, a moment after the first, with a block more to write about.
+        let is_called = group.woken_at.is_some_and(|at| now.duration_since(at) < CALL_MAX);
+        let calls = !is_called && news.is_due(now.duration_since(group.shown_at));
+        if calls {
+            group.woken_at = Some(now);
+        }
+        calls
     }
 
     async fn ask(&self, target: &Target) -> Result<Sample, String> {

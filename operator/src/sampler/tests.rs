@@ -22,6 +22,7 @@ async fn numbers_wake_once_per_interval_and_rest_never() {
         Group {
             pods,
             shown_at: start,
+            woken_at: None,
             max_behind: MAX_BEHIND,
         },
     );
@@ -29,6 +30,15 @@ async fn numbers_wake_once_per_interval_and_rest_never() {
     assert!(!sampler.note(&key, &target("one-0"), Ok(answer(100)), at(600)));
     assert!(!sampler.note(&key, &target("one-0"), Ok(answer(101)), at(29)));
     assert!(sampler.note(&key, &target("one-0"), Ok(answer(101)), at(30)));
+    let soon = at(30) + Duration::from_millis(20);
+    assert!(
+        !sampler.note(&key, &target("one-0"), Ok(answer(102)), soon),
+        "the pass is about to look"
+    );
+    assert!(
+        sampler.note(&key, &target("one-0"), Ok(answer(111)), at(40)),
+        "it did not come"
+    );
     assert!(
         !sampler.note(&key, &target("another"), Ok(answer(9)), at(60)),
         "nobody asked for this pod"
@@ -61,6 +71,7 @@ async fn the_dead_wait_for_each_other_and_nobody_waits_for_them() {
     let group = |pods: Vec<(Target, Polled)>| Group {
         pods: pods.into_iter().collect(),
         shown_at: start,
+        woken_at: None,
         max_behind: MAX_BEHIND,
     };
     let dead = (0..100).map(|i| {
