@@ -113,6 +113,16 @@ use_cluster() {
   [[ -f $KUBECONFIG ]] || die "there is no cluster $DEFAULT_CLUSTER: run make kind-up"
 }
 
+# ready_within SECONDS PROCESS ADDRESS: waits until this indexer says that it is ready.
+ready_within() {
+  local end=$((SECONDS + $1))
+  until curl --noproxy '*' --silent --fail --output /dev/null "http://$3/readyz"; do
+    ((SECONDS < end)) || die "the indexer at $3 is not ready after $1 s"
+    kill -0 "$2" || die "the indexer at $3 ended"
+    sleep 0.1
+  done
+}
+
 kube() { in_engine kubectl "$@"; }
 
 # image_of NAME: the image that `scripts/images` made last from that binary.
