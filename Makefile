@@ -4,7 +4,7 @@ CARGO_FLAGS := --release --locked --workspace
 GOLDEN := EXPECTORATE=overwrite
 
 .DEFAULT_GOAL := help
-.PHONY: help try release reproduce preflight setup build fmt lint deny book doc quick unit soak monitoring gitops golden guests bitcoind images chart test bench bench-quick bench-scale bench-copies bench-operator fuzz-smoke kind-up kind-down gitops-up demo demo-down
+.PHONY: help try release reproduce preflight setup build fmt lint deny book pictures doc quick unit soak monitoring gitops golden guests bitcoind images chart test bench bench-quick bench-scale bench-copies bench-operator fuzz-smoke kind-up kind-down gitops-up demo demo-down
 
 help: ## this list
 	@sed -n 's/^##@ \(.*\)/@\1/p; s/^\([a-z-]*\):.*## \(.*\)/\1@\2/p' $(MAKEFILE_LIST) | while IFS=@ read -r name text; do \
@@ -47,6 +47,9 @@ lint: ## formatting, imports, prose, links, clippy and shellcheck; warnings are 
 
 deny: ## licences, advisories and sources of all dependencies (needs cargo-deny)
 	cargo deny --workspace check
+
+pictures: ## records the chart of memory again, and draws the pictures of the book; `make golden` only draws
+	@scripts/pictures
 
 doc: ## documentation of the crates, warnings are errors
 	RUSTDOCFLAGS="-D warnings" cargo doc $(CARGO_FLAGS) --no-deps
