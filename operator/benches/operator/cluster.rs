@@ -18,6 +18,7 @@ use kube::{
 };
 use rustix::process::Signal;
 use serde_json::{Value, json};
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
     controller::Controller,
@@ -50,6 +51,8 @@ pub(crate) struct Cluster {
     pub(crate) chain: Arc<Chain>,
     indexers: Api<Indexer>,
     seen: Store<Indexer>,
+    /// Ends its pods with it: those of the next cluster have the same addresses.
+    _end: DropGuard,
 }
 
 impl Cluster {
@@ -58,19 +61,22 @@ impl Cluster {
         let server = ApiServer::start(&["bench", OPERATOR]).await;
         let client = server.client("bench").await;
         let chain = Arc::new(Chain::default());
-        let controller = Arc::new(Controller::new(client.clone(), Arc::clone(&chain)));
+        let end = CancellationToken::new();
+        let controller = Arc::new(Controller::new(client.clone(), Arc::clone(&chain), end.clone()));
         let works = Arc::clone(&controller);
-        tokio::spawn(async move { works.run().await });
+        tokio::spawn(end.clone().run_until_cancelled_owned(async move { works.run().await }));
         let indexers: Api<Indexer> = Api::namespaced(client, NAMESPACE);
         let (seen, writer) = reflector::store();
         let changes = watcher(indexers.clone(), watcher::Config::default()).default_backoff();
-        tokio::spawn(changes.reflect(writer).for_each(|_| std::future::ready(())));
+        let follows = changes.reflect(writer).for_each(|_| std::future::ready(()));
+        tokio::spawn(end.clone().run_until_cancelled_owned(follows));
         Self {
             server,
             controller,
             chain,
             indexers,
             seen,
+            _end: end.drop_guard(),
         }
     }
 

@@ -26,6 +26,7 @@ use kube::{
 use operator::names;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     pods,
@@ -40,6 +41,8 @@ const CONCURRENT: usize = 16;
 pub(crate) struct Controller {
     client: Client,
     chain: Arc<Chain>,
+    /// Of the pods.
+    end: CancellationToken,
     /// How many pods there are.
     pods: AtomicUsize,
     /// Sets that are done, by unique id.
@@ -47,10 +50,11 @@ pub(crate) struct Controller {
 }
 
 impl Controller {
-    pub(crate) fn new(client: Client, chain: Arc<Chain>) -> Self {
+    pub(crate) fn new(client: Client, chain: Arc<Chain>, end: CancellationToken) -> Self {
         Self {
             client,
             chain,
+            end,
             pods: AtomicUsize::new(0),
             done: Mutex::default(),
         }
@@ -114,7 +118,7 @@ impl Controller {
 
         let pod = self.create::<Pod>(pod(set, &name, &claim, template, revision)).await;
         let address = pods::address(self.pods.fetch_add(1, Ordering::Relaxed));
-        pods::run(address, reporter(&pod, ordinal), Arc::clone(&self.chain)).await;
+        pods::run(address, reporter(&pod, ordinal), Arc::clone(&self.chain), &self.end).await;
         let running = running(&pod, address, self.chain.is_at_rest());
         self.patch_status::<Pod>(&name, &running).await;
     }

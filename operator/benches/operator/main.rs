@@ -66,6 +66,7 @@ async fn main() -> ExitCode {
     let is_wanted = |part| arguments.only.is_none_or(|only| only == part);
     if is_wanted(Part::Few) {
         few::measure(Duration::from_secs(arguments.seconds), &mut table).await;
+        table.print();
     }
     if is_wanted(Part::Many) {
         many::measure(usize::from(arguments.indexers), &mut table).await;

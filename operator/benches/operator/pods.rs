@@ -14,10 +14,11 @@ use axum::{
 use crds::pod::{OPS_PORT, RPC_PORT, STATUS_PATH, Status};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 use crate::reports::{Chain, Reporter, hash};
 
-/// One pod that runs. Ends with the process.
+/// One pod that runs.
 #[derive(Clone)]
 struct Pod {
     reporter: Reporter,
@@ -33,23 +34,32 @@ pub(crate) fn address(number: usize) -> Ipv4Addr {
     Ipv4Addr::from(u32::from(Ipv4Addr::new(127, 80, 0, 0)) + (high << 8) + low)
 }
 
-/// Starts to answer at an address.
-pub(crate) async fn run(address: Ipv4Addr, reporter: Reporter, chain: Arc<Chain>) {
+/// Starts to answer at an address, until `end`.
+pub(crate) async fn run(address: Ipv4Addr, reporter: Reporter, chain: Arc<Chain>, end: &CancellationToken) {
     let pod = Pod {
         reporter,
         chain,
         started: Instant::now(),
     };
-    serve(address, OPS_PORT, Router::new().route(STATUS_PATH, get(status)), &pod).await;
-    serve(address, RPC_PORT, Router::new().route("/", post(query)), &pod).await;
+    serve(
+        address,
+        OPS_PORT,
+        Router::new().route(STATUS_PATH, get(status)),
+        &pod,
+        end,
+    )
+    .await;
+    serve(address, RPC_PORT, Router::new().route("/", post(query)), &pod, end).await;
 }
 
-async fn serve(address: Ipv4Addr, port: u16, router: Router<Pod>, pod: &Pod) {
+async fn serve(address: Ipv4Addr, port: u16, router: Router<Pod>, pod: &Pod, end: &CancellationToken) {
     let listener = TcpListener::bind(SocketAddr::new(address.into(), port))
         .await
         .unwrap_or_else(|error| panic!("listen on {address}:{port}: {error}"));
-    let router = router.with_state(pod.clone());
-    tokio::spawn(async move { axum::serve(listener, router).await.expect("serve a pod") });
+    let (router, end) = (router.with_state(pod.clone()), end.clone());
+    tokio::spawn(
+        end.run_until_cancelled_owned(async move { axum::serve(listener, router).await.expect("serve a pod") }),
+    );
 }
 
 async fn status(State(pod): State<Pod>) -> Json<Status> {
