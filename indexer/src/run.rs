@@ -40,6 +40,7 @@ use crate::{
         ops::{self, Ops},
         rpc,
         serving::Serving,
+        view_list,
     },
     snapshot::{publish, restore},
     source::{Login, configured::Configured},
@@ -105,7 +106,9 @@ async fn serve_and_index(launch: Launch, bar: ProgressBar) -> Result<()> {
         control: control.clone(),
     });
     let copies = Copies::new(&config.data_dir);
-    let ops = ops.merge(copies_router(copies.clone()));
+    let ops = ops
+        .merge(copies_router(copies.clone()))
+        .merge(view_list::router(serving.clone()));
     let rpc = rpc::router(serving.clone(), metrics.clone(), &config)?;
     if let Some(complaint) = descriptors::complaint(descriptors::raise()) {
         tracing::warn!("{complaint}");

@@ -9,3 +9,4 @@ pub mod ops;
 pub mod rpc;
 pub mod serving;
 mod stall;
+pub mod view_list;

@@ -87,6 +87,14 @@ pub enum Command {
         /// The Indexer.
         name: String,
     },
+    /// Lists the views that the module of an Indexer has. It needs the right to forward ports of pods.
+    Views {
+        /// The Indexer.
+        name: String,
+        /// A document that also says which pod has it.
+        #[arg(short, long, value_enum)]
+        output: Option<Format>,
+    },
     /// Calls a view of an Indexer and prints its answer in hex. It needs the right to forward ports of pods.
     Query {
         /// The Indexer.

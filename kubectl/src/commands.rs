@@ -9,4 +9,5 @@ pub mod report;
 pub mod status;
 pub mod suspend;
 pub mod top;
+pub mod views;
 pub mod why;

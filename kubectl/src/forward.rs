@@ -3,7 +3,7 @@
 use std::{io, time::Duration};
 
 use futures::Future;
-use http::{HeaderMap, Request, StatusCode, header};
+use http::{HeaderMap, Request, StatusCode, header, request};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
@@ -21,7 +21,7 @@ pub enum ForwardError {
     #[error("the pod did not answer within {} seconds", .0.as_secs())]
     TimedOut(Duration),
     /// The answer is longer than it may be.
-    #[error("the answer is longer than {0} bytes, which the spec allows")]
+    #[error("the answer is longer than the {0} bytes that it may have")]
     TooLong(usize),
     /// The connection to the pod failed.
     #[error("the connection to the pod failed: {0}")]
@@ -54,6 +54,25 @@ pub struct Answered {
 /// # Errors
 /// If the port cannot be forwarded, or there is no answer within the bounds.
 pub async fn post(cluster: &Cluster, pod: &str, port: u16, body: Vec<u8>, bounds: Bounds) -> anyhow::Result<Answered> {
+    let request = Request::post("/").header(header::CONTENT_TYPE, "application/json");
+    ask(cluster, pod, port, (request, body), bounds).await
+}
+
+/// Reads a path of a port of a pod.
+///
+/// # Errors
+/// The same.
+pub async fn get(cluster: &Cluster, pod: &str, port: u16, path: &str, bounds: Bounds) -> anyhow::Result<Answered> {
+    ask(cluster, pod, port, (Request::get(path), Vec::new()), bounds).await
+}
+
+async fn ask(
+    cluster: &Cluster,
+    pod: &str,
+    port: u16,
+    request: (request::Builder, Vec<u8>),
+    bounds: Bounds,
+) -> anyhow::Result<Answered> {
     let right = Right::within("get", "pods/portforward", &cluster.namespace);
     let api = pods::api(cluster);
     let mut forwarder = cluster.call(&right, api.portforward(pod, &[port])).await?;
@@ -61,7 +80,7 @@ pub async fn post(cluster: &Cluster, pod: &str, port: u16, body: Vec<u8>, bounds
     let stream = forwarder
         .take_stream(port)
         .ok_or_else(|| ForwardError::Connection("it has no stream".into()))?;
-    let answered = exchange(stream, body, bounds).await;
+    let answered = exchange(stream, request, bounds).await;
     let answered = match answered {
         Err(ForwardError::Connection(words)) => Err(ForwardError::Connection(explained(words, reason).await)),
         answered => answered,
@@ -79,24 +98,24 @@ async fn explained(words: String, reason: Option<impl Future<Output = Option<Str
     }
 }
 
-/// One request over a stream.
+/// One request, with its body, over a stream.
 ///
 /// # Errors
 /// If there is no answer within the bounds.
 pub async fn exchange(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    body: Vec<u8>,
+    request: (request::Builder, Vec<u8>),
     bounds: Bounds,
 ) -> Result<Answered, ForwardError> {
-    match tokio::time::timeout(bounds.time, request(stream, body, bounds.bytes)).await {
+    match tokio::time::timeout(bounds.time, send(stream, request, bounds.bytes)).await {
         Ok(answered) => answered,
         Err(_) => Err(ForwardError::TimedOut(bounds.time)),
     }
 }
 
-async fn request(
+async fn send(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    body: Vec<u8>,
+    (request, body): (request::Builder, Vec<u8>),
     bytes_max: usize,
 ) -> Result<Answered, ForwardError> {
     let failed = |error: hyper::Error| ForwardError::Connection(error.to_string());
@@ -105,9 +124,8 @@ async fn request(
         .map_err(failed)?;
     // It ends with the stream, and its error is that of the request.
     let connection = tokio::spawn(connection);
-    let request = Request::post("/")
+    let request = request
         .header(header::HOST, "localhost")
-        .header(header::CONTENT_TYPE, "application/json")
         .header(header::CONNECTION, "close")
         .body(Full::new(Bytes::from(body)))
         .map_err(|error| ForwardError::Connection(error.to_string()))?;
@@ -148,7 +166,7 @@ mod tests {
             theirs.write_all(bytes).await.unwrap();
             String::from_utf8_lossy(&request[..read]).into_owned()
         });
-        let answered = exchange(ours, b"{}".to_vec(), BOUNDS).await;
+        let answered = exchange(ours, (Request::post("/"), b"{}".to_vec()), BOUNDS).await;
         let request = pod.await.unwrap();
         assert!(
             request.starts_with("POST / HTTP/1.1\r\nhost: localhost\r\n"),
@@ -192,7 +210,7 @@ mod tests {
             ..BOUNDS
         };
         assert!(matches!(
-            exchange(ours, Vec::new(), bounds).await,
+            exchange(ours, (Request::get("/"), Vec::new()), bounds).await,
             Err(ForwardError::TimedOut(_))
         ));
     }

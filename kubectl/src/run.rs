@@ -13,7 +13,7 @@ use crate::{
         logs::{self, Wanted},
         query::{self, Query},
         refresh::{self, LOOK_EVERY, Wait},
-        report, status, suspend, top, why,
+        report, status, suspend, top, views, why,
     },
     style::Style,
     terminal,
@@ -49,6 +49,11 @@ async fn carry_out(place: &Place, command: Command, style: Style) -> Result<Exit
         }
         Command::Suspend { name } => suspend::set(&cluster().await?, &name, true).await?,
         Command::Resume { name } => suspend::set(&cluster().await?, &name, false).await?,
+        Command::Views { name, output } => {
+            let (said, remark) = views::views(&cluster().await?, &name, output).await?;
+            remark.iter().for_each(|remark| terminal::note(remark));
+            said
+        }
         Command::Query {
             name,
             function,

@@ -3,6 +3,7 @@
 pub mod diff;
 pub mod status;
 pub mod top;
+pub mod views;
 pub mod why;
 
 mod fields;

@@ -1,4 +1,4 @@
-//! `query` over loopback: a server that plays the API server, and behind it the pod's port.
+//! `query` and `views` over loopback: a server that plays the API server, and behind it the pod's port.
 #![allow(clippy::unwrap_used)] // helpers of tests fail like tests
 
 use std::{fs, time::Duration};
@@ -8,7 +8,10 @@ use http::{HeaderValue, header::SEC_WEBSOCKET_PROTOCOL};
 use kube::{Client, Config};
 use kubectl_shrewd::{
     cluster::Cluster,
-    commands::query::{self, Query},
+    commands::{
+        query::{self, Query},
+        views,
+    },
     document::Format,
     rpc::At,
 };
@@ -25,8 +28,6 @@ use tokio_tungstenite::{
     },
 };
 
-/// The pod's port, as both channels of a forwarded port begin: little-endian.
-const PORT: [u8; 2] = 8080_u16.to_le_bytes();
 const DATA: u8 = 0;
 const ERROR: u8 = 1;
 
@@ -35,6 +36,8 @@ const ERROR: u8 = 1;
 enum Pod {
     /// It answers with this body.
     Answers(&'static str),
+    /// It answers with this body at `/views` of its other port, or, without one, as a version that has no such path.
+    Lists(Option<&'static str>),
     /// Nothing listens on its port.
     Refuses,
 }
@@ -96,14 +99,17 @@ async fn forward(stream: TcpStream, pod: Pod) {
         Ok(response)
     };
     let mut socket = accept_hdr_async(stream, with_protocol).await.unwrap();
+    // Both channels begin with the port, little-endian.
+    let port: u16 = if matches!(pod, Pod::Lists(_)) { 9090 } else { 8080 };
     for channel in [DATA, ERROR] {
         socket
-            .send(Message::binary([&[channel], &PORT[..]].concat()))
+            .send(Message::binary([&[channel], &port.to_le_bytes()[..]].concat()))
             .await
             .unwrap();
     }
-    let body = match pod {
-        Pod::Answers(body) => body,
+    let (body, end, expected) = match pod {
+        Pod::Answers(body) => (Some(body), "}", r#""params":["tip","0x","latest"]"#),
+        Pod::Lists(body) => (body, "\r\n\r\n", "GET /views HTTP/1.1"),
         Pod::Refuses => {
             let words = [&[ERROR], &b"connection refused by the pod"[..]].concat();
             socket.send(Message::binary(words)).await.unwrap();
@@ -112,7 +118,7 @@ async fn forward(stream: TcpStream, pod: Pod) {
         }
     };
     let mut request = Vec::new();
-    while !request.ends_with(b"}") {
+    while !request.ends_with(end.as_bytes()) {
         let Some(Ok(Message::Binary(part))) = socket.next().await else {
             return;
         };
@@ -120,9 +126,11 @@ async fn forward(stream: TcpStream, pod: Pod) {
         request.extend_from_slice(&part[1..]);
     }
     let request = String::from_utf8(request).unwrap();
-    assert!(request.contains(r#""params":["tip","0x","latest"]"#), "{request}");
+    assert!(request.contains(expected), "{request}");
+    let status = body.map_or("404 Not Found", |_| "200 OK");
+    let body = body.unwrap_or_default();
     let response = format!(
-        "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nx-shrewd-height: 902310\r\n\r\n{body}",
+        "HTTP/1.1 {status}\r\ncontent-length: {}\r\nx-shrewd-height: 902310\r\n\r\n{body}",
         body.len()
     );
     socket
@@ -169,4 +177,31 @@ async fn errors_of_the_view_and_of_the_connection_are_words() {
         words,
         "ask pod outpoints-0: the connection to the pod failed: connection refused by the pod"
     );
+}
+
+#[tokio::test]
+async fn the_views_of_a_module_are_listed_by_a_pod() {
+    let list = cluster(Pod::Lists(Some(r#"{"views":["balance","tip"],"leftOut":0}"#))).await;
+    let listed = views::views(&list, "outpoints", None).await.unwrap();
+    assert_eq!(listed, ("balance\ntip\n".into(), None));
+    let (json, _) = views::views(&list, "outpoints", Some(Format::Json)).await.unwrap();
+    let expected = json!({ "views": ["balance", "tip"], "leftOut": 0, "pod": "outpoints-0" });
+    assert_eq!(serde_json::from_str::<Value>(&json).unwrap(), expected);
+}
+
+#[tokio::test]
+async fn a_pod_that_lists_no_views_says_why() {
+    for (pod, words) in [
+        (
+            Pod::Lists(None),
+            "pod outpoints-0 runs a version that does not list its views",
+        ),
+        (
+            Pod::Lists(Some("hello")),
+            "pod outpoints-0 answered with something other than a list of views",
+        ),
+    ] {
+        let error = views::views(&cluster(pod).await, "outpoints", None).await.unwrap_err();
+        assert!(error.to_string().starts_with(words), "{error}");
+    }
 }

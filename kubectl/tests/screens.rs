@@ -3,6 +3,7 @@
 
 use std::{fs, path::PathBuf};
 
+use crds::pod::ViewList;
 use k8s_openapi::jiff::Timestamp;
 use kubectl_shrewd::{
     changes,
@@ -122,6 +123,14 @@ fn the_difference_that_another_module_makes() {
     expectorate::assert_contents(folder().join("diff.txt"), &text);
 }
 
+#[test]
+fn views_are_one_a_line() {
+    let list = ViewList::of(["balance", "outpoint", "tip"].into_iter());
+    let (text, remark) = screen::views::views("outpoints", &list);
+    expectorate::assert_contents(folder().join("views.txt"), &text);
+    assert_eq!(remark, None);
+}
+
 /// The examples of the book are what the commands show.
 #[test]
 fn the_book_shows_what_the_commands_show() {
@@ -132,6 +141,7 @@ fn the_book_shows_what_the_commands_show() {
         ("why", "hotfix/why.txt"),
         ("top -A", "top-all.txt"),
         ("diff -f outpoints.yaml", "diff.txt"),
+        ("views outpoints", "views.txt"),
     ];
     for (command, file) in shown {
         let screen = fs::read_to_string(folder().join(file)).unwrap();

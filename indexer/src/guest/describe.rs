@@ -15,7 +15,6 @@ use super::{
     job::Job,
     limits::MemoryLimits,
     load::Module,
-    view::is_view,
 };
 use crate::{chain::Height, fault::Fault, state::State};
 
@@ -85,9 +84,6 @@ impl Module {
     #[must_use]
     pub fn describe(&self) -> Description {
         let module = self.compiled();
-        let views = module
-            .exports()
-            .filter(|export| is_view(&export.ty()) && export.name() != "__meta");
         let imports: Vec<_> = module.imports().collect();
         let imported = |name: &str| {
             imports
@@ -97,7 +93,7 @@ impl Module {
         let memory = module.get_export("memory").and_then(|export| export.memory().cloned());
         let page_bytes = memory.as_ref().map_or(0, wasmtime::MemoryType::page_size);
         Description {
-            views: views.map(|export| export.name().to_owned()).collect(),
+            views: self.views().map(str::to_owned).collect(),
             unused_host_functions: imports::OFFERED.into_iter().filter(|name| !imported(name)).collect(),
             imports: imports
                 .iter()

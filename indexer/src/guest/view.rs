@@ -65,6 +65,13 @@ pub enum ViewError {
 }
 
 impl Module {
+    /// Exports that can be called as views, in the module's order. `__meta`, which can too, is for tools.
+    pub fn views(&self) -> impl Iterator<Item = &str> {
+        let exports = self.compiled().exports();
+        let views = exports.filter(|export| is_view(&export.ty()) && export.name() != "__meta");
+        views.map(|export| export.name())
+    }
+
     /// Whether a function can be called as a view: an export of type `() -> i32`.
     #[must_use]
     pub fn has_view(&self, function: &str) -> bool {
@@ -109,7 +116,7 @@ impl Module {
 }
 
 /// Whether an export can be called as a view.
-pub(super) fn is_view(export: &ExternType) -> bool {
+fn is_view(export: &ExternType) -> bool {
     let ExternType::Func(function) = export else {
         return false;
     };

@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
+use crds::pod::ViewList;
 
 use super::lookup;
 use crate::{
@@ -35,6 +36,12 @@ impl Serving {
     /// From now on queries are answered. A second call changes nothing.
     pub fn open(&self, store: Store, module: Module) {
         let _ = self.opened.set((store, module));
+    }
+
+    /// The module's views; none until it is open.
+    pub(super) fn views(&self) -> Option<ViewList> {
+        let (_, module) = self.opened.get()?;
+        Some(ViewList::of(module.views()))
     }
 
     /// Store and module, for a query that runs the module.

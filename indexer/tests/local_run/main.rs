@@ -39,6 +39,8 @@ async fn the_network_is_the_nodes_at_first_and_the_stores_from_then_on() {
     let local = setup(folder.path(), &node, &[]);
     let mut process = local.start_on(&[]);
     let status = process.wait_for_tip(tip).await;
+    let listed = reqwest::get(format!("{}/views", process.ops_url())).await.unwrap();
+    assert_eq!(listed.text().await.unwrap(), r#"{"views":["get"],"leftOut":0}"#);
     process.kill();
     let mut declared = local.start();
     assert_eq!(declared.wait_for_tip(tip).await.revision, status.revision);

@@ -3,6 +3,8 @@
 // The stage is test code, though not all of it is in functions marked as tests.
 #![allow(clippy::unwrap_used)]
 
+/// The names of what can be asked.
+mod listed;
 /// Values read without a view.
 mod lookup;
 /// Queries that take all they may do not take the process with them.

@@ -47,6 +47,7 @@ pub(crate) struct Stage {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) config: Config,
     pub(crate) router: Router,
+    pub(crate) serving: Arc<Serving>,
     guest: Indexing,
 }
 
@@ -100,13 +101,14 @@ impl Stage {
         let metrics = Arc::new(Metrics::new(&config).unwrap());
         let serving = Serving::new(config.views.max_response_bytes);
         serving.open(store.clone(), module.clone());
-        let router = rpc::router(serving, Arc::clone(&metrics), &config).unwrap();
+        let router = rpc::router(serving.clone(), Arc::clone(&metrics), &config).unwrap();
         let mut stage = Self {
             folder,
             store,
             metrics,
             config,
             router,
+            serving,
             guest: Indexing::new(module),
         };
         for height in START..=tip {

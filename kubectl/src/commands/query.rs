@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use crds::{IndexerSpec, pod::RPC_PORT};
+use crds::{Indexer, IndexerSpec, pod::RPC_PORT};
 use http::HeaderMap;
 use serde::Serialize;
 
@@ -55,16 +55,11 @@ pub async fn query(cluster: &Cluster, name: &str, query: &Query, format: Option<
             query.input
         );
     }
-    let indexer = indexers::get(cluster, name).await?.indexer;
-    let revision = pods::active(&indexer)?;
-    let pods = pods::of_revision(cluster, name, revision).await?;
-    let Some(pod) = pods::answering(&pods, &indexer) else {
-        bail!("no pod of {name} is ready to answer; `kubectl shrewd why {name}` says what they wait for");
-    };
+    let (indexer, pod) = answering(cluster, name).await?;
     let call = rpc::view(&query.function, &query.input, query.at)
         .to_string()
         .into_bytes();
-    let answered = forward::post(cluster, pod, RPC_PORT, call, bounds(&indexer.spec))
+    let answered = forward::post(cluster, &pod, RPC_PORT, call, bounds(&indexer.spec))
         .await
         .with_context(|| format!("ask pod {pod}"))?;
     let answer = rpc::answer(&answered.body)?;
@@ -75,10 +70,24 @@ pub async fn query(cluster: &Cluster, name: &str, query: &Query, format: Option<
                 answer,
                 height: header(&answered.headers, "x-shrewd-height").and_then(|height| height.parse().ok()),
                 block_hash: header(&answered.headers, "x-shrewd-block-hash"),
-                pod: pod.to_owned(),
+                pod,
             },
             format,
         ),
+    }
+}
+
+/// The Indexer, and the pod that answers queries.
+///
+/// # Errors
+/// If there is none.
+pub(super) async fn answering(cluster: &Cluster, name: &str) -> Result<(Indexer, String)> {
+    let indexer = indexers::get(cluster, name).await?.indexer;
+    let revision = pods::active(&indexer)?;
+    let pods = pods::of_revision(cluster, name, revision).await?;
+    match pods::answering(&pods, &indexer) {
+        Some(pod) => Ok((indexer, pod.to_owned())),
+        None => bail!("no pod of {name} is ready to answer; `kubectl shrewd why {name}` says what they wait for"),
     }
 }
 

@@ -18,6 +18,8 @@ async fn who_may_view_sees_all_and_who_may_edit_does_the_rest() -> Result<()> {
         is_told_what_is_missing(&viewer)?;
 
         let editor = Person::with_role(namespace, "edit").await?;
+        let views = editor.told(&["views", "one"])?;
+        ensure!(views.lines().any(|view| view == "tip"), "tip is none of\n{views}");
         let answer = editor.told(&["query", "one", "tip", "0x"])?;
         ensure!(
             answer.starts_with("0x14000000"),
@@ -79,6 +81,7 @@ fn is_told_what_is_missing(viewer: &Person) -> Result<()> {
         (["refresh", "one"].as_slice(), "patch"),
         (&["suspend", "one"], "patch"),
         (&["query", "one", "tip", "0x"], "portforward"),
+        (&["views", "one"], "portforward"),
     ] {
         let words = viewer.refused(arguments)?;
         ensure!(
