@@ -4,9 +4,11 @@
 //! - [`circles`]: files of a crate that import each other in a circle
 //! - [`prose`]: phrases and line lengths of what people read
 //! - [`links`]: links between Markdown files, and the pages of the book
+//! - [`commands`]: who runs the commands that the book shows
 //! - [`values`]: the values of a chart, which its README has as a table
 
 pub mod circles;
+pub mod commands;
 mod fences;
 pub mod links;
 pub mod prose;
