@@ -37,11 +37,12 @@ quick: ## tests of crds, operator and kubectl-shrewd, unoptimised; no RocksDB, n
 fmt: ## formats the Rust code
 	cargo fmt --all
 
-lint: ## formatting, imports, prose, links, clippy and shellcheck; warnings are errors
+lint: ## formatting, imports, prose, links, the book's commands, clippy and shellcheck; warnings are errors
 	cargo fmt --all --check
 	scripts/circles
 	scripts/prose
 	scripts/links
+	scripts/commands
 	cargo clippy $(CARGO_FLAGS) --all-targets -- -D warnings
 	scripts/shell-lint
 
