@@ -5,7 +5,12 @@ use std::sync::{
     atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
-use axum::{Router, extract::State, http::StatusCode, routing::get};
+use axum::{
+    Router,
+    extract::State,
+    http::{HeaderName, StatusCode, header},
+    routing::get,
+};
 
 use crate::metrics::Metrics;
 
@@ -66,8 +71,10 @@ async fn readyz(State(readiness): State<Readiness>) -> (StatusCode, &'static str
     }
 }
 
-async fn text(State(metrics): State<Metrics>) -> Result<Vec<u8>, StatusCode> {
-    metrics.text().map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)
+/// With the type that says how it is to be read: Prometheus 3 takes nothing without one that it knows.
+async fn text(State(metrics): State<Metrics>) -> Result<([(HeaderName, &'static str); 1], Vec<u8>), StatusCode> {
+    let text = metrics.text().map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
+    Ok(([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], text))
 }
 
 #[cfg(test)]
@@ -98,6 +105,14 @@ mod tests {
             }
         }
         assert_eq!(get(&router, "/metrics").await, StatusCode::OK);
+    }
+
+    #[tokio::test]
+    async fn metrics_say_that_they_are_text_of_prometheus() {
+        let router = router(Metrics::new().unwrap(), Readiness::new(0));
+        let request = Request::get("/metrics").body(Body::empty()).unwrap();
+        let answer = router.oneshot(request).await.unwrap();
+        assert_eq!(answer.headers()[header::CONTENT_TYPE], "text/plain; version=0.0.4");
     }
 
     #[tokio::test]
