@@ -73,12 +73,14 @@ soak: build guests ## crash, damage, fork and fault tests at full length, copies
 	cargo bench --locked --workspace --bench bench -- --copies
 	cargo bench --locked --workspace --bench operator
 	@tests/monitoring/run
+	@tests/monitoring/cluster
 	@scripts/upgrade-test
 	@scripts/gitops
 	@scripts/book
 
-monitoring: ## alerts, dashboards and what the chart makes of them, with promtool; compiles Prometheus the first time
+monitoring: ## alerts and dashboards, by promtool, and by a Prometheus on the kind cluster; compiles it the first time
 	@tests/monitoring/run
+	@tests/monitoring/cluster
 
 gitops: ## tests of the product delivered by Flux from git, on the kind cluster
 	@scripts/gitops

@@ -13,8 +13,11 @@ test_step() {
   step "$@"
 }
 
-# on_cluster PROGRAMS: the test programs with names of this pattern, with the images that `scripts/images` made last.
+# on_cluster PROGRAMS [OPTION...]: the test programs with names of this pattern, with the images that `scripts/images` made
+# last, and with options of theirs.
 on_cluster() {
+  local programs=$1
+  shift
   use_cluster
   SHREWD_INDEXER_IMAGE=$(image_of indexer)
   SHREWD_BITCOIND_IMAGE=$(image_of bitcoind)
@@ -24,7 +27,7 @@ on_cluster() {
   export SHREWD_INDEXER_IMAGE SHREWD_BITCOIND_IMAGE SHREWD_ASKER_IMAGE SHREWD_TAMPER_IMAGE SHREWD_S3_IMAGE
   export SHREWD_GUESTS=$GUESTS
   export SHREWD_E2E_KUBECONFIG=$KUBECONFIG SHREWD_OPERATOR_NAMESPACE=$OPERATOR_NAMESPACE
-  in_engine cargo test "${CARGO_FLAGS[@]}" --no-fail-fast --test "$1" -- --test-threads="$E2E_THREADS"
+  in_engine cargo test "${CARGO_FLAGS[@]}" --no-fail-fast --test "$programs" -- --test-threads="$E2E_THREADS" "$@"
 }
 
 # conclude: for the EXIT trap: why it failed, what was done, how many tests passed.

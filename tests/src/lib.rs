@@ -42,6 +42,7 @@ pub mod nodes;
 pub mod operators;
 pub mod person;
 pub mod pod;
+pub mod prometheus;
 pub mod query;
 pub mod recording;
 pub mod registry;
