@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use e2e::{index::Index, manifest::Manifest, node::Node, trial::in_namespace};
 use tokio::time::sleep;
 
-use crate::{SOON, TEN_MINUTES, alert};
+use crate::{SOON, TEN_MINUTES, alert, one_fifth};
 
 const SLOW: &str = include_str!("../../guests/slow.wat");
 const LOOPS: &str = "(i32.const 20000000)";
@@ -21,9 +21,10 @@ async fn an_index_that_is_slower_than_the_chain_is_behind_until_the_chain_waits(
     in_namespace("behind", async |namespace| {
         let behind = alert(namespace, "ShrewdIndexerBehind", "warning");
         let node = Node::start(namespace, 1).await?;
-        let slower = SLOW.replace(LOOPS, "(i32.const 400000000)");
+        let slower = SLOW.replace(LOOPS, "(i32.const 100000000)");
         ensure!(slower != SLOW, "the guest slow does not loop as it did");
         let index = Manifest::of("slow")
+            .set("resources", one_fifth())
             .apply_with(namespace, &wat::parse_str(slower)?)
             .await?;
         index.follows_to(1).await?;

@@ -23,6 +23,7 @@ mod volume;
 use std::time::Duration;
 
 use e2e::{namespace::Namespace, prometheus::Alert};
+use serde_json::{Value, json};
 
 /// Enough for an alert that looks at what is now.
 const SOON: Duration = Duration::from_secs(120);
@@ -35,4 +36,9 @@ const TEN_MINUTES: Duration = Duration::from_secs(15 * 60);
 fn alert(namespace: &Namespace, name: &'static str, severity: &'static str) -> Alert {
     let labels = format!(r#"namespace="{}""#, namespace.name);
     Alert::of(&namespace.cluster, name, severity, &labels)
+}
+
+/// Of a processor, for a guest that takes all it gets: other tests wait beside it.
+fn one_fifth() -> Value {
+    json!({"requests": {"cpu": "50m", "memory": "512Mi"}, "limits": {"cpu": "200m", "memory": "512Mi"}})
 }

@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use e2e::{manifest::Manifest, node::Node, trial::in_namespace};
 
-use crate::{FIVE_MINUTES, SOON, alert};
+use crate::{FIVE_MINUTES, SOON, alert, one_fifth};
 
 const TRAP: &str = include_str!("../../guests/trap-at.wat");
 const HEIGHT: u32 = 160;
@@ -24,6 +24,7 @@ async fn a_candidate_that_does_not_end_a_block_is_a_warning_until_it_is_withdraw
         serves.apply(namespace).await?.follows_to(HEIGHT).await?;
         Manifest::of("trap-at")
             .named("one")
+            .set("resources", one_fifth())
             .apply_with(namespace, &endless()?)
             .await?;
         stalled.fires(FIVE_MINUTES).await?;

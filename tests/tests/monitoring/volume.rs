@@ -1,7 +1,8 @@
 //! A volume that fills until its index waits for room.
 
-use anyhow::Result;
-use e2e::{disk::Disk, manifest::Manifest, node::Node, trial::in_namespace, wait};
+use anyhow::{Result, ensure};
+use e2e::{disk::Disk, manifest::Manifest, node::Node, storage::requested, trial::in_namespace, wait};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use serde_json::json;
 
 use crate::{FIVE_MINUTES, SOON, TEN_MINUTES, alert};
@@ -30,7 +31,13 @@ async fn a_full_volume_is_almost_full_stalls_its_index_and_fills_up_until_it_is_
         // Ten minutes have to be seen of it.
         fills_up.fires(TEN_MINUTES).await?;
         index.change(json!({"storage": {"size": LARGER}})).await?;
-        wait::until("the volume is larger", wait::PATIENCE, async || disk.grow().await).await?;
+        wait::until("its claim asks for more", wait::PATIENCE, async || {
+            let sizes: Vec<_> = index.volume_claims().await?.iter().filter_map(requested).collect();
+            ensure!(sizes == [Quantity(LARGER.into())], "{sizes:?}");
+            Ok(())
+        })
+        .await?;
+        disk.grow().await?;
         almost_full.ends(SOON).await?;
         fills_up.ends(SOON * 2).await?;
         stalled.ends(FIVE_MINUTES).await?;
