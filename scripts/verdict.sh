@@ -13,8 +13,8 @@ test_step() {
   step "$@"
 }
 
-# on_cluster PROGRAMS [OPTION...]: the test programs with names of this pattern, with the images that `scripts/images` made
-# last, and with options of theirs.
+# on_cluster PROGRAMS [OPTION...]: the test programs with names of this pattern, with options of theirs, and with the
+# images that `scripts/images` made last.
 on_cluster() {
   local programs=$1
   shift

@@ -10,7 +10,7 @@ use crate::{SOON, TEN_MINUTES, alert, one_fifth};
 
 const SLOW: &str = include_str!("../../guests/slow.wat");
 const LOOPS: &str = "(i32.const 20000000)";
-/// More than the alert takes for a lag that passes.
+/// More than the few blocks that the alert lets pass.
 const LAG_BLOCKS: u64 = 20;
 /// So much longer it takes until the lag is one block more: more than one scrape.
 const BLOCK_MORE: Duration = Duration::from_secs(6);

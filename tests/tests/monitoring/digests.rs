@@ -43,7 +43,10 @@ async fn replicas_with_different_indexes_differ_until_the_wrong_one_is_made_anew
             .delete(&format!("data-{wrong}"), &DeleteParams::default())
             .await?;
         namespace.api::<Pod>().delete(&wrong, &DeleteParams::default()).await?;
-        differ.ends(FIVE_MINUTES).await
+        differ.ends(FIVE_MINUTES).await?;
+        index.wait_until("equal digests again", equal).await?;
+        ensure!(!differ.is_firing().await?, "it has only ended for a while");
+        Ok(())
     })
     .await
 }

@@ -1,10 +1,10 @@
 //! Alerts and dashboards on a real cluster: a Prometheus in a pod there scrapes the pods and the operator, and has the
 //! chart's rules. `tests/monitoring/cluster` starts it and runs these tests; `make test` does not.
 //!
-//! Of a rule only `for` is shorter, all by the same factor; ranges are as shipped, so that the tests take as long as the
-//! longest of them. They wait side by side. Each brings the state about that an alert is for, waits until it fires,
-//! undoes the state, and waits until it has ended. What the module `afterwards` looks for is in what Prometheus has kept:
-//! it runs when the others are through.
+//! Of a rule only `for` is shorter, by one factor for all; ranges are as shipped, so that the tests take as long as the
+//! longest range. They wait side by side. Each brings about the state that an alert is for, waits until it fires, undoes
+//! the state, and waits until it has ended. `afterwards` looks at what Prometheus has kept of all of them, and runs when
+//! the others are through.
 
 mod afterwards;
 mod attention;
