@@ -81,7 +81,7 @@ pub struct Alert {
 }
 
 impl Alert {
-    /// Of this severity, with labels as PromQL selects them.
+    /// Of this severity, with labels as a query selects them.
     #[must_use]
     pub fn of(cluster: &Cluster, name: &'static str, severity: &'static str, labels: &str) -> Self {
         Self {
@@ -125,7 +125,7 @@ impl Alert {
             Ok(())
         })
         .await?;
-        println!("{name}, {severity}, {what} after {} s", begun.elapsed().as_secs());
+        eprintln!("{name}, {severity}, {what} after {} s", begun.elapsed().as_secs());
         Ok(())
     }
 

@@ -52,7 +52,7 @@ async fn each_alert_fired(prometheus: &Prometheus) -> Result<()> {
         rules.insert([of(&rule, "name"), of(&rule["labels"], "severity")]);
     }
     ensure!(rules.len() > 10, "{rules:?}");
-    println!("{} of {} rules have fired", fired.len(), rules.len());
+    eprintln!("{} of {} rules have fired", fired.len(), rules.len());
     ensure!(fired == rules, "never fired: {:?}", rules.difference(&fired));
     Ok(())
 }
@@ -69,7 +69,7 @@ async fn each_query_had_data(prometheus: &Prometheus) -> Result<()> {
             without.insert(query.as_str());
         }
     }
-    println!(
+    eprintln!(
         "{} of {} queries have had data",
         queries.len() - without.len(),
         queries.len()
