@@ -41,7 +41,9 @@ async fn without_leader(cluster: &Cluster) -> Result<()> {
 
 async fn each_alert_fired(prometheus: &Prometheus) -> Result<()> {
     let of = |labels: &Value, name: &str| labels[name].as_str().unwrap_or_default().to_owned();
-    let fired = prometheus.within(r#"ALERTS{alertstate="firing"}"#, KEPT).await?;
+    // However short: points of time would miss some.
+    let query = format!(r#"last_over_time(ALERTS{{alertstate="firing"}}[{}s])"#, KEPT.as_secs());
+    let fired = prometheus.now(&query).await?;
     let fired: BTreeSet<_> = fired
         .iter()
         .map(|series| [of(&series["metric"], "alertname"), of(&series["metric"], "severity")])
@@ -53,7 +55,8 @@ async fn each_alert_fired(prometheus: &Prometheus) -> Result<()> {
     }
     ensure!(rules.len() > 10, "{rules:?}");
     eprintln!("{} of {} rules have fired", fired.len(), rules.len());
-    ensure!(fired == rules, "never fired: {:?}", rules.difference(&fired));
+    let never: Vec<_> = rules.difference(&fired).collect();
+    ensure!(never.is_empty(), "never fired: {never:?}");
     Ok(())
 }
 
