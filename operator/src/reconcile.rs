@@ -85,7 +85,9 @@ pub async fn reconcile(watched: Arc<Watched>, context: Arc<Context>) -> Result<A
             context.metrics.looked_again();
         }
         Err(error) => {
-            context.metrics.reconciled(started.elapsed(), false);
+            // Nothing is left to do for one that is gone, so nobody need be woken.
+            let is_gone = error.class() == Class::Gone;
+            context.metrics.reconciled(started.elapsed(), is_gone);
             context.metrics.step_failed(error.step(), error.class().word());
         }
         Ok(_) => {

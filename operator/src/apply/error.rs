@@ -47,7 +47,7 @@ pub enum Class {
     LookAgain,
     /// The same request would be refused again: the resource, or what is in its way, must change first.
     AwaitChange,
-    /// The Indexer is gone, so there is nothing left to do.
+    /// The Indexer is gone, or is about to go with its namespace, so there is nothing left to do.
     Gone,
 }
 
@@ -88,6 +88,7 @@ impl Error {
             Cause::Timeout => Class::RetryLater,
             Cause::Call(_) => match self.cause.status() {
                 Some(status) if matches!(status.code, 400 | 422) => Class::AwaitChange,
+                Some(status) if is_of_ending_namespace(status) => Class::Gone,
                 Some(status) if status.code == 409 => Class::LookAgain,
                 Some(status) if status.code == 404 => self.class_of_absence(status),
                 _ => Class::RetryLater,
@@ -222,6 +223,13 @@ pub(super) async fn bounded<T>(call: impl Future<Output = kube::Result<T>>) -> R
     }
 }
 
+/// Whether nothing can be made any more, since the namespace is being deleted: as the API server's admission says it
+/// (`NamespaceTerminatingCause` of `k8s.io/api/core/v1`).
+fn is_of_ending_namespace(status: &Status) -> bool {
+    let mut causes = status.details.iter().flat_map(|details| &details.causes);
+    causes.any(|cause| cause.reason == "NamespaceTerminating")
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
@@ -246,6 +254,14 @@ mod tests {
                 "refused by the schema",
                 set(refusal(422, &Value::Null)),
                 Class::AwaitChange,
+            ),
+            (
+                "the namespace is being deleted",
+                set(refusal(
+                    403,
+                    &json!({"causes": [{"reason": "NamespaceTerminating", "field": "metadata.namespace"}]}),
+                )),
+                Class::Gone,
             ),
             ("no right", set(refusal(403, &Value::Null)), Class::RetryLater),
             ("too many requests", set(refusal(429, &Value::Null)), Class::RetryLater),
