@@ -13,7 +13,7 @@ use std::{
 };
 
 use crds::Revision;
-use futures::{StreamExt as _, TryStreamExt as _, pin_mut};
+use futures::{StreamExt as _, pin_mut};
 use k8s_openapi::api::{
     apps::v1::StatefulSet,
     core::v1::{PersistentVolumeClaim, Pod},
@@ -63,12 +63,10 @@ impl Controller {
     /// Works without limit.
     pub(crate) async fn run(&self) {
         let sets = watcher(self.api::<StatefulSet>(), watcher::Config::default());
-        let new = sets.default_backoff().applied_objects().try_filter(|set| {
-            let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
-            std::future::ready(done.insert(set.uid().unwrap()))
-        });
-        let work = new.for_each_concurrent(CONCURRENT, async |set| match set {
-            Ok(set) => self.start(&set).await,
+        let sets = sets.default_backoff().applied_objects();
+        let work = sets.for_each_concurrent(CONCURRENT, async |set| match set {
+            Ok(set) if self.is_new(&set) => self.start(&set).await,
+            Ok(set) => self.observe(&set).await,
             Err(error) => println!("the watch of sets begins again: {error}"),
         });
         pin_mut!(work);
@@ -84,6 +82,22 @@ impl Controller {
                 self.patch_status::<Pod>(&pod.name_any(), &status).await;
             })
             .await;
+    }
+
+    fn is_new(&self, set: &StatefulSet) -> bool {
+        let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
+        done.insert(set.uid().unwrap())
+    }
+
+    /// A set that was changed in what no pod shows: its status says that the change was seen.
+    async fn observe(&self, set: &StatefulSet) {
+        let generation = set.metadata.generation;
+        let status = set.status.as_ref();
+        // Before its pods have been started, that is for who starts them to say.
+        if status.is_some_and(|status| status.replicas > 0 && status.observed_generation != generation) {
+            let status = json!({"status": {"observedGeneration": generation}});
+            self.patch_status::<StatefulSet>(&set.name_any(), &status).await;
+        }
     }
 
     async fn start(&self, set: &StatefulSet) {

@@ -20,6 +20,9 @@ const SYNC: Duration = Duration::from_secs(180);
 /// where the operator looked.
 const SLACK_SECONDS: f64 = 0.5;
 
+/// What is written about pods that are not ready any more is written by then.
+const SETTLES: Duration = Duration::from_secs(5);
+
 /// Measures it, for so long at rest.
 pub(crate) async fn measure(long: Duration, table: &mut Table) {
     let cluster = Cluster::start().await;
@@ -33,6 +36,8 @@ pub(crate) async fn measure(long: Duration, table: &mut Table) {
     cluster.chain.sync();
     cluster.controller.ready(false).await;
     cluster.converged(INDEXERS, "False").await;
+    // The readiness of the second pod may be shown a moment after that of the first. From then on, only numbers change.
+    tokio::time::sleep(SETTLES).await;
     in_sync(&cluster, &operator, SYNC.min(long), table).await;
     cluster.end(operator).await;
 }
