@@ -34,10 +34,11 @@ fn kills() -> u32 {
 }
 
 /// A guest with some milliseconds of work for each block, so that the instants of the kills spread over all steps of
-/// many blocks, and so many bytes that a sync of a hundred of them writes files beside the database.
+/// many blocks and a look at the process finds it at work, and so many bytes that a sync of a hundred of them writes
+/// files beside the database.
 fn guest() -> String {
     let text = heavy::guest();
-    let slow = text.replace("$rounds i32 (i32.const 1)", "$rounds i32 (i32.const 10000)");
+    let slow = text.replace("$rounds i32 (i32.const 1)", "$rounds i32 (i32.const 50000)");
     assert_ne!(slow, text);
     slow
 }
@@ -84,10 +85,19 @@ async fn run_and_kill(setup: &Setup, node: &mut Node, seeded: &mut Seeded) -> Op
         return None;
     }
     let opened = process.wait("its store", |status| status.height.is_some()).await;
+    let from = opened.height.unwrap();
     if seeded.percent(50) {
-        move_chain(node, seeded, opened.height.unwrap());
+        move_chain(node, seeded, from);
     }
-    tokio::time::sleep(Duration::from_millis(seeded.one_of(0..=400))).await;
+    let tip = node.tip().height.0;
+    if seeded.percent(50) && tip > from {
+        // With blocks left to do, however fast the machine is and whenever it hears of them.
+        let there = u32::try_from(seeded.one_of(u64::from(from)..=u64::from(tip - 1))).unwrap();
+        let reached = |status: &Status| status.height.is_some_and(|height| height >= there);
+        process.wait("a block", reached).await;
+    } else {
+        tokio::time::sleep(Duration::from_millis(seeded.one_of(0..=400))).await;
+    }
     let last = process.status().await;
     process.kill();
     last
