@@ -107,7 +107,7 @@ pub(crate) fn following(height: u32) -> pod::Status {
         message: String::new(),
     };
     pod::Status {
-        version: "0.1.0".into(),
+        version: "0.2.0".into(),
         indexer: key().to_string(),
         revision: valid().revision,
         module_sha256: "ab".repeat(32),

@@ -274,7 +274,7 @@ mod tests {
         let (hash, time) = ("ab".repeat(32), "2026-01-01T00:00:00Z");
         let check = json!({"ok": true, "reason": "Verified", "message": ""});
         let mut report = json!({
-            "version": "0.1.0", "indexer": "ns/one", "revision": "0123456789", "moduleSha256": hash, "phase": "Halted",
+            "version": "0.2.0", "indexer": "ns/one", "revision": "0123456789", "moduleSha256": hash, "phase": "Halted",
             "lineage": [{"fromHeight": 1, "moduleSha256": hash}], "lastRefreshRequest": "1",
             "height": 7, "blockHash": hash, "digest": hash, "tip": 7, "behind": 0,
             "blocksPerSecond": 1.5, "secondsLeft": 1,

@@ -130,7 +130,7 @@ impl Scene {
 fn said(set: &StatefulSet) -> pod::Status {
     let check = json!({"ok": true, "reason": "", "message": ""});
     serde_json::from_value(json!({
-        "version": "0.1.0", "indexer": format!("{NAMESPACE}/one"),
+        "version": "0.2.0", "indexer": format!("{NAMESPACE}/one"),
         "revision": set.labels()["shrewd.dev/revision"],
         "phase": "Following", "ready": true, "height": 100, "tip": 100, "behind": 0,
         "module": check, "source": check,

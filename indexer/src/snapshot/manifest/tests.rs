@@ -32,7 +32,7 @@ fn manifest() -> Manifest {
     let lineage = Lineage::of(identity("ab"), vec![later]).unwrap();
     let files = vec![file("CURRENT", 16), file("000000000012.rows", 5_000_000_000)];
     Manifest {
-        made_by: "shrewd-indexer 0.1.0".into(),
+        made_by: "shrewd-indexer 0.2.0".into(),
         ..Manifest::new(lineage, tip, files)
     }
 }

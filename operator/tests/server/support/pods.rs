@@ -67,7 +67,7 @@ impl Drop for Pods {
 pub(crate) fn at_the_tip(indexer: &str, revision: &str, module: &str) -> Status {
     let good = |reason: &str| -> Value { json!({"ok": true, "reason": reason, "message": ""}) };
     serde_json::from_value(json!({
-        "version": "0.1.0",
+        "version": "0.2.0",
         "indexer": indexer,
         "revision": revision,
         "moduleSha256": module,
