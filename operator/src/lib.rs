@@ -15,7 +15,7 @@
 //!   record, pod_defaults, access, validate    what a revision is; a spec without a flaw
 //!   installation          whose an Indexer is
 //!   facts                 what is known about objects and pods
-//!   pod_client, sampler, observe    collect the facts
+//!   pod_client, sampler, cache, observe    collect the facts
 //!   rollout               which revisions exist and which one serves
 //!   memory                how much memory their containers should have
 //!   storage               how large their volumes should be
@@ -30,6 +30,7 @@ pub mod admin;
 pub mod apply;
 pub mod args;
 pub mod ask_ready;
+pub mod cache;
 pub mod compare;
 pub mod election;
 pub mod facts;

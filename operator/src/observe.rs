@@ -1,9 +1,6 @@
 //! (I/O) Observation: the objects of one Indexer from the watch caches, and the reports of its pods.
 
-use std::{
-    collections::{BTreeMap, HashSet},
-    sync::Arc,
-};
+use std::collections::{BTreeMap, HashSet};
 
 use crds::{IndexerStatus, Revision};
 use k8s_openapi::api::{
@@ -12,7 +9,7 @@ use k8s_openapi::api::{
     networking::v1::NetworkPolicy,
     policy::v1::PodDisruptionBudget,
 };
-use kube::{Resource, ResourceExt, runtime::reflector::Store};
+use kube::{Resource, ResourceExt, runtime::reflector::store::WriterDropped};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -24,6 +21,7 @@ pub use listed::{Closed, Listed, Listing, listing};
 pub use obstacles::obstacle;
 
 use crate::{
+    cache::Cache,
     facts::{Claim, Observed, ObservedPod, Ownership, Stranger, VolumeClaim},
     names,
     objects::{ChildKind, Key, Owner, Served, owner},
@@ -35,22 +33,22 @@ use crate::{
 /// The watch caches of one scope, each limited to the objects this operator manages.
 #[derive(Clone)]
 pub struct Stores {
-    /// Stateful sets.
-    pub stateful_sets: Store<StatefulSet>,
+    /// Stateful sets; marked are those that [`is_rebuilding`].
+    pub stateful_sets: Cache<StatefulSet>,
     /// Pods.
-    pub pods: Store<Pod>,
+    pub pods: Cache<Pod>,
     /// Configurations.
-    pub config_maps: Store<ConfigMap>,
+    pub config_maps: Cache<ConfigMap>,
     /// Services.
-    pub services: Store<Service>,
+    pub services: Cache<Service>,
     /// Service accounts.
-    pub service_accounts: Store<ServiceAccount>,
+    pub service_accounts: Cache<ServiceAccount>,
     /// Network policies.
-    pub network_policies: Store<NetworkPolicy>,
+    pub network_policies: Cache<NetworkPolicy>,
     /// Disruption budgets.
-    pub budgets: Store<PodDisruptionBudget>,
+    pub budgets: Cache<PodDisruptionBudget>,
     /// Claims for the volumes of pods.
-    pub claims: Store<PersistentVolumeClaim>,
+    pub claims: Cache<PersistentVolumeClaim>,
 }
 
 impl Stores {
@@ -58,7 +56,7 @@ impl Stores {
     ///
     /// # Errors
     /// If a watch has ended, which happens at shutdown only.
-    pub async fn wait_until_ready(&self) -> Result<(), kube::runtime::reflector::store::WriterDropped> {
+    pub async fn wait_until_ready(&self) -> Result<(), WriterDropped> {
         self.stateful_sets.wait_until_ready().await?;
         self.pods.wait_until_ready().await?;
         self.config_maps.wait_until_ready().await?;
@@ -70,21 +68,24 @@ impl Stores {
     }
 }
 
-/// The Indexers whose index is being built again because this version does not read their data.
+/// Whether a set is of an Indexer whose index is being built again because this version does not read its data.
+#[must_use]
+pub fn is_rebuilding(set: &StatefulSet) -> bool {
+    let revision = set.labels().get(names::LABEL_REVISION);
+    let record = set.annotations().get(names::ANNOTATION_RECORD);
+    let (revision, record) = (
+        revision.and_then(|r| Revision::parse(r)),
+        record.and_then(|r| Record::parse(r)),
+    );
+    revision
+        .zip(record)
+        .is_some_and(|(revision, record)| record.is_rebuilding(&revision))
+}
+
+/// The Indexers of which a set [`is_rebuilding`].
 #[must_use]
 pub fn rebuilding(stores: &Stores) -> HashSet<Key> {
-    let sets = stores.stateful_sets.state().into_iter();
-    let rebuilding = sets.filter_map(|set| {
-        let (labels, annotations) = (set.labels(), set.annotations());
-        let revision = Revision::parse(labels.get(names::LABEL_REVISION)?)?;
-        let record = Record::parse(annotations.get(names::ANNOTATION_RECORD)?)?;
-        let key = Key {
-            namespace: set.namespace()?,
-            name: labels.get(names::LABEL_INDEXER)?.clone(),
-        };
-        record.is_rebuilding(&revision).then_some(key)
-    });
-    rebuilding.collect()
+    stores.stateful_sets.marked()
 }
 
 /// Gathers what there is of one Indexer. `uid` is that of the resource: what an earlier one of the same name left
@@ -98,28 +99,28 @@ pub async fn observe(
     max_behind: u32,
     last_status: Option<&IndexerStatus>,
 ) -> Observed {
-    let stateful_sets = of(&stores.stateful_sets, key);
+    let stateful_sets = stores.stateful_sets.of(key);
     let mut owned = Owned::new(key, uid);
-    owned.collect(ChildKind::ServiceAccount, &of(&stores.service_accounts, key));
-    owned.collect(ChildKind::ConfigMap, &of(&stores.config_maps, key));
-    owned.collect(ChildKind::Service, &of(&stores.services, key));
-    owned.collect(ChildKind::NetworkPolicy, &of(&stores.network_policies, key));
-    owned.collect(ChildKind::PodDisruptionBudget, &of(&stores.budgets, key));
+    owned.collect(ChildKind::ServiceAccount, &stores.service_accounts.of(key));
+    owned.collect(ChildKind::ConfigMap, &stores.config_maps.of(key));
+    owned.collect(ChildKind::Service, &stores.services.of(key));
+    owned.collect(ChildKind::NetworkPolicy, &stores.network_policies.of(key));
+    owned.collect(ChildKind::PodDisruptionBudget, &stores.budgets.of(key));
     owned.collect(ChildKind::StatefulSet, &stateful_sets);
     let Owned {
         children, leftovers, ..
     } = owned;
     let records = records(&children);
-    let claims = of(&stores.claims, key);
-    let mut claims: Vec<VolumeClaim> = claims.iter().filter_map(|claim| VolumeClaim::read(claim)).collect();
+    let claims = stores.claims.of(key);
+    let mut claims: Vec<VolumeClaim> = claims.iter().filter_map(VolumeClaim::read).collect();
     claims.sort_by(|a, b| a.name.cmp(&b.name));
-    let ownership = Ownership::new(stateful_sets.iter().map(|set| &**set), key, uid, last_status);
+    let ownership = Ownership::new(stateful_sets.iter(), key, uid, last_status);
     let stamped = claims
         .iter()
         .filter(|claim| claim.record().is_some())
         .map(|claim| &claim.revision);
     let ownership = ownership.awaiting(&key.name, records.keys().chain(stamped));
-    let (mut pods, strangers) = sort_out(&of(&stores.pods, key), &ownership, key);
+    let (mut pods, strangers) = sort_out(&stores.pods.of(key), &ownership, key);
     let targets: Vec<_> = pods.iter().filter_map(|pod| pod.target.clone()).collect();
     let mut samples = sampler.observe(key, &targets, max_behind).await;
     for pod in &mut pods {
@@ -128,9 +129,8 @@ pub async fn observe(
         }
     }
     let stateful_sets = stateful_sets
-        .iter()
-        .filter(|set| owner(set.meta(), key, uid) == Owner::This)
-        .map(|set| (**set).clone());
+        .into_iter()
+        .filter(|set| owner(set.meta(), key, uid) == Owner::This);
     let consistency = digests::compare_pods(client, &pods).await;
     Observed {
         served: children
@@ -148,7 +148,7 @@ pub async fn observe(
 }
 
 /// The Indexer's pods and those that only carry its labels, each by name.
-fn sort_out(found: &[Arc<Pod>], ownership: &Ownership, key: &Key) -> (Vec<ObservedPod>, Vec<Stranger>) {
+fn sort_out(found: &[Pod], ownership: &Ownership, key: &Key) -> (Vec<ObservedPod>, Vec<Stranger>) {
     let (mut pods, mut strangers) = (Vec::new(), Vec::new());
     for pod in found {
         match ownership.claim(pod, &key.name) {
@@ -163,19 +163,6 @@ fn sort_out(found: &[Arc<Pod>], ownership: &Ownership, key: &Key) -> (Vec<Observ
     pods.sort_by(|a, b| a.name.cmp(&b.name));
     strangers.sort_by(|a, b| a.name.cmp(&b.name));
     (pods, strangers)
-}
-
-fn of<K>(store: &Store<K>, key: &Key) -> Vec<Arc<K>>
-where
-    K: Resource<DynamicType = ()> + Clone + 'static,
-{
-    store.state_filter(|object| {
-        object.namespace().as_deref() == Some(key.namespace.as_str())
-            && object
-                .labels()
-                .get(names::LABEL_INDEXER)
-                .is_some_and(|name| *name == key.name)
-    })
 }
 
 /// The objects that carry the labels of one Indexer, sorted by their owner.
@@ -199,12 +186,12 @@ impl<'a> Owned<'a> {
     /// Adds objects of one kind. One without an owner, as `kubectl delete --cascade=orphan` leaves it, is adopted by
     /// applying. One of a stranger is not in the way, whatever its labels say: if it has a name that is planned,
     /// applying refuses it and names it.
-    fn collect<K: Resource + Serialize>(&mut self, kind: ChildKind, objects: &[Arc<K>]) {
+    fn collect<K: Resource + Serialize>(&mut self, kind: ChildKind, objects: &[K]) {
         for object in objects {
             match owner(object.meta(), self.key, self.uid) {
                 // Types of the API turn into JSON without exception; one that did not would be applied anew, not lost.
                 Owner::This => {
-                    if let Ok(body) = serde_json::to_value(&**object) {
+                    if let Ok(body) = serde_json::to_value(object) {
                         self.children.insert((kind, object.name_any()), body);
                     }
                 }

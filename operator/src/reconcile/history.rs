@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     hash::{DefaultHasher, Hash, Hasher},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -29,10 +29,10 @@ struct Entry {
     /// What the watch showed last of what is declared, as a hash.
     declared: Option<u64>,
     /// The status that is being written.
-    writing: Option<IndexerStatus>,
+    writing: Option<Arc<IndexerStatus>>,
     written: Option<Written>,
     /// The last status whose turns were published, and the unique id of its resource.
-    reported: Option<(String, IndexerStatus)>,
+    reported: Option<(String, Arc<IndexerStatus>)>,
     /// The revision that is to serve next.
     candidate: Option<Candidate>,
     /// What the Service said before clients were moved, and says since.
@@ -46,7 +46,7 @@ struct Written {
     uid: String,
     /// The version of the resource that has it.
     version: Option<String>,
-    status: IndexerStatus,
+    status: Arc<IndexerStatus>,
 }
 
 #[derive(Debug)]
@@ -77,7 +77,7 @@ impl History {
     ) -> Option<IndexerStatus> {
         let entries = self.entries();
         match entries.get(key).and_then(|entry| entry.written_to(uid)) {
-            Some(written) if is_older(version, written.version.as_deref()) => Some(written.status.clone()),
+            Some(written) if is_older(version, written.version.as_deref()) => Some((*written.status).clone()),
             _ => cached,
         }
     }
@@ -87,11 +87,11 @@ impl History {
     pub fn reported(&self, key: &Key, uid: &str) -> Option<IndexerStatus> {
         let entries = self.entries();
         let (of, status) = entries.get(key)?.reported.as_ref()?;
-        (of == uid).then(|| status.clone())
+        (of == uid).then(|| (**status).clone())
     }
 
     /// Notes a status whose turns are published.
-    pub fn note_reported(&self, key: &Key, uid: String, status: IndexerStatus) {
+    pub fn note_reported(&self, key: &Key, uid: String, status: Arc<IndexerStatus>) {
         self.entries().entry(key.clone()).or_default().reported = Some((uid, status));
     }
 
@@ -118,12 +118,12 @@ impl History {
     }
 
     /// Notes a status that is about to be written: the watch may bring it before the call returns.
-    pub fn note_writing(&self, key: &Key, status: IndexerStatus) {
+    pub fn note_writing(&self, key: &Key, status: Arc<IndexerStatus>) {
         self.entries().entry(key.clone()).or_default().writing = Some(status);
     }
 
     /// Notes a written status, and the version of the resource that has it.
-    pub fn note_written(&self, key: &Key, uid: &str, version: Option<String>, status: IndexerStatus) {
+    pub fn note_written(&self, key: &Key, uid: &str, version: Option<String>, status: Arc<IndexerStatus>) {
         let mut entries = self.entries();
         let entry = entries.entry(key.clone()).or_default();
         entry.writing = None;
@@ -148,7 +148,7 @@ impl History {
             None => true,
             Some(written) => {
                 let version = meta.resource_version.as_deref();
-                let ours = [Some(&written.status), entry.writing.as_ref()];
+                let ours = [Some(&*written.status), entry.writing.as_deref()];
                 is_older(version, written.version.as_deref()) || (status.is_some() && ours.contains(&status))
             }
         };
@@ -358,13 +358,13 @@ mod tests {
             Some(theirs.clone()),
             "nothing written"
         );
-        history.note_written(&key(), "uid-1", Some("10".into()), ours.clone());
+        history.note_written(&key(), "uid-1", Some("10".into()), Arc::new(ours.clone()));
         assert_eq!(status("uid-1", "9", None), Some(ours.clone()), "the cache lags behind");
         assert_eq!(status("uid-1", "10", Some(&ours)), Some(ours.clone()));
         assert_eq!(status("uid-1", "11", None), None, "erased");
         assert_eq!(status("uid-1", "11", Some(&theirs)), Some(theirs.clone()), "restored");
         assert_eq!(status("uid-2", "9", None), None, "a namesake");
-        history.note_reported(&key(), "uid-1".into(), ours.clone());
+        history.note_reported(&key(), "uid-1".into(), Arc::new(ours.clone()));
         assert_eq!(history.reported(&key(), "uid-1"), Some(ours));
         assert_eq!(history.reported(&key(), "uid-2"), None);
     }
@@ -382,13 +382,13 @@ mod tests {
         let is_news = |version: &str, generation, status| history.is_news(&watched(version, generation, status));
         assert!(is_news("8", 1, None), "new");
         assert!(!is_news("9", 1, Some(status_at(7))), "nothing written yet");
-        history.note_writing(&key(), status_at(1));
+        history.note_writing(&key(), Arc::new(status_at(1)));
         assert!(!is_news("10", 1, Some(status_at(1))), "ours, before the call returns");
-        history.note_written(&key(), "uid-1", Some("10".into()), status_at(1));
+        history.note_written(&key(), "uid-1", Some("10".into()), Arc::new(status_at(1)));
         assert!(!is_news("9", 1, None), "the watch lags behind");
         assert!(!is_news("10", 1, Some(status_at(1))), "ours");
         assert!(!is_news("11", 1, Some(status_at(1))), "a label was added");
-        history.note_writing(&key(), status_at(2));
+        history.note_writing(&key(), Arc::new(status_at(2)));
         assert!(
             !is_news("12", 1, Some(status_at(2))),
             "ours again, before the call returns"

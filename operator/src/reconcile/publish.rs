@@ -1,6 +1,9 @@
 //! (I/O) The status of a resource: read before a pass, written after it, and the events that go with it.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use crds::{IndexerStatus, OperatorStatus};
 use k8s_openapi::api::core::v1::ObjectReference;
@@ -45,13 +48,13 @@ pub(super) async fn write_status(
     let uid = watched.uid().unwrap_or_default();
     // Compared with what this process wrote, not with what somebody changed: no event is published twice.
     let reported = context.history.reported(key, &uid).or_else(|| last.cloned());
-    write(watched, next, key, context).await?;
-    context.history.note_reported(key, uid, next.clone());
+    let written = write(watched, next, key, context).await?;
+    context.history.note_reported(key, uid, written);
     publish(watched, transitions(reported.as_ref(), next), key, context).await;
     Ok(None)
 }
 
-/// Writes a status over the one that is known.
+/// Writes a status over the one that is known, and returns what is kept of it.
 ///
 /// # Errors
 /// If the call fails; with [`LookAgain`](apply::Class::LookAgain) if the resource changed meanwhile.
@@ -60,10 +63,11 @@ pub(super) async fn write(
     status: &IndexerStatus,
     key: &Key,
     context: &Context,
-) -> Result<(), Error> {
+) -> Result<Arc<IndexerStatus>, Error> {
     let (uid, history) = (watched.uid().unwrap_or_default(), &context.history);
     let version = history.newest_version(key, &uid, watched.resource_version());
-    history.note_writing(key, status.clone());
+    let kept = Arc::new(status.clone());
+    history.note_writing(key, Arc::clone(&kept));
     let written = apply::status(&context.client, key, &uid, version.as_deref(), status).await;
     if written
         .as_ref()
@@ -74,8 +78,8 @@ pub(super) async fn write(
     }
     let version = written.map_err(Error::Status)?;
     context.metrics.status_written();
-    history.note_written(key, &uid, version, status.clone());
-    Ok(())
+    history.note_written(key, &uid, version, Arc::clone(&kept));
+    Ok(kept)
 }
 
 /// Tells of what holds now and was not told of before.

@@ -8,26 +8,23 @@ mod upgrading;
 use std::sync::Mutex;
 
 use crds::{Indexer, IndexerStatus};
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::{apps::v1::StatefulSet, core::v1::Pod};
 use kube::{
     Client,
     core::DeserializeGuard,
-    runtime::{
-        events::Reporter,
-        reflector::{self, Store, store::Writer},
-        watcher,
-    },
+    runtime::{events::Reporter, watcher},
 };
 use serde_json::{Value, json};
 
 use super::*;
 use crate::{
+    cache::{Cache, Kind},
     fixtures::{self, Call, api_server},
     memory::Memories,
     metrics::Metrics,
     names,
     objects::ChildKind,
-    observe::{Stores, listing},
+    observe::{Stores, is_rebuilding, listing},
     plan::{Plan, plan},
     pod_client::PodClient,
     sampler::Sampler,
@@ -40,17 +37,23 @@ struct Caches {
     _writers: Vec<Box<dyn std::any::Any>>,
 }
 
-fn cache<K>(objects: Vec<K>) -> (Store<K>, Box<dyn std::any::Any>)
-where
-    K: Resource<DynamicType = ()> + Clone + 'static,
-{
-    let (store, mut writer): (Store<K>, Writer<K>) = reflector::store();
-    writer.apply_watcher_event(&watcher::Event::Init);
+fn cache<K: Kind>(objects: Vec<K>) -> (Cache<K>, Box<dyn std::any::Any>) {
+    marking(objects, |_| false)
+}
+
+fn marking<K: Kind>(objects: Vec<K>, mark: fn(&K) -> bool) -> (Cache<K>, Box<dyn std::any::Any>) {
+    let (cache, mut writer) = crate::cache::cache(mark);
+    writer.write(watcher::Event::Init);
     for object in objects {
-        writer.apply_watcher_event(&watcher::Event::InitApply(object));
+        writer.write(watcher::Event::InitApply(object));
     }
-    writer.apply_watcher_event(&watcher::Event::InitDone);
-    (store, Box::new(writer))
+    writer.write(watcher::Event::InitDone);
+    (cache, Box::new(writer))
+}
+
+/// Caches of sets have a mark.
+fn cache_of_sets(sets: Vec<StatefulSet>) -> (Cache<StatefulSet>, Box<dyn std::any::Any>) {
+    marking(sets, is_rebuilding)
 }
 
 /// Caches that hold what a plan has made, and these pods.
@@ -60,7 +63,7 @@ fn caches(plan: Option<&Plan>, pods: Vec<Pod>) -> Caches {
         let of_kind = live.children.into_iter().filter(|((k, _), _)| *k == kind);
         of_kind.map(|(_, body)| serde_json::from_value(body).unwrap()).collect()
     }
-    let (stateful_sets, a) = cache(made(plan, ChildKind::StatefulSet));
+    let (stateful_sets, a) = cache_of_sets(made(plan, ChildKind::StatefulSet));
     let (config_maps, b) = cache(made(plan, ChildKind::ConfigMap));
     let (services, c) = cache(made(plan, ChildKind::Service));
     let (service_accounts, d) = cache(made(plan, ChildKind::ServiceAccount));
@@ -448,9 +451,8 @@ async fn an_object_of_a_living_stranger_that_bears_our_labels_is_not_waited_for(
         filled
             .stores
             .config_maps
-            .state()
-            .iter()
-            .map(|map| (**map).clone())
+            .of(&fixtures::key())
+            .into_iter()
             .chain([serde_json::from_value(stranger).unwrap()])
             .collect(),
     );

@@ -13,7 +13,7 @@ use kube::{
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::watches::{api, controller};
+use super::watches::{api, controller, watch_failed};
 use crate::{
     admin::Readiness,
     apply::Class,
@@ -166,9 +166,6 @@ fn log<T>(done: Result<T, ControllerError<reconcile::Error, watcher::Error>>, co
                 "a pass failed"
             );
         }
-        Err(error) => tracing::warn!(
-            error = format!("{:#}", anyhow::Error::new(error)),
-            "a watch failed and is being restarted"
-        ),
+        Err(error) => watch_failed(error),
     }
 }

@@ -16,20 +16,20 @@ use kube::{
     Api, Client, Resource, ResourceExt,
     runtime::{
         Controller, WatchStreamExt, controller,
-        reflector::{self, ObjectRef, Store},
+        reflector::{self, ObjectRef},
         watcher,
     },
 };
-use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    cache::{Cache, Kind, cache},
     facts::strip,
     metrics::Metrics,
     names,
     objects::{Key, WATCH_SECONDS},
-    observe::Stores,
+    observe::{Stores, is_rebuilding},
     reconcile::{History, Watched},
 };
 
@@ -54,29 +54,24 @@ pub(super) fn controller(
         .applied_objects()
         // Errors pass: the controller logs them.
         .filter(move |brought| ready(brought.as_ref().map_or(true, |watched| history.is_news(watched))));
-    let (stateful_sets, on_sets) = owned::<StatefulSet>(client, scope);
-    let (config_maps, on_maps) = owned::<ConfigMap>(client, scope);
-    let (services, on_services) = owned::<Service>(client, scope);
-    let (service_accounts, on_accounts) = owned::<ServiceAccount>(client, scope);
-    let (network_policies, on_policies) = owned::<NetworkPolicy>(client, scope);
-    let (budgets, on_budgets) = owned::<PodDisruptionBudget>(client, scope);
-    let (pods, on_pods) = labelled::<Pod>(client, scope, names::LABEL_INDEXER, strip);
-    let (claims, on_claims) =
-        labelled::<PersistentVolumeClaim>(client, scope, names::LABEL_INDEXER, without_managed_fields);
-    let controller = Controller::for_stream(counted(main, metrics, itself), indexers)
-        .owns_stream(counted(on_sets, metrics, owner_of))
-        .owns_stream(counted(on_maps, metrics, owner_of))
-        .owns_stream(counted(on_services, metrics, owner_of))
-        .owns_stream(counted(on_accounts, metrics, owner_of))
-        .owns_stream(counted(on_policies, metrics, owner_of))
-        .owns_stream(counted(on_budgets, metrics, owner_of))
-        // A pod is owned by its StatefulSet; its labels name the Indexer.
-        .watches_stream(counted(on_pods, metrics, indexer_of), |pod: Pod| indexer_of(&pod))
-        // A claim that is kept has no owner at all.
-        .watches_stream(
-            counted(on_claims, metrics, indexer_of),
-            |claim: PersistentVolumeClaim| indexer_of(&claim),
-        )
+    let watches = Watches { client, scope, metrics };
+    let (stateful_sets, on_sets) = watches.owned::<StatefulSet>(is_rebuilding);
+    let (config_maps, on_maps) = watches.owned::<ConfigMap>(never);
+    let (services, on_services) = watches.owned::<Service>(never);
+    let (service_accounts, on_accounts) = watches.owned::<ServiceAccount>(never);
+    let (network_policies, on_policies) = watches.owned::<NetworkPolicy>(never);
+    let (budgets, on_budgets) = watches.owned::<PodDisruptionBudget>(never);
+    let (pods, on_pods) = watches.labelled::<Pod>(strip);
+    let (claims, on_claims) = watches.labelled::<PersistentVolumeClaim>(without_managed_fields);
+    let controller = Controller::for_stream(counted(main, metrics), indexers)
+        .reconcile_on(on_sets)
+        .reconcile_on(on_maps)
+        .reconcile_on(on_services)
+        .reconcile_on(on_accounts)
+        .reconcile_on(on_policies)
+        .reconcile_on(on_budgets)
+        .reconcile_on(on_pods)
+        .reconcile_on(on_claims)
         .reconcile_on(wake_ups(woken, metrics.clone()))
         .with_config(controller::Config::default().concurrency(concurrency))
         .graceful_shutdown_on(stop.cancelled_owned());
@@ -100,57 +95,81 @@ fn lively() -> watcher::Config {
     watcher::Config::default().timeout(WATCH_SECONDS).page_size(PAGE)
 }
 
-/// A cache of the objects this operator manages, and their changes.
-fn owned<K>(client: &Client, scope: Option<&str>) -> (Store<K>, impl Stream<Item = watcher::Result<K>> + use<K>)
-where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
-    K: Clone + DeserializeOwned + std::fmt::Debug + Send + Sync + 'static,
-{
-    let managed = format!("{}={}", names::LABEL_MANAGED_BY, names::MANAGER);
-    labelled(client, scope, &managed, without_managed_fields)
-}
-
 /// Half of an object's bytes, and never read.
 fn without_managed_fields(object: &mut impl Resource) {
     object.meta_mut().managed_fields = None;
 }
 
-/// A cache of the objects that a label selector matches, without what `strip` drops, and their changes.
-fn labelled<K>(
-    client: &Client,
-    scope: Option<&str>,
-    labels: &str,
-    strip: fn(&mut K),
-) -> (Store<K>, impl Stream<Item = watcher::Result<K>> + use<K>)
-where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
-    K: Clone + DeserializeOwned + std::fmt::Debug + Send + Sync + 'static,
-{
-    let (store, writer) = reflector::store();
-    let changes = watcher(api::<K>(client, scope), lively().labels(labels))
-        .default_backoff()
-        .modify(strip)
-        .reflect(writer)
-        .touched_objects();
-    (store, changes)
+fn never<K>(_: &K) -> bool {
+    false
+}
+
+/// How to watch one kind of object after another.
+struct Watches<'a> {
+    client: &'a Client,
+    scope: Option<&'a str>,
+    metrics: &'a Metrics,
+}
+
+impl Watches<'_> {
+    /// A cache of the objects this operator manages, and for whom a change of one calls for a pass.
+    fn owned<K: Watchable>(&self, mark: fn(&K) -> bool) -> (Cache<K>, impl Stream<Item = ObjectRef<Watched>> + use<K>) {
+        let managed = format!("{}={}", names::LABEL_MANAGED_BY, names::MANAGER);
+        self.cached(&managed, without_managed_fields, mark, owner_of)
+    }
+
+    /// The same for what an Indexer does not own. A pod is owned by its `StatefulSet`, and a claim that is kept by nobody;
+    /// their labels name the Indexer. The cache has nothing of what `strip` drops.
+    fn labelled<K: Watchable>(&self, strip: fn(&mut K)) -> (Cache<K>, impl Stream<Item = ObjectRef<Watched>> + use<K>) {
+        self.cached(names::LABEL_INDEXER, strip, never, indexer_of)
+    }
+
+    fn cached<K: Watchable>(
+        &self,
+        labels: &str,
+        strip: fn(&mut K),
+        mark: fn(&K) -> bool,
+        whose: fn(&K) -> Option<ObjectRef<Watched>>,
+    ) -> (Cache<K>, impl Stream<Item = ObjectRef<Watched>> + use<K>) {
+        let (cache, mut writer) = cache(mark);
+        let metrics = self.metrics.clone();
+        let due = watcher(api::<K>(self.client, self.scope), lively().labels(labels))
+            .default_backoff()
+            .modify(strip)
+            .filter_map(move |said| {
+                // Into the cache first: a pass that is called for reads it there.
+                let about = match said {
+                    Ok(event) => writer.write(event),
+                    Err(error) => {
+                        watch_failed(error);
+                        None
+                    }
+                };
+                ready(about.as_ref().and_then(whose))
+            })
+            .inspect(move |due| metrics.wanted(key_of(due.clone())));
+        (cache, due)
+    }
+}
+
+/// What can be watched and kept.
+trait Watchable: Kind + Resource<Scope = NamespaceResourceScope> + std::fmt::Debug + Send + Sync {}
+
+impl<K: Kind + Resource<Scope = NamespaceResourceScope> + std::fmt::Debug + Send + Sync> Watchable for K {}
+
+/// Logs that a watch failed: it begins again by itself, after a pause.
+pub(super) fn watch_failed(error: impl std::error::Error + Send + Sync + 'static) {
+    let error = format!("{:#}", anyhow::Error::new(error));
+    tracing::warn!(error, "a watch failed and is being restarted");
 }
 
 /// Notes for whom a pass is due, in the way in which the controller finds that out.
-fn counted<K, C, W>(changes: C, metrics: &Metrics, whose: W) -> impl Stream<Item = watcher::Result<K>> + use<K, C, W>
+fn counted<C>(changes: C, metrics: &Metrics) -> impl Stream<Item = watcher::Result<Watched>> + use<C>
 where
-    C: Stream<Item = watcher::Result<K>>,
-    W: Fn(&K) -> Option<ObjectRef<Watched>>,
+    C: Stream<Item = watcher::Result<Watched>>,
 {
     let metrics = metrics.clone();
-    changes.inspect_ok(move |object| {
-        if let Some(whose) = whose(object) {
-            metrics.wanted(key_of(whose));
-        }
-    })
-}
-
-fn itself(watched: &Watched) -> Option<ObjectRef<Watched>> {
-    Some(ObjectRef::from_obj(watched))
+    changes.inspect_ok(move |watched| metrics.wanted(Key::of(watched.meta())))
 }
 
 fn owner_of(owned: &impl ResourceExt) -> Option<ObjectRef<Watched>> {

@@ -10,10 +10,10 @@ fn with_outdated_pod(status: &Value) -> Caches {
     let labels = pod.metadata.labels.as_mut().unwrap();
     labels.insert("controller-revision-hash".into(), "old".into());
     let mut filled = caches(Some(&planned()), vec![pod]);
-    let mut set: StatefulSet = (*filled.stores.stateful_sets.state()[0]).clone();
+    let mut set: StatefulSet = filled.stores.stateful_sets.of(&fixtures::key()).remove(0);
     set.metadata.generation = Some(1);
     set.status = fixtures::stateful_set("new").status;
-    let (stateful_sets, writer) = cache(vec![set]);
+    let (stateful_sets, writer) = cache_of_sets(vec![set]);
     filled.stores.stateful_sets = stateful_sets;
     filled._writers.push(writer);
     filled
@@ -191,11 +191,15 @@ async fn an_object_is_applied_over_the_version_that_was_decided_on() {
         Some(&planned()),
         vec![fixtures::pod(&pod_name(0), &fixtures::running_status())],
     );
-    let services = filled.stores.services.state().into_iter().map(|service| {
-        let mut service = (*service).clone();
-        service.spec.as_mut().unwrap().selector = None;
-        service
-    });
+    let services = filled
+        .stores
+        .services
+        .of(&fixtures::key())
+        .into_iter()
+        .map(|mut service| {
+            service.spec.as_mut().unwrap().selector = None;
+            service
+        });
     let (services, writer) = cache(services.collect());
     filled.stores.services = services;
     filled._writers.push(writer);

@@ -28,10 +28,10 @@ fn with_claim(claim: PersistentVolumeClaim) -> Caches {
 /// A set as its controller has seen it, whose template has volumes of another size, beside a claim of the declared one.
 fn with_set_of_another_size() -> Caches {
     let mut filled = with_claim(fixtures::bound_claim(&claim_name(), "50Gi"));
-    let mut set = serde_json::to_value(&*filled.stores.stateful_sets.state()[0]).unwrap();
+    let mut set = serde_json::to_value(&filled.stores.stateful_sets.of(&fixtures::key())[0]).unwrap();
     set["spec"]["volumeClaimTemplates"][0]["spec"]["resources"]["requests"]["storage"] = json!("10Gi");
     (set["metadata"]["generation"], set["status"]) = (json!(1), json!({"replicas": 1, "observedGeneration": 1}));
-    let (stateful_sets, writer) = cache(vec![serde_json::from_value::<StatefulSet>(set).unwrap()]);
+    let (stateful_sets, writer) = cache_of_sets(vec![serde_json::from_value::<StatefulSet>(set).unwrap()]);
     filled.stores.stateful_sets = stateful_sets;
     filled._writers.push(writer);
     filled

@@ -1,7 +1,5 @@
 //! What is written so that data is not forgotten, and that nothing is where it may have been.
 
-use k8s_openapi::api::core::v1::PersistentVolumeClaim;
-
 use super::*;
 
 /// What is planned, or nothing, with a claim whose volume has data beside it.
@@ -74,7 +72,7 @@ fn stamp_of_another() -> Value {
 async fn where_nothing_but_a_claim_is_left_nothing_is_written_but_what_to_do() {
     let (client, calls) = api_server(|_| None);
     let caches = with_claim(None, None);
-    let claims: Vec<Arc<PersistentVolumeClaim>> = caches.stores.claims.state();
+    let claims = caches.stores.claims.of(&fixtures::key());
     reconcile(watched(), context(client, &caches)).await.unwrap();
     let writes = names_of(&calls);
     let is_told = |call: &String| call.ends_with("/indexers/one/status") || call.ends_with("/events");

@@ -79,13 +79,9 @@ async fn data_that_is_too_old_is_built_beside_and_its_pods_are_left_as_they_are(
 async fn an_indexer_waits_while_another_one_is_built_again() {
     let (client, calls) = api_server(as_decided_on);
     let mut caches = caches(Some(&made_before(0)), vec![]);
-    let sets = caches
-        .stores
-        .stateful_sets
-        .state()
-        .into_iter()
-        .map(|set| (*set).clone());
-    let (sets, writer) = cache(sets.chain([built_again_elsewhere()]).collect());
+    let mut sets = caches.stores.stateful_sets.of(&fixtures::key());
+    sets.push(built_again_elsewhere());
+    let (sets, writer) = cache_of_sets(sets);
     caches.stores.stateful_sets = sets;
     caches._writers.push(writer);
     let action = reconcile(watched(), context(client, &caches)).await.unwrap();
