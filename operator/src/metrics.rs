@@ -78,12 +78,16 @@ impl Metrics {
         let left_alone = registered(of, IntGaugeVec::new(left_alone, &["why"])?)?;
         let conditions = Shown::new()?;
         registered(of, conditions.series())?;
-        // Shown from the start, for alerts.
+        let reconciles = counters(of, "reconciles_total", "Reconcile passes", &["outcome"])?;
+        // Shown from the start, for alerts: what begins at 1 has not increased.
         for why in Why::ALL {
             left_alone.with_label_values(&[why.word()]).set(0);
         }
+        for is_ok in [true, false] {
+            reconciles.with_label_values(&[outcome(is_ok)]).reset();
+        }
         Ok(Self {
-            reconciles: counters(of, "reconciles_total", "Reconcile passes", &["outcome"])?,
+            reconciles,
             // From a pass that finds nothing to do to one that waits for pods that do not answer.
             duration: seconds(of, "reconcile_duration_seconds", "Duration of a pass")?,
             running: gauge(of, "reconciles_running", "Passes under way")?,
@@ -281,6 +285,10 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("shrewd_operator_status_writes_total 1"), "{text}");
+        for outcome in ["ok", "error"] {
+            let none_yet = format!("shrewd_operator_reconciles_total{{outcome=\"{outcome}\"}} 0");
+            assert!(text.contains(&none_yet), "{text}");
+        }
         let build = format!(
             "shrewd_operator_build_info{{version=\"{}\"}} 1",
             env!("CARGO_PKG_VERSION")

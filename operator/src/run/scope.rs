@@ -158,6 +158,9 @@ fn log<T>(done: Result<T, ControllerError<reconcile::Error, watcher::Error>>, co
         Err(ControllerError::ReconcilerFailed(error, of)) if error.class() == Class::LookAgain => {
             tracing::debug!(indexer = of.name, %error, "what a pass had decided on has changed");
         }
+        Err(ControllerError::ReconcilerFailed(error, of)) if error.class() == Class::Gone => {
+            tracing::debug!(indexer = of.name, %error, "the Indexer of a pass is gone, or goes with its namespace");
+        }
         Err(ControllerError::ReconcilerFailed(error, of)) => {
             let indexer = format!("{}/{}", of.namespace.unwrap_or_default(), of.name);
             tracing::warn!(

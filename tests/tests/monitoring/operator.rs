@@ -22,7 +22,7 @@ async fn passes_over_an_object_that_is_refused_fail_until_the_spec_is_mended() -
         let index = Manifest::of("plain").set("access", bad).apply(namespace).await?;
         fails.fires(SOON * 2).await?;
         index.change(json!({"access": null})).await?;
-        // Ten minutes after the last one, which may be another test's: a pass over a namespace that is being deleted fails.
+        // Ten minutes after the last one.
         fails.ends(TEN_MINUTES * 3).await
     })
     .await
