@@ -1,6 +1,9 @@
 //! Metrics that repeat the process's status.
 
-use crds::{RefreshReason, pod::Status};
+use crds::{
+    RefreshReason,
+    pod::{FaultClass, Status},
+};
 use prometheus::{GaugeVec, IntCounterVec, IntGaugeVec, Registry};
 
 use super::register::{counters, fractions, gauge, gauges};
@@ -15,6 +18,7 @@ pub(super) struct Mirror {
     sync_left: IntGaugeVec,
     ready: IntGaugeVec,
     halted: IntGaugeVec,
+    waits_for_room: IntGaugeVec,
     guest_memory: IntGaugeVec,
     resident_memory: IntGaugeVec,
     volume: IntGaugeVec,
@@ -60,6 +64,12 @@ impl Mirror {
                 &[],
             )?,
             halted: gauges(registry, "halted", "1: indexing stopped below a block.", &[])?,
+            waits_for_room: gauges(
+                registry,
+                "waits_for_room",
+                "1: the disk is full, and indexing waits for room.",
+                &[],
+            )?,
             guest_memory: gauges(
                 registry,
                 "guest_memory_bytes",
@@ -114,6 +124,9 @@ impl Mirror {
         set_known(&self.sync_left, status.seconds_left);
         set_known(&self.ready, Some(u32::from(status.ready)));
         set_known(&self.halted, Some(u32::from(status.halt.is_some())));
+        let trouble = status.trouble.as_ref();
+        let is_full = trouble.is_some_and(|trouble| trouble.class == FaultClass::DiskFull);
+        set_known(&self.waits_for_room, Some(u32::from(is_full)));
         let memory = &status.memory;
         let kinds = [
             ("now", memory.guest_bytes),
