@@ -5,6 +5,7 @@
 
 mod access;
 mod auto_grow;
+mod autoscaler;
 mod bad_release;
 mod blue_green;
 mod budgets;
