@@ -1,5 +1,7 @@
 //! Requests to the pipeline from outside: to stop, and to refresh the guest's instance.
 
+pub mod snapshot_requests;
+
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;

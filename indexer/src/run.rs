@@ -40,6 +40,7 @@ use crate::{
         ops::{self, Ops},
         rpc,
         serving::Serving,
+        snapshot_request::{self, Publishes},
         view_list,
     },
     snapshot::{publish, restore},
@@ -106,9 +107,14 @@ async fn serve_and_index(launch: Launch, bar: ProgressBar) -> Result<()> {
         control: control.clone(),
     });
     let copies = Copies::new(&config.data_dir);
+    let snapshot_requests = publishing::declared(&config).map(|_| Arc::default());
     let ops = ops
         .merge(copies_router(copies.clone()))
-        .merge(view_list::router(serving.clone()));
+        .merge(view_list::router(serving.clone()))
+        .merge(snapshot_request::router(Publishes {
+            report: report.clone(),
+            requests: snapshot_requests.clone(),
+        }));
     let rpc = rpc::router(serving.clone(), metrics.clone(), &config)?;
     if let Some(complaint) = descriptors::complaint(descriptors::raise()) {
         tracing::warn!("{complaint}");
@@ -133,6 +139,7 @@ async fn serve_and_index(launch: Launch, bar: ProgressBar) -> Result<()> {
         control: control.clone(),
         serving,
         copies,
+        snapshot_requests,
         progress: Arc::new(Progress::new(bar)),
     };
     let ended = index_on_a_thread(process).await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crds::pod::{OPS_PORT, REFRESH_PATH, RefreshRequest, STATUS_PATH, Status};
+use crds::pod::{OPS_PORT, REFRESH_PATH, Request, STATUS_PATH, Status};
 use serde_json::json;
 
 mod query;
@@ -68,7 +68,7 @@ impl PodClient {
     /// What went wrong, for people.
     pub async fn request_refresh(&self, target: &Target, id: &str) -> Result<(), String> {
         let request = self.http.post(url(target, OPS_PORT, REFRESH_PATH));
-        let request = request.json(&RefreshRequest { id: id.to_owned() });
+        let request = request.json(&Request { id: id.to_owned() });
         let response = request.send().await.map_err(|e| failure(&e))?;
         if response.status().is_success() {
             Ok(())

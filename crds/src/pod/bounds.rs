@@ -6,8 +6,8 @@
 //! write longer, are cut.
 
 use super::{
-    refresh::REFRESH_ID_BYTES_MAX,
     report::{Check, Halt, Memory, Snapshots, Status, Trouble, Volume},
+    request::REQUEST_ID_BYTES_MAX,
 };
 use crate::status::{LINEAGE_STEPS_MAX, LatestSnapshot, LineageStep, SnapshotUnderway};
 
@@ -57,9 +57,11 @@ pub enum BadStatus {
         /// The field.
         field: &'static str,
     },
-    /// The id of a refresh is longer than a pod accepts one.
-    #[error("lastRefreshRequest has {bytes} bytes, and at most {REFRESH_ID_BYTES_MAX} are possible")]
-    RefreshId {
+    /// The id of a request is longer than a pod accepts one.
+    #[error("{field} has {bytes} bytes, and at most {REQUEST_ID_BYTES_MAX} are possible")]
+    RequestId {
+        /// The field.
+        field: &'static str,
         /// Its length.
         bytes: usize,
     },
@@ -128,10 +130,9 @@ impl Status {
         if let Some(snapshots) = &self.snapshots {
             check_snapshots(snapshots)?;
         }
-        match &self.last_refresh_request {
-            Some(id) if id.len() > REFRESH_ID_BYTES_MAX => Err(BadStatus::RefreshId { bytes: id.len() }),
-            _ => check_memory(&self.memory),
-        }
+        let refresh = self.last_refresh_request.as_deref();
+        request_id("lastRefreshRequest", refresh)?;
+        check_memory(&self.memory)
     }
 
     fn cut(&mut self) {
@@ -202,7 +203,9 @@ fn check_snapshots(snapshots: &Snapshots) -> Result<(), BadStatus> {
         latest,
         underway,
         check: _,
+        last_request,
     } = snapshots;
+    request_id("snapshots.lastRequest", last_request.as_deref())?;
     if let Some(LatestSnapshot {
         height: at,
         block_hash,
@@ -241,6 +244,13 @@ fn at_most(field: &'static str, value: u64, max: u64) -> Result<(), BadStatus> {
         return Err(BadStatus::Number { field, value, max });
     }
     Ok(())
+}
+
+fn request_id(field: &'static str, id: Option<&str>) -> Result<(), BadStatus> {
+    match id.map(str::len) {
+        Some(bytes) if bytes > REQUEST_ID_BYTES_MAX => Err(BadStatus::RequestId { field, bytes }),
+        _ => Ok(()),
+    }
 }
 
 fn hash(field: &'static str, value: &str) -> Result<(), BadStatus> {
@@ -286,7 +296,8 @@ mod tests {
             "volume": {"capacityBytes": 2, "freeBytes": 1},
             "snapshots": {"latest": {"height": 7, "blockHash": hash, "digest": hash, "url": "s3://bucket/prefix/7",
                                      "manifestSha256": hash, "bytes": 1, "time": time},
-                          "underway": {"height": 7, "doneBytes": 1, "totalBytes": 2}, "check": check},
+                          "underway": {"height": 7, "doneBytes": 1, "totalBytes": 2}, "check": check,
+                          "lastRequest": "1"},
             "halt": {"class": "Guest", "height": 8, "blockHash": hash, "runs": 2, "message": "trap"},
             "trouble": {"class": "Host", "message": "no memory", "since": time},
             "blockUnderWay": {"height": 8, "blockHash": hash, "run": "First", "attempt": 1, "since": time, "seconds": 1},
@@ -355,9 +366,11 @@ mod tests {
                 );
             }
         }
-        let id = "x".repeat(REFRESH_ID_BYTES_MAX);
-        report("/lastRefreshRequest", json!(id)).unwrap();
-        assert!(report("/lastRefreshRequest", json!(format!("{id}x"))).is_err());
+        let id = "x".repeat(REQUEST_ID_BYTES_MAX);
+        for pointer in ["/lastRefreshRequest", "/snapshots/lastRequest"] {
+            report(pointer, json!(id)).unwrap();
+            assert!(report(pointer, json!(format!("{id}x"))).is_err(), "{pointer}");
+        }
     }
 
     #[test]

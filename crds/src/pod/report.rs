@@ -176,6 +176,8 @@ pub struct Snapshots {
     pub underway: Option<SnapshotUnderway>,
     /// Whether publishing works.
     pub check: Check,
+    /// The id of the last request for a snapshot that was carried out.
+    pub last_request: Option<String>,
 }
 
 /// Why indexing stopped.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crds::pod::Config;
 
 use crate::{
-    control::Control,
+    control::{Control, snapshot_requests::SnapshotRequests},
     seed::serve::Copies,
     serve::serving::Serving,
     source::Login,
@@ -24,5 +24,7 @@ pub(super) struct Process {
     pub(super) control: Arc<Control>,
     pub(super) serving: Arc<Serving>,
     pub(super) copies: Arc<Copies>,
+    /// To whoever publishes snapshots here; none: nobody does.
+    pub(super) snapshot_requests: Option<Arc<SnapshotRequests>>,
     pub(super) progress: Arc<Progress>,
 }

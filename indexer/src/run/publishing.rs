@@ -12,12 +12,13 @@ use std::{
 use anyhow::Result;
 use crds::{
     LatestSnapshot, SnapshotUnderway,
-    pod::{Check, Publishing, Snapshots, snapshot_reasons},
+    pod::{Check, Config, Publishing, Snapshots, snapshot_reasons},
 };
 
 use super::process::Process;
 use crate::{
     chain::{BlockRef, Height},
+    control::snapshot_requests::{Asked, SnapshotRequests},
     snapshot::{
         Error, Pace,
         place::{Access, Place},
@@ -49,6 +50,7 @@ struct Task {
     pace: Pace,
     report: Arc<Report>,
     metrics: Arc<Metrics>,
+    requests: Arc<SnapshotRequests>,
     /// The newest block of the last snapshot.
     last: Option<BlockRef>,
     latest: Option<LatestSnapshot>,
@@ -58,18 +60,22 @@ struct Task {
     failure: Option<(&'static str, String)>,
 }
 
+/// What this process is to publish; none if nothing is declared, or another host does it.
+pub(super) fn declared(config: &Config) -> Option<&Publishing> {
+    let is_here = |host: &String| std::env::var("HOSTNAME").is_ok_and(|name| name == *host);
+    let publishing = config.snapshots.as_ref();
+    publishing.filter(|publishing| publishing.host.as_ref().is_none_or(is_here))
+}
+
 /// Starts the thread that publishes, if there is anything to publish here. It ends when the process is asked to stop.
 ///
 /// # Errors
 /// If the system gives no thread.
 pub(super) fn start(process: &Process, store: &Store) -> Result<()> {
-    let Some(publishing) = &process.config.snapshots else {
+    let (Some(publishing), Some(requests)) = (declared(&process.config), &process.snapshot_requests) else {
         return Ok(());
     };
-    if publishing.host.is_some() && publishing.host != std::env::var("HOSTNAME").ok() {
-        return Ok(());
-    }
-    let mut task = Task::new(process, publishing, store);
+    let mut task = Task::new(process, publishing, requests, store);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let stop = process.control.stop_token().clone();
     // With a runtime of its own, whose threads have its niceness: hashing and uploading take as much CPU as indexing.
@@ -83,7 +89,7 @@ pub(super) fn start(process: &Process, store: &Store) -> Result<()> {
 }
 
 impl Task {
-    fn new(process: &Process, publishing: &Publishing, store: &Store) -> Self {
+    fn new(process: &Process, publishing: &Publishing, requests: &Arc<SnapshotRequests>, store: &Store) -> Self {
         let config = &process.config;
         Self {
             publishing: publishing.clone(),
@@ -97,6 +103,7 @@ impl Task {
             pace: Pace::new(publishing.bytes_per_second.and_then(NonZeroU64::new)),
             report: process.report.clone(),
             metrics: process.metrics.clone(),
+            requests: requests.clone(),
             last: None,
             latest: None,
             has_asked: false,
@@ -124,7 +131,8 @@ impl Task {
                     rest
                 }
             };
-            tokio::time::sleep(rest).await;
+            // Whoever asks has made sure that it can be done now: after a failure too.
+            let _ = tokio::time::timeout(rest, self.requests.came()).await;
         }
     }
 
@@ -140,14 +148,18 @@ impl Task {
         if !self.has_asked {
             self.ask().await?;
         }
-        match self.store.tip() {
-            Some(tip) if self.schedule.is_due(tip.at, self.last) => self.publish().await,
-            _ => {
-                self.failure = None;
-                self.tell_standing(snapshot_reasons::PENDING, NONE_DUE);
-                Ok(())
-            }
+        // In this order: the tip is that of the request, or a later one.
+        let asked = self.requests.waiting();
+        let tip = self.store.tip().map(|tip| tip.at);
+        match tip {
+            Some(tip) if self.schedule.is_due(tip, self.last, asked.is_some()) => return self.publish(asked).await,
+            // There is one of this very block.
+            Some(_) => asked.into_iter().for_each(|asked| self.requests.carried_out(asked)),
+            None => {}
         }
+        self.failure = None;
+        self.tell_standing(snapshot_reasons::PENDING, NONE_DUE);
+        Ok(())
     }
 
     /// Whether clients are sent to this data.
@@ -172,7 +184,8 @@ impl Task {
         Ok(())
     }
 
-    async fn publish(&mut self) -> Result<(), Error> {
+    /// `asked` is the request that waits.
+    async fn publish(&mut self, asked: Option<Asked>) -> Result<(), Error> {
         self.tell_standing(snapshot_reasons::PUBLISHING, "the first snapshot is being published");
         let publisher = self.publisher()?;
         let prepared = publisher.prepare(&self.store, &self.pace).await?;
@@ -199,6 +212,10 @@ impl Task {
             "the snapshot is there"
         );
         self.last = Some(published.tip.at);
+        let waiting = self.requests.waiting();
+        if let Some(waiting) = waiting.filter(|waiting| waiting.is_met(asked.as_ref(), published.tip.at)) {
+            self.requests.carried_out(waiting);
+        }
         self.latest = Some(of(published));
         self.failure = None;
         self.tell_standing(snapshot_reasons::PENDING, NONE_DUE);
@@ -238,6 +255,7 @@ impl Task {
                     reason: reason.into(),
                     message,
                 },
+                last_request: self.requests.done(),
             });
         });
     }

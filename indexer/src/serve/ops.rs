@@ -1,12 +1,6 @@
 //! The ops port: how a process reports itself to Kubernetes, the operator, Prometheus and people with curl.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::sync::Arc;
 
 use axum::{
     Json, Router,
@@ -16,16 +10,14 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use crds::pod::{REFRESH_ID_BYTES_MAX, REFRESH_PATH, RefreshRequest, STATUS_PATH, Status};
+use crds::pod::{REFRESH_PATH, STATUS_PATH, Status};
 use serde_json::json;
 
+use super::request_id::{BODY_BYTES_MAX, request_id};
 use crate::{
     control::Control,
     telemetry::{metrics::Metrics, report::Report},
 };
-
-/// A refresh request is one short id.
-const REFRESH_BODY_BYTES_MAX: usize = 1024;
 
 /// What the ops port shows and passes on.
 #[derive(Clone)]
@@ -50,10 +42,7 @@ pub fn router(ops: Ops) -> Router {
             get(async |State(ops): State<Ops>| Json(ops.report.status())),
         )
         .route("/metrics", get(metrics))
-        .route(
-            REFRESH_PATH,
-            post(refresh).layer(DefaultBodyLimit::max(REFRESH_BODY_BYTES_MAX)),
-        )
+        .route(REFRESH_PATH, post(refresh).layer(DefaultBodyLimit::max(BODY_BYTES_MAX)))
         .with_state(ops)
 }
 
@@ -74,36 +63,14 @@ async fn metrics(State(ops): State<Ops>) -> Response {
 
 /// 202 and the id under which the refresh will show as `lastRefreshRequest` in `/status`.
 async fn refresh(State(ops): State<Ops>, body: Bytes) -> Response {
-    let id = if body.trim_ascii().is_empty() {
-        generated_id()
-    } else {
-        match serde_json::from_slice::<RefreshRequest>(&body) {
-            Ok(RefreshRequest { id }) if id.is_empty() || id.len() > REFRESH_ID_BYTES_MAX => {
-                let message = format!("id must have 1 to {REFRESH_ID_BYTES_MAX} bytes\n");
-                return (StatusCode::BAD_REQUEST, message).into_response();
-            }
-            Ok(RefreshRequest { id }) => id,
-            Err(error) => {
-                let message = format!("the body must be empty or {{\"id\": \"any text\"}}: {error}\n");
-                return (StatusCode::BAD_REQUEST, message).into_response();
-            }
-        }
+    let id = match request_id(&body) {
+        Ok(id) => id,
+        Err(message) => return (StatusCode::BAD_REQUEST, message).into_response(),
     };
     if ops.control.request_refresh(id.clone()) {
         tracing::info!(id, "refresh requested");
     }
     (StatusCode::ACCEPTED, Json(json!({ "id": id }))).into_response()
-}
-
-/// Differs from every id given before, in this process and those before it.
-fn generated_id() -> String {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    format!(
-        "manual-{}-{}",
-        since_epoch.as_millis(),
-        COUNT.fetch_add(1, Ordering::Relaxed)
-    )
 }
 
 /// Why a process is not ready, the weightiest reason first; none: it is.
@@ -244,10 +211,5 @@ mod tests {
         assert_eq!(reason(|_| {}).as_deref(), Some("at height 5, 7 blocks behind the tip"));
         let expected = "Syncing, and the node was not heard of lately";
         assert_eq!(reason(|status| status.behind = Some(0)).as_deref(), Some(expected));
-    }
-
-    #[test]
-    fn generated_ids_differ() {
-        assert_ne!(generated_id(), generated_id());
     }
 }

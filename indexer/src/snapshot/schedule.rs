@@ -16,14 +16,16 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// Whether one of a store with this tip is due, where `last` is the newest block of the last one.
+    /// Whether one of a store with this tip is due, where `last` is the newest block of the last one. Where one is asked
+    /// for, it is due at any height, unless there is one of this block.
     ///
     /// A height at which one is due may have been passed while the one before was published: then it is due at the tip.
     #[must_use]
-    pub fn is_due(&self, tip: BlockRef, last: Option<BlockRef>) -> bool {
+    pub fn is_due(&self, tip: BlockRef, last: Option<BlockRef>, is_asked_for: bool) -> bool {
         match last {
             // Where the block left the chain since, the snapshot is of another one.
             Some(last) if last.height == tip.height => last.hash != tip.hash,
+            _ if is_asked_for => true,
             _ => {
                 let before = last.map_or(self.start, |last| last.height);
                 self.stop == Some(tip.height) || self.multiples(tip.height) > self.multiples(before)
@@ -72,14 +74,36 @@ mod tests {
             (block(399, 0), Some(block(400, 0)), false),
         ];
         for (tip, last, expected) in cases {
-            assert_eq!(schedule.is_due(tip, last), expected, "{tip:?} after {last:?}");
+            assert_eq!(schedule.is_due(tip, last, false), expected, "{tip:?} after {last:?}");
         }
         let from_genesis = Schedule {
             start: Height(0),
             stop: None,
             ..schedule
         };
-        assert!(!from_genesis.is_due(block(0, 0), None), "genesis alone is no index");
-        assert!(from_genesis.is_due(block(100, 0), None));
+        assert!(
+            !from_genesis.is_due(block(0, 0), None, false),
+            "genesis alone is no index"
+        );
+        assert!(from_genesis.is_due(block(100, 0), None, false));
+    }
+
+    #[test]
+    fn one_that_is_asked_for_is_due_unless_it_is_there() {
+        let schedule = Schedule {
+            every_blocks: NonZeroU32::new(100).unwrap(),
+            start: Height(250),
+            stop: None,
+        };
+        let cases = [
+            (block(251, 0), None, true),
+            (block(301, 0), Some(block(300, 0)), true),
+            (block(300, 0), Some(block(300, 0)), false),
+            (block(300, 1), Some(block(300, 0)), true),
+            (block(299, 0), Some(block(300, 0)), true),
+        ];
+        for (tip, last, expected) in cases {
+            assert_eq!(schedule.is_due(tip, last, true), expected, "{tip:?} after {last:?}");
+        }
     }
 }

@@ -225,3 +225,72 @@ async fn an_index_that_stops_at_a_height_is_published_there_also_after_the_serve
     assert_eq!(status.digest, Some(snapshot.digest));
     stopped(folder, [(process, "frozen")]).await;
 }
+
+fn last_request(status: &Status) -> Option<&str> {
+    status.snapshots.as_ref()?.last_request.as_deref()
+}
+
+/// Requests a snapshot and waits until the report says that it is done.
+async fn requested(process: &mut Process, id: &str) -> LatestSnapshot {
+    assert_eq!(process.request("snapshot", id).await.0, 202);
+    let is_done = |status: &Status| last_request(status) == Some(id);
+    let status = process.wait(&format!("snapshot {id}"), is_done).await;
+    latest(&status).unwrap().clone()
+}
+
+#[tokio::test]
+async fn a_snapshot_that_is_asked_for_is_of_this_height_whatever_the_schedule_says() {
+    let temporary = tempfile::tempdir().unwrap();
+    let folder = temporary.path();
+    let mut server = Server::start();
+    write_keys(folder);
+    let mut node = Node::start();
+    node.mine(12);
+    let mut first = config(folder, &node, "first", 1);
+    first.snapshots = Some(publishing(folder, &server, 1_000));
+    let mut process = start_configured(first);
+    let height = process.wait_for_tip(node.tip()).await.height;
+    assert_eq!(Some(requested(&mut process, "a").await.height), height);
+
+    // There is one of this block, and the same request is not made twice.
+    let uploaded = metric(&process, "snapshot_bytes_uploaded_total").await;
+    requested(&mut process, "b").await;
+    assert_eq!(metric(&process, "snapshot_bytes_uploaded_total").await, uploaded);
+    node.mine(1);
+    let height = process.wait_for_tip(node.tip()).await.height;
+    assert_eq!(process.request("snapshot", "b").await.0, 202);
+
+    // What fails is tried again until it is done.
+    server.stop();
+    assert_eq!(process.request("snapshot", "c").await.0, 202);
+    let fails = |status: &Status| reason(status) == Some(snapshot_reasons::STORAGE_UNAVAILABLE);
+    let status = process.wait("no server", fails).await;
+    assert_eq!(last_request(&status), Some("b"));
+    assert_eq!(latest(&status).map(|latest| Some(latest.height + 1)), Some(height));
+    server.start_again();
+    let snapshot = requested(&mut process, "c").await;
+    assert_eq!(Some(snapshot.height), height);
+    let status = process.status().await.unwrap();
+    assert_eq!(status.digest, Some(snapshot.digest));
+    assert_eq!(names(&server).len(), 2);
+    stopped(folder, [(process, "first")]).await;
+}
+
+#[tokio::test]
+async fn a_process_that_publishes_nothing_says_so_when_it_is_asked_for_a_snapshot() {
+    let temporary = tempfile::tempdir().unwrap();
+    let folder = temporary.path();
+    let server = Server::start();
+    let node = Node::start();
+    let mut second = config(folder, &node, "second", 1);
+    second.snapshots = Some(Publishing {
+        host: Some("another".into()),
+        ..publishing(folder, &server, 10)
+    });
+    let mut process = start_configured(second);
+    process.wait_for_tip(node.tip()).await;
+    let (code, text) = process.request("snapshot", "a").await;
+    assert_eq!(code, 409);
+    assert!(text.contains("publishes no snapshots"), "{text}");
+    stopped(folder, [(process, "second")]).await;
+}

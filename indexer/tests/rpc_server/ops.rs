@@ -10,8 +10,12 @@ use crds::{
     pod::{Check, FaultClass, Halt, Status, module_reasons},
 };
 use indexer::{
-    control::Control,
-    serve::ops,
+    chain::Height,
+    control::{Control, snapshot_requests::SnapshotRequests},
+    serve::{
+        ops,
+        snapshot_request::{self, Publishes},
+    },
     store::{Merging, Stats},
     telemetry::{metrics::Metrics, report::Report},
 };
@@ -23,6 +27,7 @@ struct Port {
     report: Arc<Report>,
     metrics: Arc<Metrics>,
     control: Arc<Control>,
+    snapshots: Arc<SnapshotRequests>,
     router: Router,
 }
 
@@ -37,10 +42,16 @@ impl Port {
             metrics: metrics.clone(),
             control: control.clone(),
         });
+        let snapshots = Arc::new(SnapshotRequests::default());
+        let router = router.merge(snapshot_request::router(Publishes {
+            report: report.clone(),
+            requests: Some(snapshots.clone()),
+        }));
         Self {
             report,
             metrics,
             control,
+            snapshots,
             router,
         }
     }
@@ -51,6 +62,10 @@ impl Port {
 
     async fn refresh(&self, body: impl Into<Body>) -> (StatusCode, String) {
         self.answer(Request::post("/refresh").body(body.into()).unwrap()).await
+    }
+
+    async fn snapshot(&self, body: impl Into<Body>) -> (StatusCode, String) {
+        self.answer(Request::post("/snapshot").body(body.into()).unwrap()).await
     }
 
     async fn answer(&self, request: Request<Body>) -> (StatusCode, String) {
@@ -228,18 +243,41 @@ async fn a_refresh_without_an_id_gets_one() {
 }
 
 #[tokio::test]
-async fn what_is_no_refresh_request_is_refused() {
+async fn what_is_no_request_is_refused() {
     let port = Port::new();
     let long_id = format!("{{\"id\":\"{}\"}}", "x".repeat(257));
     for body in ["x", "{}", "[]", r#"{"id":1}"#, r#"{"id":""}"#, &long_id] {
         assert_eq!(port.refresh(body.to_owned()).await.0, StatusCode::BAD_REQUEST, "{body}");
+        assert_eq!(
+            port.snapshot(body.to_owned()).await.0,
+            StatusCode::BAD_REQUEST,
+            "{body}"
+        );
     }
     assert_eq!(port.refresh(" ".repeat(2000)).await.0, StatusCode::PAYLOAD_TOO_LARGE);
-    assert_eq!(port.get("/refresh").await.0, StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(port.snapshot(" ".repeat(2000)).await.0, StatusCode::PAYLOAD_TOO_LARGE);
+    for path in ["/refresh", "/snapshot"] {
+        assert_eq!(port.get(path).await.0, StatusCode::METHOD_NOT_ALLOWED);
+    }
     assert_eq!(port.control.take_refresh(), None);
+    assert_eq!(port.snapshots.waiting(), None);
     // A newer operator may say more than this program knows of.
     assert_eq!(
         port.refresh(r#"{"id":"a","more":1}"#.to_owned()).await.0,
         StatusCode::ACCEPTED
     );
+}
+
+#[tokio::test]
+async fn a_request_for_a_snapshot_is_passed_on_with_the_block_at_which_it_came() {
+    let port = Port::new();
+    let (code, body) = port.snapshot(r#"{"id":"a"}"#).await;
+    assert_eq!((code, body.as_str()), (StatusCode::ACCEPTED, r#"{"id":"a"}"#));
+    assert_eq!(port.snapshots.waiting().unwrap().at, None, "nothing is indexed yet");
+    port.follow();
+    let hash = "ab".repeat(32);
+    port.report.update(|status| status.block_hash = Some(hash.clone()));
+    assert_eq!(port.snapshot(Body::empty()).await.0, StatusCode::ACCEPTED);
+    let at = port.snapshots.waiting().unwrap().at.unwrap();
+    assert_eq!((at.height, at.hash.to_string()), (Height(10), hash));
 }

@@ -121,6 +121,13 @@ impl Process {
         answer.text().await.unwrap()
     }
 
+    /// Posts a request with this id to its ops port; the code and the text of the answer.
+    pub(crate) async fn request(&self, path: &str, id: &str) -> (u16, String) {
+        let request = self.client.post(format!("{}{path}", self.ops));
+        let answer = request.body(json!({ "id": id }).to_string()).send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    }
+
     /// Waits until its report is so.
     #[track_caller]
     pub(crate) fn wait(&mut self, what: &str, holds: impl Fn(&Status) -> bool) -> impl Future<Output = Status> {

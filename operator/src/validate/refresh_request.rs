@@ -1,6 +1,6 @@
 //! A refresh that is requested by annotation.
 
-use crds::pod::REFRESH_ID_BYTES_MAX;
+use crds::pod::REQUEST_ID_BYTES_MAX;
 use kube::core::ObjectMeta;
 
 use crate::names;
@@ -8,7 +8,7 @@ use crate::names;
 /// A request that no pod accepts. It is ignored: an annotation must not block changes of the spec.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the annotation {} has {bytes} bytes and is ignored; at most {REFRESH_ID_BYTES_MAX} are allowed",
+    "the annotation {} has {bytes} bytes and is ignored; at most {REQUEST_ID_BYTES_MAX} are allowed",
     names::ANNOTATION_REFRESH
 )]
 pub struct TooLong {
@@ -23,7 +23,7 @@ pub fn refresh_request(meta: &ObjectMeta) -> Result<Option<String>, TooLong> {
     let annotations = meta.annotations.as_ref();
     let request = annotations.and_then(|all| all.get(names::ANNOTATION_REFRESH));
     match request.filter(|id| !id.is_empty()) {
-        Some(id) if id.len() > REFRESH_ID_BYTES_MAX => Err(TooLong { bytes: id.len() }),
+        Some(id) if id.len() > REQUEST_ID_BYTES_MAX => Err(TooLong { bytes: id.len() }),
         request => Ok(request.cloned()),
     }
 }

@@ -50,6 +50,7 @@ fn saying(ok: Option<bool>, reason: &str, message: &str) -> Situation {
                 total_bytes: 2,
             }),
             check,
+            last_request: None,
         });
     });
     situation
