@@ -60,6 +60,8 @@ pub mod events {
     pub const BUDGETS_OVERLAP: &str = "BudgetsOverlap";
     /// A pod was asked for a fresh guest instance several times and did not make one.
     pub const REFRESH_OVERDUE: &str = "RefreshOverdue";
+    /// The pod that publishes snapshots does not take a request for one.
+    pub const SNAPSHOT_REQUEST_REFUSED: &str = "SnapshotRequestRefused";
     /// Volumes grow by themselves, because one has too little room.
     pub const VOLUMES_GROW: &str = "VolumesGrow";
     /// Another installation of the operator looks after this Indexer; this one, which sees it too, leaves it alone.

@@ -83,4 +83,7 @@ pub struct IndexerStatus {
     /// The last value of the annotation `shrewd.dev/refresh-requested-at` that every pod has carried out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handled_refresh_at: Option<String>,
+    /// The last value of the annotation `shrewd.dev/snapshot-requested-at` for which a snapshot was published.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_handled_snapshot_at: Option<String>,
 }

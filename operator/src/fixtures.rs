@@ -54,9 +54,9 @@ spec:
     indexer
 }
 
-pub(crate) fn indexer_asking_for_refresh(id: &str) -> Indexer {
+pub(crate) fn indexer_asking(annotation: &str, id: &str) -> Indexer {
     let mut indexer = indexer();
-    indexer.metadata.annotations = Some([(names::ANNOTATION_REFRESH.to_owned(), id.to_owned())].into());
+    indexer.metadata.annotations = Some([(annotation.to_owned(), id.to_owned())].into());
     indexer
 }
 

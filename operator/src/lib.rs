@@ -51,6 +51,7 @@ pub mod resources;
 pub mod rollout;
 pub mod run;
 pub mod sampler;
+pub mod snapshot_request;
 pub mod status;
 pub mod storage;
 pub mod telemetry;

@@ -45,6 +45,8 @@ pub const SERVES: &str = "clients";
 pub const SERVES_NOT: &str = "nobody";
 /// Annotation of an Indexer that requests a fresh guest instance; any new value is a new request.
 pub const ANNOTATION_REFRESH: &str = "shrewd.dev/refresh-requested-at";
+/// Annotation of an Indexer that requests a snapshot of the index as it is now; any new value is a new request.
+pub const ANNOTATION_SNAPSHOT: &str = "shrewd.dev/snapshot-requested-at";
 
 /// The Service clients use, the `ServiceAccount` and the disruption budget are named like the Indexer itself.
 #[must_use]

@@ -1,13 +1,16 @@
-//! (I/O) Requests to pods: status, refreshes, digests and views.
+//! (I/O) Requests to pods: status, refreshes, snapshots, digests and views.
 
 use std::time::Duration;
 
-use crds::pod::{OPS_PORT, REFRESH_PATH, Request, STATUS_PATH, Status};
+use crds::pod::{OPS_PORT, REFRESH_PATH, Request, SNAPSHOT_PATH, STATUS_PATH, Status};
+use reqwest::StatusCode;
 use serde_json::json;
 
+mod not_requested;
 mod query;
 mod request;
 
+pub use not_requested::NotRequested;
 pub use query::Answer;
 
 use crate::facts::Target;
@@ -65,15 +68,29 @@ impl PodClient {
     /// Requests a fresh guest instance. Repeating a request with the same id is harmless.
     ///
     /// # Errors
-    /// What went wrong, for people.
-    pub async fn request_refresh(&self, target: &Target, id: &str) -> Result<(), String> {
-        let request = self.http.post(url(target, OPS_PORT, REFRESH_PATH));
+    /// What went wrong.
+    pub async fn request_refresh(&self, target: &Target, id: &str) -> Result<(), NotRequested> {
+        self.request(target, REFRESH_PATH, id).await
+    }
+
+    /// Requests a snapshot of the index as it is now. Repeating a request with the same id is harmless.
+    ///
+    /// # Errors
+    /// What went wrong.
+    pub async fn request_snapshot(&self, target: &Target, id: &str) -> Result<(), NotRequested> {
+        self.request(target, SNAPSHOT_PATH, id).await
+    }
+
+    async fn request(&self, target: &Target, path: &str, id: &str) -> Result<(), NotRequested> {
+        let request = self.http.post(url(target, OPS_PORT, path));
         let request = request.json(&Request { id: id.to_owned() });
-        let response = request.send().await.map_err(|e| failure(&e))?;
-        if response.status().is_success() {
-            Ok(())
-        } else {
-            Err(format!("it responded with {}", response.status()))
+        let sent = request.send().await;
+        let response = sent.map_err(|error| NotRequested::NoAnswer(failure(&error)))?;
+        match response.status() {
+            status if status.is_success() => Ok(()),
+            StatusCode::NOT_FOUND => Err(NotRequested::Unknown),
+            StatusCode::CONFLICT => Err(NotRequested::NotHere),
+            status => Err(NotRequested::Answered(status.as_u16())),
         }
     }
 

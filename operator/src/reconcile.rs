@@ -30,6 +30,7 @@ mod progress;
 mod publish;
 mod raising;
 mod recorders;
+mod requesting;
 mod requests;
 mod resizes;
 mod resizing;
@@ -48,10 +49,11 @@ pub use watched::Watched;
 use crate::{
     apply::{self, Class},
     memory::Memories,
+    names,
     objects::Key,
     observe::observe,
     status::{self, Applied, Failure, Inputs},
-    validate::{Invalid, refresh_request, validate},
+    validate::{Invalid, requested, validate},
 };
 use carried::Carried;
 use carry_out::carry_out;
@@ -143,9 +145,12 @@ async fn pass(watched: &Watched, context: &Context) -> Result<Action, Error> {
             problems: vec![broken.error.clone()],
         }),
     };
-    let problem = refresh_request(meta).err().map(|error| error.to_string());
+    let problem = [names::ANNOTATION_REFRESH, names::ANNOTATION_SNAPSHOT]
+        .into_iter()
+        .find_map(|annotation| requested(meta, annotation).err())
+        .map(|error| error.to_string());
     if context.history.note_request_problem(&key, problem.as_deref()) {
-        tracing::warn!(indexer = %key, problem, "a refresh request cannot be forwarded");
+        tracing::warn!(indexer = %key, problem, "a request cannot be forwarded");
     }
     let decided = match &outcome {
         Ok(valid) => Some(decide(valid, &observed, last.as_ref(), &key, context).await), // [I/O] where it must ask

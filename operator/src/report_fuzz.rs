@@ -139,6 +139,7 @@ fn edit() -> impl Strategy<Value = Edit> {
         "/blockHash",
         "/moduleSha256",
         "/lastRefreshRequest",
+        "/snapshots/lastRequest",
         "/version",
     ]);
     let any_field = select(vec![
@@ -179,6 +180,7 @@ fn written(edits: &[Edit], revision: &Revision) -> Vec<u8> {
                    "bytes": 1, "time": "2026-01-01T00:00:00Z"},
         "underway": {"height": 100, "doneBytes": 1, "totalBytes": 2},
         "check": {"ok": true, "reason": "Published", "message": ""},
+        "lastRequest": "1",
     });
     for (pointer, value) in edits {
         if let Some(field) = report.pointer_mut(pointer) {

@@ -21,7 +21,7 @@ mod volumes;
 
 pub use inputs::{Applied, Failure, Inputs};
 
-use crate::{facts::ObservedPod, names, refresh, rollout::Step};
+use crate::{facts::ObservedPod, names, refresh, rollout::Step, snapshot_request};
 use verdict::Verdict;
 
 /// Computes the status.
@@ -82,6 +82,13 @@ pub fn status(inputs: &Inputs<'_>) -> IndexerStatus {
                 refresh::handled(valid, serving, inputs.observed, last_status)
             }
             None => last_status.and_then(|last| last.last_handled_refresh_at.clone()),
+        },
+        last_handled_snapshot_at: match valid {
+            Some(valid) => {
+                let serving = serving.as_ref().unwrap_or(&valid.revision);
+                snapshot_request::handled(valid, serving, inputs.observed, last_status)
+            }
+            None => last_status.and_then(|last| last.last_handled_snapshot_at.clone()),
         },
     }
 }

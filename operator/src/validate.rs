@@ -9,12 +9,13 @@ use crds::{
 };
 use k8s_openapi::{api::core::v1::ResourceRequirements, jiff::Timestamp};
 
-mod refresh_request;
+mod requested;
 
-pub use refresh_request::{TooLong, refresh_request};
+pub use requested::{TooLong, requested};
 
 use crate::{
     access::{Access, AccessRules},
+    names,
     pod_defaults::PodDefaults,
     record::{MadeWith, ModuleSource, Record},
     resources,
@@ -97,6 +98,8 @@ pub struct ValidIndexer {
     pub access: Option<Access>,
     /// The last refresh that was requested.
     pub refresh_request: Option<String>,
+    /// The last snapshot that was requested.
+    pub snapshot_request: Option<String>,
     /// Registries that pods access without TLS, regardless of their revision.
     pub plain_http_registries: Vec<Registry>,
 }
@@ -183,6 +186,7 @@ pub fn validate(indexer: &Indexer, defaults: &Defaults) -> Result<ValidIndexer, 
             problems,
         });
     };
+    let asked = |annotation| requested(&indexer.metadata, annotation).ok().flatten();
     Ok(ValidIndexer {
         name,
         namespace,
@@ -220,7 +224,8 @@ pub fn validate(indexer: &Indexer, defaults: &Defaults) -> Result<ValidIndexer, 
         image_pull_secrets: defaults.pods.image_pull_secrets(spec),
         pod_metadata: defaults.pods.pod_metadata(spec),
         access: defaults.access.as_ref().map(|rules| rules.of(spec)),
-        refresh_request: refresh_request(&indexer.metadata).ok().flatten(),
+        refresh_request: asked(names::ANNOTATION_REFRESH),
+        snapshot_request: asked(names::ANNOTATION_SNAPSHOT),
         plain_http_registries: defaults.plain_http_registries.clone(),
         identity: resolved.identity,
         views: resolved.views,

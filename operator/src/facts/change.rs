@@ -128,7 +128,9 @@ fn facts(s: &pod::Status, max_behind: u32) -> impl PartialEq + '_ {
             s.behind.is_some_and(|b| b <= max_behind),
             verdict(&s.seed),
         ),
-        s.snapshots.as_ref().map(|it| (verdict(&it.check), latest(it))),
+        s.snapshots
+            .as_ref()
+            .map(|it| (verdict(&it.check), latest(it), &it.last_request)),
     )
 }
 
@@ -185,7 +187,7 @@ mod tests {
 
     #[test]
     fn differences_are_weighed_by_what_they_mean() {
-        let cases: [(&str, Edit, Change); 26] = [
+        let cases: [(&str, Edit, Change); 27] = [
             ("the same", |_| {}, Change::Nothing),
             (
                 "resident memory jitters",
@@ -245,6 +247,11 @@ mod tests {
             (
                 "snapshots fail",
                 |s| s.snapshots.as_mut().unwrap().check.ok = Some(false),
+                Change::Facts,
+            ),
+            (
+                "a requested snapshot is there",
+                |s| s.snapshots.as_mut().unwrap().last_request = Some("1".into()),
                 Change::Facts,
             ),
             (

@@ -1,16 +1,15 @@
-//! (I/O) Carrying out a decision: objects, labels of pods, replacements, refresh requests.
+//! (I/O) Carrying out a decision: objects, labels of pods, replacements, requests to pods.
 
 use std::time::Instant;
 
 use crds::IndexerStatus;
-use futures::future::join_all;
 use k8s_openapi::{
     Resource,
     api::core::v1::{PersistentVolumeClaim, Pod},
 };
 use kube::core::ObjectMeta;
 
-use super::{carried::Carried, context::Context, inquire::Decided, resizes, volumes};
+use super::{carried::Carried, context::Context, inquire::Decided, requesting::pass_on, resizes, volumes};
 use crate::{
     apply,
     facts::{Consistency, Observed, ObservedPod},
@@ -18,7 +17,6 @@ use crate::{
     metrics::Purpose,
     objects::Key,
     plan::plan,
-    refresh,
     rollout::{Decision, Step, next_replacement, stamps},
     storage::Sizes,
     validate::ValidIndexer,
@@ -94,17 +92,11 @@ pub(super) async fn carry_out(
         Some(pod) => replace(pod, key, context, &mut carried).await?,
         None => context.ledger.evictions.forget(key),
     }
-    let requests = &context.ledger.requests;
-    match refresh::pending(valid, last_status) {
-        Some(request) => request_refresh(request, decision, observed, key, context).await, // [I/O]
-        None => requests.forget(key),
-    }
-    carried.overdue = requests.overdue(key);
-    let refresh_again = requests.again_after(key, Instant::now());
+    pass_on(valid, decision, observed, last_status, key, context, &mut carried).await; // [I/O]
     let eviction_again = carried.held_back.as_ref().map(|held| held.again_after);
     let resize_again = context.ledger.resizing.again_after(key, Instant::now());
     let raise_again = context.ledger.raising.again_after(key, Instant::now());
-    carried.again_after = [refresh_again, eviction_again, resize_again, raise_again]
+    carried.again_after = [carried.again_after, eviction_again, resize_again, raise_again]
         .into_iter()
         .flatten()
         .min();
@@ -127,19 +119,6 @@ async fn stamp(
         tracing::debug!(indexer = %key, claim = stamp.claim.name, "wrote the record of a revision to a volume claim");
     }
     Ok(!due.is_empty())
-}
-
-/// Asks the pods that have not carried out a request and are due. At most 16 at the same time, as the schema bounds
-/// replicas.
-async fn request_refresh(request: &str, decision: &Decision, observed: &Observed, key: &Key, context: &Context) {
-    let waiting = refresh::targets(&decision.serving, observed, request);
-    let due = context.ledger.requests.take_due(key, request, &waiting, Instant::now());
-    let asked = due.into_iter().map(|target| async move {
-        if let Err(why) = context.pods.request_refresh(target, request).await {
-            tracing::warn!(indexer = %key, pod = target.pod, why, "could not request a refresh; it is requested again");
-        }
-    });
-    join_all(asked).await;
 }
 
 /// Takes a pod with an outdated template away, if it may go now.

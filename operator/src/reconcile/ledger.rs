@@ -22,6 +22,7 @@ pub struct Ledger {
     pub(super) recorders: Recorders,
     pub(super) requests: Requests,
     pub(super) resizing: Resizing,
+    pub(super) snapshot_requests: Requests,
     pub(super) staleness: Staleness,
     pub(super) turns: Turns,
 }
@@ -42,6 +43,7 @@ impl Ledger {
             recorders: Recorders::default(),
             requests: Requests::default(),
             resizing: Resizing::default(),
+            snapshot_requests: Requests::default(),
             staleness: Staleness::default(),
             turns: Turns::default(),
         }
@@ -64,6 +66,7 @@ impl Ledger {
         self.raising.forget(key);
         self.requests.forget(key);
         self.resizing.forget(key);
+        self.snapshot_requests.forget(key);
         self.staleness.forget(key);
         self.turns.forget(key);
     }

@@ -44,10 +44,13 @@ pub(super) fn notices(observed: &Observed, carried: Option<&Carried>) -> Vec<Not
     });
     let overdue = carried.map(|carried| carried.overdue.as_slice()).unwrap_or_default();
     let refresh = (!overdue.is_empty()).then(|| refresh_overdue(overdue));
+    let refused = carried.and_then(|carried| carried.snapshot_refused.as_deref());
+    let refused = refused.map(snapshot_refused);
     let strangers = observed.strangers.iter().map(foreign_pod);
     let grown = carried.map(|carried| carried.grown.as_slice()).unwrap_or_default();
     let grown = grown.iter().filter_map(volumes_grow);
-    strangers.chain(held_back).chain(refresh).chain(grown).collect()
+    let requests = refresh.into_iter().chain(refused);
+    strangers.chain(held_back).chain(requests).chain(grown).collect()
 }
 
 fn volumes_grow(growth: &Growth) -> Option<Notice> {
@@ -77,6 +80,18 @@ fn refresh_overdue(pods: &[String]) -> Notice {
              the pod; a block that is being run is ended first",
             pods.join(", "),
             names::ANNOTATION_REFRESH
+        ),
+        is_well: false,
+        about: None,
+    }
+}
+
+fn snapshot_refused(why: &str) -> Notice {
+    Notice {
+        reason: events::SNAPSHOT_REQUEST_REFUSED,
+        note: format!(
+            "no snapshot is published for the annotation {}: {why}",
+            names::ANNOTATION_SNAPSHOT
         ),
         is_well: false,
         about: None,

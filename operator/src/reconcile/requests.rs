@@ -1,4 +1,5 @@
-//! Requests to refresh that were sent to pods: which are due, and which go without an echo for too long.
+//! Requests of one kind that were sent to pods: which are due, which go without an echo for too long, and which are
+//! refused.
 
 use std::{
     collections::HashMap,
@@ -8,8 +9,8 @@ use std::{
 
 use crate::{facts::Target, objects::Key};
 
-/// First and last pause until a pod is asked again: it doubles in between. A pod carries a request out before its next
-/// block, so one that runs a long block echoes late.
+/// First and last pause until a pod is asked again: it doubles in between. A pod refreshes before its next block, and
+/// echoes a snapshot once it is uploaded, so either may be late.
 const AGAIN: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(300));
 /// After so many requests without an echo, half a minute or more, an event is published.
 const TOLD_AFTER: u32 = 4;
@@ -22,6 +23,8 @@ pub(super) struct Requests(Mutex<HashMap<Key, Request>>);
 struct Request {
     id: String,
     sent: HashMap<Target, Sent>,
+    /// What the pod that was asked last has against it.
+    refusal: Option<String>,
 }
 
 #[derive(Debug)]
@@ -38,7 +41,7 @@ impl Requests {
         if request.id != id {
             *request = Request {
                 id: id.to_owned(),
-                sent: HashMap::new(),
+                ..Request::default()
             };
         }
         request.sent.retain(|target, _| waiting.contains(&target));
@@ -67,6 +70,22 @@ impl Requests {
         let mut pods: Vec<String> = overdue.map(|(target, _)| target.pod.clone()).collect();
         pods.sort();
         pods
+    }
+
+    /// Notes whether the request that was just sent was refused, and why.
+    pub(super) fn note_refusal(&self, key: &Key, refusal: Option<String>) {
+        if let Some(request) = self.requests().get_mut(key) {
+            request.refusal = refusal;
+        }
+    }
+
+    /// Why a pod that was asked several times refuses what is requested. One that is about to be replaced may refuse what
+    /// the next one does not, so it is not told at once.
+    pub(super) fn refused(&self, key: &Key) -> Option<String> {
+        let pod = self.overdue(key).into_iter().next()?;
+        let requests = self.requests();
+        let refusal = requests.get(key)?.refusal.as_ref()?;
+        Some(format!("{pod} {refusal}"))
     }
 
     /// Drops what is known of an Indexer: it is gone, or has no request.
@@ -113,5 +132,28 @@ mod tests {
         assert_eq!(requests.overdue(&key()), [""; 0]);
         assert_eq!(due("2", &[], 2_001), [""; 0]);
         assert_eq!(requests.again_after(&key(), at(2_001)), None, "it has carried it out");
+    }
+
+    #[test]
+    fn a_refusal_is_told_when_it_lasts_and_gone_when_the_request_is() {
+        let (requests, start) = (Requests::default(), Instant::now());
+        let (pod, refusal) = (target("one-0"), || Some("takes no requests".to_owned()));
+        for (second, expected) in [
+            (0, None),
+            (5, None),
+            (15, None),
+            (35, None),
+            (75, Some("one-0 takes no requests")),
+        ] {
+            let due = requests.take_due(&key(), "1", &[&pod], start + Duration::from_secs(second));
+            assert_eq!(due.len(), 1);
+            requests.note_refusal(&key(), refusal());
+            assert_eq!(requests.refused(&key()).as_deref(), expected, "after {second} s");
+        }
+        requests.note_refusal(&key(), None);
+        assert_eq!(requests.refused(&key()), None, "it was accepted");
+        requests.note_refusal(&key(), refusal());
+        requests.take_due(&key(), "2", &[&pod], start);
+        assert_eq!(requests.refused(&key()), None, "another request");
     }
 }
