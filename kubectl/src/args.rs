@@ -77,6 +77,12 @@ pub enum Command {
         #[arg(long, value_name = "TIME", default_value = "5m", value_parser = span)]
         timeout: Duration,
     },
+    /// Snapshots that an Indexer publishes.
+    Snapshot {
+        /// What is to be done.
+        #[command(subcommand)]
+        what: SnapshotCommand,
+    },
     /// Removes the pods and keeps their data.
     Suspend {
         /// The Indexer.
@@ -144,6 +150,22 @@ pub enum Command {
     Completion {
         /// The shell.
         shell: Shell,
+    },
+}
+
+/// A command about snapshots.
+#[derive(Debug, Subcommand)]
+pub enum SnapshotCommand {
+    /// Has the pod that publishes make a snapshot of the index as it is now, whatever the schedule says.
+    Now {
+        /// The Indexer.
+        name: String,
+        /// Waits until it is there.
+        #[arg(long)]
+        wait: bool,
+        /// How long it waits at most.
+        #[arg(long, value_name = "TIME", default_value = "30m", value_parser = span)]
+        timeout: Duration,
     },
 }
 

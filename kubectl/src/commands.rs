@@ -6,6 +6,7 @@ pub mod logs;
 pub mod query;
 pub mod refresh;
 pub mod report;
+pub mod snapshot;
 pub mod status;
 pub mod suspend;
 pub mod top;

@@ -8,7 +8,11 @@ use crds::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use serde::Serialize;
 
-use crate::{judge, names, read::Seen};
+use crate::{
+    judge,
+    read::Seen,
+    requests::{REFRESH, SNAPSHOT},
+};
 
 /// The types of conditions in the order in which they matter: what needs a person, what clients notice, what will be
 /// noticed, what passes. A type of a newer operator comes last.
@@ -59,7 +63,7 @@ pub fn findings(seen: &Seen) -> Vec<Finding> {
     let mut findings = of_conditions(status);
     findings.extend(of_pods(&status.pods, &findings));
     findings.extend(not_seen_yet(indexer, status));
-    findings.extend(refresh_under_way(indexer, status));
+    findings.extend(requests_under_way(indexer));
     // Lines are about any Indexer; here they become commands that can be run.
     let name = indexer.metadata.name.as_deref().unwrap_or("NAME");
     for finding in &mut findings {
@@ -170,18 +174,37 @@ fn not_seen_yet(indexer: &Indexer, status: &IndexerStatus) -> Option<Finding> {
     })
 }
 
-fn refresh_under_way(indexer: &Indexer, status: &IndexerStatus) -> Option<Finding> {
-    let requested = names::refresh_requested(&indexer.metadata)?;
-    (status.last_handled_refresh_at.as_deref() != Some(requested)).then(|| Finding {
-        conditions: Vec::new(),
-        reason: "RefreshRequested".into(),
-        messages: vec![format!(
-            "{} is {requested}, and not every pod has acted on it",
-            names::REFRESH
-        )],
-        since: None,
-        what_to_do: "Nothing: each pod makes a fresh instance before its next block.".into(),
-    })
+/// Requests that are not carried out.
+fn requests_under_way(indexer: &Indexer) -> impl Iterator<Item = Finding> {
+    let refresh = (
+        REFRESH,
+        "RefreshRequested",
+        "not every pod has acted on it",
+        "Nothing: each pod makes a fresh instance before its next block.",
+    );
+    let snapshot = (
+        SNAPSHOT,
+        "SnapshotRequested",
+        "the snapshot is not there yet",
+        match &indexer.spec.snapshots {
+            None => "Declare in spec.snapshots where snapshots are to be published.",
+            Some(_) => {
+                "Nothing: it is uploaded, and tried again if that fails. `kubectl shrewd status NAME` shows how far it \
+                 is, and an event says so if the pod does not take the request."
+            }
+        },
+    );
+    let waiting = [refresh, snapshot].map(|(request, reason, words, what_to_do)| {
+        let requested = request.waiting(indexer)?;
+        Some(Finding {
+            conditions: Vec::new(),
+            reason: reason.into(),
+            messages: vec![format!("{} is {requested}, and {words}", request.annotation)],
+            since: None,
+            what_to_do: what_to_do.into(),
+        })
+    });
+    waiting.into_iter().flatten()
 }
 
 #[cfg(test)]
@@ -216,8 +239,10 @@ mod tests {
         assert_eq!(reasons_of(fixtures::newborn()), ["NeverSeen"]);
         let mut changed = fixtures::following();
         changed.metadata.generation = Some(4);
-        changed.metadata.annotations = Some([(names::REFRESH.to_owned(), "now".to_owned())].into());
-        assert_eq!(reasons_of(changed), ["ChangeNotSeen", "RefreshRequested"]);
+        let requests = [REFRESH, SNAPSHOT].map(|request| (request.annotation.to_owned(), "now".to_owned()));
+        changed.metadata.annotations = Some(requests.into());
+        let expected = ["ChangeNotSeen", "RefreshRequested", "SnapshotRequested"];
+        assert_eq!(reasons_of(changed), expected);
     }
 
     #[test]

@@ -30,6 +30,7 @@ pub mod merge;
 pub mod names;
 pub mod pods;
 pub mod read;
+pub mod requests;
 pub mod rights;
 pub mod rpc;
 mod run;

@@ -1,20 +1,20 @@
 //! One run of the program.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
 use anyhow::Result;
 
 use crate::{
-    args::{Args, Command},
+    args::{Args, Command, SnapshotCommand},
     cluster::{Cluster, Place},
     commands::{
         completion,
         diff::{self, Outcome},
         logs::{self, Wanted},
         query::{self, Query},
-        refresh::{self, LOOK_EVERY, Wait},
-        report, status, suspend, top, views, why,
+        refresh, report, snapshot, status, suspend, top, views, why,
     },
+    requests::{LOOK_EVERY, Wait},
     style::Style,
     terminal,
 };
@@ -44,9 +44,11 @@ async fn carry_out(place: &Place, command: Command, style: Style) -> Result<Exit
         Command::Why { name, output } => why::why(&cluster().await?, &name, output, style).await?,
         Command::Top { all_namespaces, output } => top::top(&cluster().await?, all_namespaces, output, style).await?,
         Command::Refresh { name, wait, timeout } => {
-            let every = LOOK_EVERY;
-            refresh::refresh(&cluster().await?, &name, wait.then_some(Wait { timeout, every })).await?
+            refresh::refresh(&cluster().await?, &name, wait.then(|| patience(timeout))).await?
         }
+        Command::Snapshot {
+            what: SnapshotCommand::Now { name, wait, timeout },
+        } => snapshot::now(&cluster().await?, &name, wait.then(|| patience(timeout))).await?,
         Command::Suspend { name } => suspend::set(&cluster().await?, &name, true).await?,
         Command::Resume { name } => suspend::set(&cluster().await?, &name, false).await?,
         Command::Views { name, output } => {
@@ -91,4 +93,11 @@ async fn carry_out(place: &Place, command: Command, style: Style) -> Result<Exit
     };
     terminal::print(&said)?;
     Ok(code)
+}
+
+fn patience(timeout: Duration) -> Wait {
+    Wait {
+        timeout,
+        every: LOOK_EVERY,
+    }
 }

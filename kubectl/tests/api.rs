@@ -8,9 +8,10 @@ use std::{cell::RefCell, fs, path::Path, time::Duration};
 use kubectl_shrewd::{
     commands::{
         diff::{self, Outcome},
-        logs, query, refresh, report, status, suspend, top, why,
+        logs, query, refresh, report, snapshot, status, suspend, top, why,
     },
     document::Format,
+    requests::Wait,
     rpc::At,
     style::Style,
 };
@@ -152,7 +153,7 @@ async fn a_refresh_is_requested_and_waited_for() {
         }
         Answer::ok(&indexer)
     });
-    let wait = refresh::Wait {
+    let wait = Wait {
         timeout: Duration::from_secs(60),
         every: Duration::from_millis(1),
     };
@@ -167,7 +168,7 @@ async fn a_refresh_is_requested_and_waited_for() {
 #[tokio::test]
 async fn a_refresh_that_takes_too_long_is_no_longer_waited_for() {
     let (cluster, _) = server(|_, _| Answer::ok(&stage("following")));
-    let wait = refresh::Wait {
+    let wait = Wait {
         timeout: Duration::ZERO,
         every: Duration::from_millis(1),
     };
@@ -177,6 +178,70 @@ async fn a_refresh_that_takes_too_long_is_no_longer_waited_for() {
     let error = refresh::refresh(&cluster, "outpoints", None).await.unwrap_err();
     assert!(error.to_string().contains("no pods to refresh"), "{error}");
     assert_eq!(calls.made(), [ONE]);
+}
+
+#[tokio::test]
+async fn a_snapshot_is_requested_and_waited_for() {
+    let (cluster, calls) = server(|call, state| {
+        let mut indexer = stage("following");
+        if call.starts_with("PATCH") {
+            return Answer::ok(&indexer);
+        }
+        let requests: Vec<Value> = state.bodies("PATCH");
+        if let (Some(request), true) = (requests.first(), state.count(ONE) > 2) {
+            indexer["status"]["lastHandledSnapshotAt"] =
+                request["metadata"]["annotations"]["shrewd.dev/snapshot-requested-at"].clone();
+        }
+        Answer::ok(&indexer)
+    });
+    let wait = Wait {
+        timeout: Duration::from_secs(60),
+        every: Duration::from_millis(1),
+    };
+    let said = snapshot::now(&cluster, "outpoints", Some(wait)).await.unwrap();
+    let words = "Requested a snapshot of outpoints in namespace default.\n\
+                 Height 902000 is at s3://indexes/outpoints/902000 after ";
+    assert!(said.starts_with(words), "{said}");
+    assert_eq!(calls.count(ONE), 3);
+}
+
+#[tokio::test]
+async fn a_snapshot_that_nobody_would_publish_is_not_requested() {
+    let mut undeclared = stage("following");
+    undeclared["spec"].as_object_mut().unwrap().remove("snapshots");
+    let mut suspended = stage("following");
+    suspended["spec"]["suspend"] = json!(true);
+    for (indexer, words) in [(undeclared, "publishes no snapshots"), (suspended, "it is suspended")] {
+        let (cluster, calls) = server(move |_, _| Answer::ok(&indexer));
+        let error = snapshot::now(&cluster, "outpoints", None).await.unwrap_err();
+        assert!(error.to_string().contains(words), "{error}");
+        assert_eq!(calls.made(), [ONE]);
+    }
+    let (cluster, _) = server(|call, _| match call {
+        ONE => Answer::ok(&stage("following")),
+        _ => refusal(403),
+    });
+    let error = snapshot::now(&cluster, "outpoints", None).await.unwrap_err();
+    assert!(
+        error.to_string().starts_with("you may not patch indexers.shrewd.dev"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_snapshot_that_takes_too_long_or_is_of_a_halted_index_has_its_words() {
+    let (cluster, _) = server(|_, _| Answer::ok(&stage("following")));
+    let wait = Wait {
+        timeout: Duration::ZERO,
+        every: Duration::from_millis(1),
+    };
+    let error = snapshot::now(&cluster, "outpoints", Some(wait)).await.unwrap_err();
+    assert!(error.to_string().contains("the request stays"), "{error}");
+    let mut halted = stage("halted");
+    halted["spec"]["snapshots"] = stage("following")["spec"]["snapshots"].clone();
+    let (cluster, _) = server(move |_, _| Answer::ok(&halted));
+    let said = snapshot::now(&cluster, "outpoints", None).await.unwrap();
+    assert!(said.contains("which is halted"), "{said}");
 }
 
 #[tokio::test]

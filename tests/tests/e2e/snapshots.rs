@@ -12,6 +12,7 @@ use e2e::{
     manifest::Manifest,
     namespace::Namespace,
     node::Node,
+    person::Person,
     s3::{BUCKET, S3},
     trial::in_namespace,
 };
@@ -56,6 +57,15 @@ async fn an_index_that_begins_with_a_snapshot_ends_like_one_that_began_at_genesi
         // Another module is another index.
         let other = beginning("other", &newest).apply_with(namespace, &edition(1)?).await?;
         refused(&other, "its module is").await?;
+
+        // At a height that is not due, because somebody asks for one.
+        let editor = Person::with_role(namespace, "edit").await?;
+        let said = editor.told(&["snapshot", "now", "first", "--wait"])?;
+        let asked_for = published(&first, 57).await?;
+        ensure!(
+            asked_for.height == 57 && said.contains(&asked_for.url),
+            "{said}: {asked_for:?}"
+        );
 
         ensure!(
             first.pod().await?.uid() == untouched,
