@@ -43,7 +43,7 @@ struct Packed<K> {
     kind: PhantomData<fn() -> K>,
 }
 
-/// An empty cache. Objects for which `mark` holds can be told from the others without reading them.
+/// An empty cache. Those for which `mark` holds are found without reading them.
 #[must_use]
 pub fn cache<K: Kind>(mark: fn(&K) -> bool) -> (Cache<K>, Writer<K>) {
     let store = reflector::store::Writer::new(());
@@ -98,7 +98,7 @@ impl<K: Kind> Packed<K> {
             namespace: object.namespace().unwrap_or_default().into(),
             indexer: indexer.map(|name| name.as_str().into()),
             is_marked,
-            // Types of the API turn into JSON without exception; one that did not would be made anew, not lost.
+            // Types of the API turn into JSON without exception; one that did not would be recreated, not lost.
             json: serde_json::to_vec(object).unwrap_or_default().into(),
             kind: PhantomData,
         }
