@@ -2,6 +2,7 @@
 //! then moves it to where the store belongs.
 
 mod failure;
+mod patience;
 
 use std::{
     path::{Path, PathBuf},
@@ -15,7 +16,8 @@ use crds::{
 };
 use tokio_util::sync::CancellationToken;
 
-use failure::{Error, Outlook, is_nothing_to_copy};
+use failure::Error;
+use patience::Patience;
 
 use super::{
     Offer, Take,
@@ -83,19 +85,17 @@ impl Filling {
 
     async fn ask_until(&self, client: &reqwest::Client) -> Filled {
         let mut pause = PAUSES.0;
-        let mut silent_since = Instant::now();
+        let mut patience = Patience::new(Instant::now());
         let mut held = None;
         loop {
             let Err(failures) = self.ask_each(client, &mut held).await else {
                 return Filled::Copied;
             };
             let is_named = self.has_own_address().await;
-            let outlooks: Vec<_> = failures.iter().map(|failure| failure.outlook(is_named)).collect();
-            if outlooks.contains(&Outlook::Later) {
-                silent_since = Instant::now();
-            }
-            if self.seed.optional && is_nothing_to_copy(&outlooks, silent_since.elapsed()) {
-                failures.iter().for_each(|error| tracing::debug!(%error, "no copy"));
+            if patience.ends(&failures, is_named, Instant::now()) && self.seed.optional {
+                for (_, error) in failures {
+                    tracing::debug!(%error, "no copy");
+                }
                 if let Err(error) = store::remove(&self.folder()) {
                     tracing::warn!(%error, "cannot remove a part of a copy");
                 }
@@ -103,7 +103,8 @@ impl Filling {
                 return Filled::NoCopy;
             }
             // Of several failures, the one that a person must act on.
-            let worst = failures.into_iter().min_by_key(Error::is_for_now);
+            let worst = failures.into_iter().map(|(_, error)| error);
+            let worst = worst.min_by_key(Error::is_for_now);
             match worst {
                 Some(full @ Error::NoRoom { needed, .. }) => {
                     self.tell_failure(full);
@@ -119,13 +120,14 @@ impl Filling {
         }
     }
 
-    /// Asks every pod but this one once; all failures if none gave a copy. `held`: files that came, once it is known.
-    async fn ask_each(&self, client: &reqwest::Client, held: &mut Option<Held>) -> Result<(), Vec<Error>> {
+    /// Asks every pod but this one once; the failure of each if none gave a copy. `held`: files that came, once it is
+    /// known.
+    async fn ask_each(&self, client: &reqwest::Client, held: &mut Option<Held>) -> Result<(), Vec<(&str, Error)>> {
         let mut failures = Vec::new();
         for url in self.seed.from.iter().filter(|url| !self.is_own(url)) {
             match self.ask(client, url, held).await {
                 Ok(()) => return Ok(()),
-                Err(error) => failures.push(error),
+                Err(error) => failures.push((url.as_str(), error)),
             }
         }
         Err(failures)

@@ -1,7 +1,5 @@
 //! Why a copy did not become a store, and what may come of asking again.
 
-use std::time::Duration;
-
 use reqwest::StatusCode;
 
 use crate::{
@@ -9,10 +7,6 @@ use crate::{
     seed::{Refusal, fetch},
     store::{self, verify},
 };
-
-/// A pod that has an address and does not answer for so long is not waited for, if a copy is optional: a process starts
-/// in less, a machine that died takes longer.
-const SILENCE_MAX: Duration = Duration::from_secs(120);
 
 /// What a pod that gave no copy may give later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,43 +84,11 @@ impl Error {
     }
 }
 
-/// Whether no copy is to be had, where all pods were asked and none answered for so long.
-pub(super) fn is_nothing_to_copy(outlooks: &[Outlook], silent_for: Duration) -> bool {
-    let patience_ends = silent_for >= SILENCE_MAX;
-    outlooks.iter().all(|outlook| match outlook {
-        Outlook::Nothing => true,
-        Outlook::Silent => patience_ends,
-        Outlook::Later => false,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use std::io;
 
     use super::*;
-
-    #[test]
-    fn an_index_begins_anew_only_where_no_pod_can_have_a_copy() {
-        use Outlook::{Later, Nothing, Silent};
-        let long = SILENCE_MAX;
-        let cases: [(&[Outlook], Duration, bool); 7] = [
-            (&[], Duration::ZERO, true),
-            (&[Nothing, Nothing], Duration::ZERO, true),
-            (&[Nothing, Silent], Duration::ZERO, false),
-            (&[Nothing, Silent], long, true),
-            (&[Later], long, false),
-            (&[Later, Nothing], long, false),
-            (&[Silent, Silent], long, true),
-        ];
-        for (outlooks, silent_for, expected) in cases {
-            assert_eq!(
-                is_nothing_to_copy(outlooks, silent_for),
-                expected,
-                "{outlooks:?} {silent_for:?}"
-            );
-        }
-    }
 
     #[test]
     fn what_a_pod_without_a_copy_may_give_later() {
