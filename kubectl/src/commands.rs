@@ -1,5 +1,6 @@
 //! The commands: what each asks the API server, and what it says.
 
+pub mod complete;
 pub mod completion;
 pub mod diff;
 pub mod logs;

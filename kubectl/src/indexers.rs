@@ -99,6 +99,21 @@ pub async fn list(cluster: &Cluster, everywhere: bool) -> Result<Listed> {
     Ok(listed)
 }
 
+/// Names of the first Indexers of the namespace, as many as one answer has. Nothing else of them is sent.
+///
+/// # Errors
+/// If they cannot be had.
+pub async fn names(cluster: &Cluster) -> Result<Vec<String>> {
+    let right = Right::within("list", INDEXERS, &cluster.namespace);
+    let (api, params) = (api(cluster), ListParams::default().limit(PAGE));
+    let page = cluster.call(&right, api.list_metadata(&params)).await?;
+    Ok(page
+        .items
+        .into_iter()
+        .filter_map(|object| object.metadata.name)
+        .collect())
+}
+
 /// Changes fields of an Indexer, as a merge patch says.
 ///
 /// # Errors

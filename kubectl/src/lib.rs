@@ -44,5 +44,6 @@ pub mod terminal;
 pub mod text;
 pub mod units;
 pub mod waiting;
+pub mod words;
 
 pub use run::run;

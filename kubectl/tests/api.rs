@@ -7,6 +7,7 @@ use std::{cell::RefCell, fs, path::Path, time::Duration};
 
 use kubectl_shrewd::{
     commands::{
+        complete,
         diff::{self, Outcome},
         logs, query, refresh, report, snapshot, status, suspend, top, why,
     },
@@ -103,6 +104,19 @@ async fn an_indexer_of_another_namespace_is_found_there() {
         error.to_string(),
         "there is no Indexer outpoints in namespace default; there is one in namespace prod"
     );
+}
+
+#[tokio::test]
+async fn names_are_completed_from_one_list_and_never_by_an_error() {
+    let (cluster, calls) = server(|call, _| match call {
+        LIST => list(&[stage("following"), json!({"metadata": {"name": "other"}})]),
+        _ => refusal(404),
+    });
+    assert_eq!(complete::names(&cluster, "out").await, ["outpoints"]);
+    assert_eq!(complete::names(&cluster, "").await, ["outpoints", "other"]);
+    assert_eq!(calls.made(), [LIST, LIST]);
+    let (cluster, _) = server(|_, _| refusal(403));
+    assert_eq!(complete::names(&cluster, "").await, [""; 0]);
 }
 
 #[tokio::test]

@@ -35,3 +35,29 @@ fn completion_needs_no_cluster() {
     assert_eq!(code_and_error(&output), (Some(0), String::new()));
     assert!(String::from_utf8(output.stdout).unwrap().contains("suspend"));
 }
+
+#[test]
+fn under_the_name_by_which_kubectl_asks_it_completes_words() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("kubectl_complete-shrewd");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_kubectl-shrewd"), &program).unwrap();
+    for (words, expected) in [
+        (["snapshot", ""].as_slice(), "now\tHas the pod that publishes"),
+        // Names of Indexers, which cannot be had: nobody could read an error there.
+        (&["status", ""], ":4\n"),
+        (&[], ":4\n"),
+    ] {
+        let output = Command::new(&program)
+            .args(words)
+            .env_clear()
+            .env("KUBECONFIG", "/nonexistent/config")
+            .output()
+            .unwrap();
+        assert_eq!(code_and_error(&output), (Some(0), String::new()), "{words:?}");
+        let lines = String::from_utf8(output.stdout).unwrap();
+        assert!(
+            lines.starts_with(expected) && lines.ends_with(":4\n"),
+            "{words:?}: {lines}"
+        );
+    }
+}

@@ -1,7 +1,8 @@
 //! A person with a role in a namespace, and what `kubectl shrewd` tells them.
 
 use std::{
-    env,
+    env, fs,
+    os::unix::fs::symlink,
     path::{Path, PathBuf},
     process::{Command, Output},
 };
@@ -16,6 +17,8 @@ use crate::namespace::Namespace;
 
 /// The program, beside those of the tests.
 const PROGRAM: &str = "kubectl-shrewd";
+/// Likewise, as kubectl finds it for completion.
+const COMPLETING: &str = "kubectl_complete-shrewd";
 
 /// Somebody with one of the cluster's roles in one namespace and no other right.
 pub struct Person {
@@ -84,14 +87,39 @@ impl Person {
         Ok(String::from_utf8(output.stderr)?)
     }
 
+    /// What kubectl offers for the last word of `kubectl shrewd WORDS…`, where the program is installed as its page says.
+    /// The last line says what the shell is to do.
+    ///
+    /// # Errors
+    /// If kubectl is not in `PATH`, or fails.
+    pub fn offered(&self, words: &[&str]) -> Result<Vec<String>> {
+        let installed = self.folder.path().join("bin");
+        if !installed.exists() {
+            fs::create_dir(&installed)?;
+            for name in [PROGRAM, COMPLETING] {
+                symlink(program()?, installed.join(name))?;
+            }
+        }
+        let path = env::var("PATH")?;
+        let output = Command::new("kubectl")
+            .args(["__complete", "shrewd", "--kubeconfig"])
+            .arg(&self.kubeconfig)
+            .args(["--namespace", &self.namespace])
+            .args(words)
+            .env("PATH", format!("{}:{path}", installed.display()))
+            .output()
+            .context("run kubectl")?;
+        ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let lines = String::from_utf8(output.stdout)?;
+        Ok(lines.lines().map(str::to_owned).collect())
+    }
+
     /// Runs the program. Its exit code is a part of the answer.
     ///
     /// # Errors
     /// If there is no such program.
     pub fn run(&self, arguments: &[&str]) -> Result<Output> {
-        let program = env::current_exe()?;
-        let program = program.ancestors().nth(2).map(|folder| folder.join(PROGRAM));
-        let output = Command::new(program.context("a test is in a folder")?)
+        let output = Command::new(program()?)
             .arg("--kubeconfig")
             .arg(&self.kubeconfig)
             .args(["--namespace", &self.namespace])
@@ -100,6 +128,13 @@ impl Person {
             .output();
         output.context("run kubectl-shrewd; it is built by `make build`")
     }
+}
+
+/// The program, which is built beside the tests.
+pub(crate) fn program() -> Result<PathBuf> {
+    let test = env::current_exe()?;
+    let program = test.ancestors().nth(2).map(|folder| folder.join(PROGRAM));
+    program.context("a test is in a folder")
 }
 
 /// The kubeconfig of the cluster's administrator, with another person's token.

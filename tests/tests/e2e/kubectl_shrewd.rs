@@ -15,6 +15,7 @@ async fn who_may_view_sees_all_and_who_may_edit_does_the_rest() -> Result<()> {
         index.follows_to(HEIGHT).await?;
         let viewer = Person::with_role(namespace, "view").await?;
         sees(&viewer)?;
+        kubectl_completes(&viewer)?;
         is_told_what_is_missing(&viewer)?;
 
         let editor = Person::with_role(namespace, "edit").await?;
@@ -73,6 +74,17 @@ fn sees(viewer: &Person) -> Result<()> {
     let top = viewer.told(&["top"])?;
     ensure!(top.lines().count() == 2 && top.contains("one "), "{top}");
     viewer.told(&["logs", "one", "--guest"]).map(drop)
+}
+
+fn kubectl_completes(viewer: &Person) -> Result<()> {
+    let names = viewer.offered(&["status", ""])?;
+    ensure!(names == ["one", ":4"], "{names:?}");
+    let commands = viewer.offered(&["st"])?;
+    let [status, rest] = commands.as_slice() else {
+        anyhow::bail!("{commands:?}");
+    };
+    ensure!(status.starts_with("status\t") && rest == ":4", "{commands:?}");
+    Ok(())
 }
 
 /// Neither a dump of the API server's answer nor silence.
