@@ -48,6 +48,7 @@ pub mod recording;
 pub mod registry;
 mod report;
 pub mod rollout;
+pub mod runbook;
 pub mod s3;
 pub mod storage;
 pub mod tamper;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use crate::{cluster::Cluster, wait};
+use crate::{cluster::Cluster, runbook, wait};
 
 /// Where it is: `tests/monitoring/prometheus.yaml`.
 const PROXY: &str = "/api/v1/namespaces/e2e-monitoring/pods/prometheus:9090/proxy/api/v1";
@@ -92,12 +92,23 @@ impl Alert {
         }
     }
 
-    /// Waits until it fires.
+    /// Waits until it fires, and does what its runbook says to check.
     ///
     /// # Errors
-    /// If it does not in time.
+    /// If it does not in time, or the runbook is of no use.
     pub async fn fires(&self, within: Duration) -> Result<()> {
-        self.becomes("fires", within, |count| count > 0).await
+        self.becomes("fires", within, |count| count > 0).await?;
+        self.follow_runbook().await
+    }
+
+    /// Does what its runbook says to check, while it fires.
+    ///
+    /// # Errors
+    /// If it does not fire, or a command of the runbook fails.
+    pub async fn follow_runbook(&self) -> Result<()> {
+        let firing = self.firing().await?;
+        let first = firing.first().context("it does not fire any more")?;
+        runbook::follow(&self.prometheus.cluster, self.name, &first["metric"]).await
     }
 
     /// Waits until it fires no more.
@@ -130,8 +141,13 @@ impl Alert {
     }
 
     async fn count(&self) -> Result<usize> {
+        Ok(self.firing().await?.len())
+    }
+
+    /// The series of it that fire.
+    async fn firing(&self) -> Result<Vec<Value>> {
         let (name, severity, labels) = (self.name, self.severity, &self.labels);
         let query = format!(r#"ALERTS{{alertstate="firing",alertname="{name}",severity="{severity}",{labels}}}"#);
-        Ok(self.prometheus.now(&query).await?.len())
+        self.prometheus.now(&query).await
     }
 }

@@ -4,6 +4,7 @@
 //!
 //! - `<!-- run by PATH... -->`: each command of the block is in one of these files of tests and scripts;
 //! - `<!-- run by PATH...; the rest REASON -->`: one at least is;
+//! - `<!-- read and run by PATH -->`: this test reads the page and runs what it finds after this mark;
 //! - `<!-- not run: REASON -->`, with one of [`REASONS`].
 //!
 //! A command is its program and its subcommand, as in `helm upgrade`, `kubectl get indexer`, `shrewd-indexer snapshot
@@ -64,7 +65,7 @@ pub fn unproven(root: &Path, pages: &[PathBuf]) -> io::Result<Vec<Unproven>> {
     for page in pages {
         let text = fs::read_to_string(root.join(page))?;
         for block in blocks(&text) {
-            let found = sources.problems(&block).into_iter().map(|(line, what)| Unproven {
+            let found = sources.problems(page, &block).into_iter().map(|(line, what)| Unproven {
                 file: page.clone(),
                 line,
                 what,
@@ -98,13 +99,16 @@ impl Sources {
     }
 
     /// Lines and what is wrong there.
-    fn problems(&self, block: &Block) -> Vec<(usize, String)> {
+    fn problems(&self, page: &Path, block: &Block) -> Vec<(usize, String)> {
         let mut problems = Vec::new();
         for (line, command) in &block.commands {
             problems.extend(self.impossible(command).into_iter().map(|what| (*line, what)));
         }
         match &block.mark {
             Ok(Mark::NotRun) => {}
+            Ok(Mark::ReadBy { path }) => {
+                problems.extend(self.not_read(page, path).map(|what| (block.line, what)));
+            }
             Ok(Mark::RunBy { paths, all }) => problems.extend(self.not_run(block, paths, *all)),
             Err(what) => problems.push((block.line, what.clone())),
         }
@@ -124,6 +128,16 @@ impl Sources {
             what.extend(unknown.map(|flag| format!("{command} {flag}: the reference has no such flag")));
         }
         what
+    }
+
+    /// Why a test cannot have read a page.
+    fn not_read(&self, page: &Path, path: &str) -> Option<String> {
+        let Ok(test) = fs::read_to_string(self.root.join(path)) else {
+            return Some(format!("{path}: there is no such file; name who runs this"));
+        };
+        let folder = page.parent().unwrap_or(page).display().to_string();
+        (!test.contains(&folder))
+            .then(|| format!("{path}: it does not name the folder {folder}, so it reads no page of it"))
     }
 
     /// Claims of a mark that are empty.

@@ -6,7 +6,7 @@ use std::{fs, process::Command};
 use tempfile::TempDir;
 
 const PAGE: &str = "page.md";
-const FILES: [(&str, &str); 6] = [
+const FILES: [(&str, &str); 8] = [
     ("Makefile", "try: ## tries\n\t@scripts/try\n"),
     (
         "docs/src/reference.md",
@@ -18,6 +18,12 @@ const FILES: [(&str, &str); 6] = [
         "\"$BINARIES/shrewd-indexer\" check x\nkube get indexers\n",
     ),
     ("tests/plugin.rs", "told(&[\n  \"why\", \"one\"])\n// [\"top\"]\n"),
+    ("tests/reader.rs", "const PAGES: &str = \"../docs/pages\";\n"),
+    (
+        "docs/pages/one.md",
+        "<!-- read and run by tests/reader.rs -->\n```sh\nkubectl get x\n```\n\
+         <!-- read and run by tests/person.rs -->\n```sh\nkubectl get x\n```\n",
+    ),
     ("tests/person.rs", "const PROGRAM: &str = \"kubectl-shrewd\";\n"),
 ];
 
@@ -53,6 +59,14 @@ fn who_is_named_runs_it() {
 }
 
 #[test]
+fn who_reads_the_page_runs_all_of_it() {
+    let words =
+        "docs/pages/one.md:6: tests/person.rs: it does not name the folder docs/pages, so it reads no page of it\n";
+    assert_eq!(of_page("docs/pages/one.md"), (1, words.into()));
+    assert_eq!(run("<!-- read and run by tests/gone.rs -->\n```sh\nls\n```\n").0, 1);
+}
+
+#[test]
 fn tests_in_rust_have_programs_and_arguments_apart() {
     assert_eq!(
         run_by("tests/plugin.rs tests/person.rs", "kubectl shrewd why x"),
@@ -79,14 +93,23 @@ fn run_by(who: &str, commands: &str) -> (i32, String) {
 
 /// How the program ends, and what it prints, of this page.
 fn run(page: &str) -> (i32, String) {
+    judge(PAGE, page)
+}
+
+/// The same of a page among the files.
+fn of_page(path: &str) -> (i32, String) {
+    judge(path, "")
+}
+
+fn judge(path: &str, page: &str) -> (i32, String) {
     let folder = TempDir::new().unwrap();
     for (name, text) in FILES.into_iter().chain([(PAGE, page)]) {
-        let path = folder.path().join(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
+        let file = folder.path().join(name);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, text).unwrap();
     }
     let output = Command::new(env!("CARGO_BIN_EXE_commands"))
-        .arg(PAGE)
+        .arg(path)
         .current_dir(&folder)
         .output()
         .unwrap();

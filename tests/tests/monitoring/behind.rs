@@ -38,6 +38,7 @@ async fn an_index_that_is_slower_than_the_chain_is_behind_until_the_chain_waits(
             "ShrewdIndexerBehind, warning, fires after {} s",
             begun.elapsed().as_secs()
         );
+        behind.follow_runbook().await?;
         behind.ends(SOON * 3).await
     })
     .await

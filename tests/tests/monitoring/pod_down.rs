@@ -38,6 +38,7 @@ async fn a_process_that_is_killed_again_and_again_is_down_until_it_is_left_alone
             "ShrewdIndexerPodDown, warning, fires after {} s",
             begun.elapsed().as_secs()
         );
+        down.follow_runbook().await?;
         // The kubelet waits up to five minutes until it starts it again.
         down.ends(FIVE_MINUTES * 2).await
     })

@@ -33,6 +33,10 @@ pub(super) enum Mark {
         paths: Vec<String>,
         all: bool,
     },
+    /// This file reads it from the page.
+    ReadBy {
+        path: String,
+    },
     NotRun,
 }
 
@@ -68,6 +72,9 @@ fn mark(line: &str) -> Result<Mark, String> {
         .map(str::trim);
     if let Some(reason) = text.and_then(|it| it.strip_prefix("not run: ")) {
         return known(reason).map(|()| Mark::NotRun);
+    }
+    if let Some(path) = text.and_then(|it| it.strip_prefix("read and run by ")) {
+        return Ok(Mark::ReadBy { path: path.to_owned() });
     }
     let Some(by) = text.and_then(|it| it.strip_prefix("run by ")) else {
         return Err(
