@@ -211,6 +211,24 @@ mod tests {
     }
 
     #[test]
+    fn a_revision_is_ten_lowercase_hex_digits() {
+        let revision = identity().revision();
+        assert_eq!(Revision::parse(&revision.to_string()), Some(revision));
+        for text in ["", "0123456789", "abcdefabcd"] {
+            assert_eq!(Revision::parse(text).map(|it| it.to_string()).unwrap_or_default(), text);
+        }
+        for text in [
+            "012345678",
+            "01234567890",
+            "012345678g",
+            "ABCDEFABCD",
+            "012345678\u{e9}",
+        ] {
+            assert_eq!(Revision::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
     fn revision_is_pinned() {
         // Object names and databases of running installations carry it: a change here orphans them all.
         assert_eq!(identity().revision().as_str(), "694048994a");

@@ -21,7 +21,7 @@ mod resize;
 pub use changes::{Changes, Pruned, changes};
 pub use claims::{raise, stamp};
 pub use confirm::confirm;
-pub use error::{Class, Error};
+pub use error::{Class, Error, is_for_ending_namespace};
 pub use pods::{Removal, let_serve, remove};
 pub use resize::resize;
 

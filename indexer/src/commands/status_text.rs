@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crds::pod::{BlockUnderWay, Check, Snapshots, Status, Store, Volume};
 
-use crate::telemetry::units::{gibibytes, mebibytes, pace};
+use crate::telemetry::units::{mebibytes, pace, size};
 
 /// A status as text: one fact per line, without those that are unknown.
 pub(super) fn shown(status: &Status) -> String {
@@ -98,22 +98,18 @@ fn height(status: &Status) -> String {
 fn on_disk(store: &Store) -> String {
     format!(
         "{} on disk, merges take up to {} more for a while",
-        gibibytes(store.disk_bytes),
-        gibibytes(store.merge_bytes_max)
+        size(store.disk_bytes),
+        size(store.merge_bytes_max)
     )
 }
 
 fn on_volume(volume: &Volume) -> String {
-    let room = format!(
-        "{} of {} free",
-        gibibytes(volume.free_bytes),
-        gibibytes(volume.capacity_bytes)
-    );
+    let room = format!("{} of {} free", size(volume.free_bytes), size(volume.capacity_bytes));
     let growth = volume.growth_per_day_bytes.map(|growth| {
         let left = volume
             .days_left
             .map_or(String::new(), |days| format!(", {days:.1} days left"));
-        format!(", {} more a day{left}", gibibytes(growth))
+        format!(", {} more a day{left}", size(growth))
     });
     room + &growth.unwrap_or_default()
 }
@@ -121,8 +117,8 @@ fn on_volume(volume: &Volume) -> String {
 /// The last one, the one under way, and what keeps the next one away.
 fn published(snapshots: &Snapshots) -> String {
     let latest = snapshots.latest.as_ref().map(|latest| {
-        let size = gibibytes(latest.bytes);
-        format!("block {} at {}, {size}, {}", latest.height, latest.url, latest.time.0)
+        let bytes = size(latest.bytes);
+        format!("block {} at {}, {bytes}, {}", latest.height, latest.url, latest.time.0)
     });
     let underway = snapshots.underway.as_ref().map(|underway| {
         let (done, total) = (mebibytes(underway.done_bytes), mebibytes(underway.total_bytes));

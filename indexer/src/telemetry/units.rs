@@ -12,9 +12,12 @@ pub fn mebibytes(bytes: u64) -> String {
     format!("{}.{} MiB", tenths / 10, tenths % 10)
 }
 
-/// Gibibytes with one decimal, rounded up.
+/// Gibibytes with one decimal, rounded up; mebibytes where it is less than one.
 #[must_use]
-pub fn gibibytes(bytes: u64) -> String {
+pub fn size(bytes: u64) -> String {
+    if bytes < 1 << 30 {
+        return mebibytes(bytes);
+    }
     let tenths = (u128::from(bytes) * 10).div_ceil(1 << 30);
     format!("{}.{} GiB", tenths / 10, tenths % 10)
 }
@@ -34,6 +37,15 @@ pub fn pace(status: &Status) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes_keep_a_decimal_that_means_something() {
+        assert_eq!(size(0), "0.0 MiB");
+        assert_eq!(size(34_136), "0.1 MiB");
+        assert_eq!(size((1 << 30) - 1), "1024.0 MiB");
+        assert_eq!(size(1 << 30), "1.0 GiB");
+        assert_eq!(size((1 << 30) + 1), "1.1 GiB");
+    }
 
     #[test]
     fn a_pace_is_shown_as_far_as_it_is_known() {

@@ -223,6 +223,12 @@ pub(super) async fn bounded<T>(call: impl Future<Output = kube::Result<T>>) -> R
     }
 }
 
+/// Whether a call failed because the namespace is being deleted: its events are nobody's any more.
+#[must_use]
+pub fn is_for_ending_namespace(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if is_of_ending_namespace(status))
+}
+
 /// Whether nothing can be made any more, since the namespace is being deleted: as the API server's admission says it
 /// (`NamespaceTerminatingCause` of `k8s.io/api/core/v1`).
 fn is_of_ending_namespace(status: &Status) -> bool {
@@ -240,6 +246,17 @@ mod tests {
     fn refusal(code: u16, details: &Value) -> Cause {
         let status = json!({"status": "Failure", "code": code, "message": "no", "details": details});
         Cause::Call(Box::new(kube::Error::Api(serde_json::from_value(status).unwrap())))
+    }
+
+    #[test]
+    fn events_of_a_namespace_that_goes_are_no_loss() {
+        let ending = json!({"causes": [{"reason": "NamespaceTerminating", "field": "metadata.namespace"}]});
+        for (details, is_so) in [(ending, true), (Value::Null, false)] {
+            let Cause::Call(error) = refusal(403, &details) else {
+                unreachable!("it is a call's")
+            };
+            assert_eq!(is_for_ending_namespace(&error), is_so, "{details}");
+        }
     }
 
     #[test]

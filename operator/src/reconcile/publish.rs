@@ -103,6 +103,9 @@ async fn publish(watched: &Watched, events: Vec<Event>, key: &Key, context: &Con
         // The condition is the truth; an event is a courtesy, so a lost one fails nothing.
         match tokio::time::timeout(CALL_TIMEOUT, recorder.publish(&event, &regarding)).await {
             Ok(Ok(())) => {}
+            Ok(Err(error)) if apply::is_for_ending_namespace(&error) => {
+                tracing::debug!(indexer = %key, reason = event.reason, %error, "an event of a namespace that goes");
+            }
             Ok(Err(error)) => {
                 tracing::warn!(indexer = %key, reason = event.reason, %error, "could not publish an event");
             }
