@@ -7,7 +7,7 @@ use k8s_openapi::jiff::Timestamp;
 use crate::{
     cluster::Cluster,
     support::process::Operator,
-    table::{Bar, Table},
+    table::{Bar, Table, count},
     usage::Usage,
     window::Window,
 };
@@ -44,7 +44,26 @@ pub(crate) async fn measure(long: Duration, table: &mut Table) {
 
 async fn at_rest(cluster: &Cluster, operator: &Operator, long: Duration, table: &mut Table) {
     let window = Window::of(cluster, operator, long).await;
-    let usage = Usage::of(operator.process.id());
+    written_at_rest(&window, table);
+    taken_at_rest(&window, &Usage::of(operator.process.id()), table);
+    samples(
+        &window,
+        table,
+        ["rest_samples", "rest_sample_failures", "rest_sample_ms"],
+    );
+    table.add(
+        "rest_queued",
+        window.queued,
+        "Indexers",
+        Bar::AtMost(0.0),
+        "the most that `queued_indexers` said",
+    );
+    assert_eq!(window.at_end("leader"), 1.0);
+    assert_eq!(window.at_end("build_info"), 1.0);
+    assert_eq!(window.at_end("sampled_pods"), PODS);
+}
+
+fn written_at_rest(window: &Window, table: &mut Table) {
     let seconds = window.took.as_secs_f64();
     table.add(
         "rest_writes",
@@ -78,6 +97,9 @@ async fn at_rest(cluster: &Cluster, operator: &Operator, long: Duration, table: 
         Bar::AtMost(1.0),
         "there is no resync but a watch that must list again",
     );
+}
+
+fn taken_at_rest(window: &Window, usage: &Usage, table: &mut Table) {
     table.add(
         "rest_resident_mib",
         window.resident_mib,
@@ -99,21 +121,6 @@ async fn at_rest(cluster: &Cluster, operator: &Operator, long: Duration, table: 
         Bar::Below(1.0),
         "user space and kernel",
     );
-    samples(
-        &window,
-        table,
-        ["rest_samples", "rest_sample_failures", "rest_sample_ms"],
-    );
-    table.add(
-        "rest_queued",
-        window.queued,
-        "Indexers",
-        Bar::AtMost(0.0),
-        "the most that `queued_indexers` said",
-    );
-    assert_eq!(window.at_end("leader"), 1.0);
-    assert_eq!(window.at_end("build_info"), 1.0);
-    assert_eq!(window.at_end("sampled_pods"), PODS);
 }
 
 /// How pods were asked: often enough, with answers, how fast.
@@ -143,6 +150,43 @@ fn samples(window: &Window, table: &mut Table, [often, failures, latency]: [&'st
 
 async fn in_sync(cluster: &Cluster, operator: &Operator, long: Duration, table: &mut Table) {
     let window = Window::of(cluster, operator, long).await;
+    written_in_sync(&window, table);
+    table.add(
+        "sync_resident_mib",
+        window.resident_mib,
+        "MiB",
+        Bar::Below(40.0),
+        "the most",
+    );
+    table.add(
+        "sync_processor_percent",
+        window.processor_percent,
+        "% of a core",
+        None,
+        "samples every 2 s, and a pass every 30 s",
+    );
+    samples(
+        &window,
+        table,
+        ["sync_samples", "sync_sample_failures", "sync_sample_ms"],
+    );
+    table.add(
+        "sync_queue_age_s",
+        window.queue_age_seconds,
+        "s",
+        Bar::AtMost(5.0),
+        "the most that `queue_age_seconds` said",
+    );
+    table.add(
+        "sync_pass_ms",
+        window.mean_ms("reconcile_duration_seconds"),
+        "ms",
+        None,
+        "mean of `reconcile_duration_seconds`",
+    );
+}
+
+fn written_in_sync(window: &Window, table: &mut Table) {
     let seconds = window.took.as_secs_f64();
     let statuses = || window.writes.iter().filter(|write| write.resource == "indexers/status");
     table.add(
@@ -188,45 +232,8 @@ async fn in_sync(cluster: &Cluster, operator: &Operator, long: Duration, table: 
         Bar::AtMost(5.0),
         "`api_writes_total` against the audit log",
     );
-    table.add(
-        "sync_resident_mib",
-        window.resident_mib,
-        "MiB",
-        Bar::Below(40.0),
-        "the most",
-    );
-    table.add(
-        "sync_processor_percent",
-        window.processor_percent,
-        "% of a core",
-        None,
-        "samples every 2 s, and a pass every 30 s",
-    );
-    samples(
-        &window,
-        table,
-        ["sync_samples", "sync_sample_failures", "sync_sample_ms"],
-    );
-    table.add(
-        "sync_queue_age_s",
-        window.queue_age_seconds,
-        "s",
-        Bar::AtMost(5.0),
-        "the most that `queue_age_seconds` said",
-    );
-    table.add(
-        "sync_pass_ms",
-        window.mean_ms("reconcile_duration_seconds"),
-        "ms",
-        None,
-        "mean of `reconcile_duration_seconds`",
-    );
 }
 
 fn gap(first: Timestamp, second: Timestamp) -> f64 {
     second.duration_since(first).as_secs_f64()
-}
-
-fn count(of: usize) -> f64 {
-    f64::from(u32::try_from(of).unwrap())
 }

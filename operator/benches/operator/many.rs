@@ -7,7 +7,8 @@ use serde_json::json;
 use crate::{
     cluster::Cluster,
     metrics::Metrics,
-    table::{Bar, Table},
+    support::process::Operator,
+    table::{Bar, Table, count},
     usage::Usage,
     window::Window,
 };
@@ -17,8 +18,23 @@ const REST: Duration = Duration::from_secs(60);
 
 /// Measures it.
 pub(crate) async fn measure(indexers: usize, table: &mut Table) {
-    let count = f64::from(u32::try_from(indexers).unwrap());
     let cluster = Cluster::start().await;
+    made(&cluster, indexers, table).await;
+    // Shown in a set, and in no pod.
+    cluster
+        .change(indexers, &json!({"storage": {"retention": "Delete"}}))
+        .await;
+    let before = cluster.work().len();
+    let operator = cluster.operator();
+    converges(&cluster, &operator, indexers, table).await;
+    cluster.quiet().await;
+    written_once(&cluster, before, indexers, table);
+    at_rest(&cluster, &operator, indexers, table).await;
+    cluster.end(operator).await;
+}
+
+/// The objects of all of them, by an operator that ends when they are there.
+async fn made(cluster: &Cluster, indexers: usize, table: &mut Table) {
     let operator = cluster.operator();
     let started = Instant::now();
     cluster.declare(indexers).await;
@@ -31,23 +47,19 @@ pub(crate) async fn measure(indexers: usize, table: &mut Table) {
         format!("{indexers} Indexers are made and ready; the API server and our simulation take most of it"),
     );
     cluster.quiet().await;
-    let peak = Usage::of(operator.process.id()).peak_mib;
     table.add(
         "many_made_peak_mib",
-        peak,
+        Usage::of(operator.process.id()).peak_mib,
         "MiB",
         Bar::Below(150.0),
         "the most meanwhile",
     );
     cluster.end(operator).await;
+}
 
-    // Shown in a set, and in no pod.
-    cluster
-        .change(indexers, &json!({"storage": {"retention": "Delete"}}))
-        .await;
-    let before = cluster.work().len();
+/// How long it takes an operator that has just started.
+async fn converges(cluster: &Cluster, operator: &Operator, indexers: usize, table: &mut Table) {
     let started = Instant::now();
-    let operator = cluster.operator();
     let mut queue_age = 0.0_f64;
     let converged = cluster.converged(indexers, "True");
     tokio::pin!(converged);
@@ -75,23 +87,28 @@ pub(crate) async fn measure(indexers: usize, table: &mut Table) {
         None,
         "the most that `queue_age_seconds` said",
     );
-    cluster.quiet().await;
+}
+
+/// What was written since there were so many writes: each set once.
+fn written_once(cluster: &Cluster, before: usize, indexers: usize, table: &mut Table) {
     let written = cluster.work().split_off(before);
     let of_sets = written.iter().filter(|write| write.resource == "statefulsets").count();
     assert_eq!(of_sets, indexers, "each set is written once");
     assert!(written.iter().all(|write| write.verb != "delete"), "no pod is replaced");
     table.add(
         "restart_writes_per_indexer",
-        f64::from(u32::try_from(written.len()).unwrap()) / count,
+        count(written.len()) / count(indexers),
         "writes",
         None,
         "its set and its status",
     );
-    let window = Window::of(&cluster, &operator, REST).await;
-    let usage = Usage::of(operator.process.id());
+}
+
+async fn at_rest(cluster: &Cluster, operator: &Operator, indexers: usize, table: &mut Table) {
+    let window = Window::of(cluster, operator, REST).await;
     table.add(
         "many_peak_mib",
-        usage.peak_mib,
+        Usage::of(operator.process.id()).peak_mib,
         "MiB",
         Bar::Below(150.0),
         "the most since the restart",
@@ -112,17 +129,16 @@ pub(crate) async fn measure(indexers: usize, table: &mut Table) {
     );
     table.add(
         "many_rest_writes",
-        f64::from(u32::try_from(window.writes.len()).unwrap()),
+        count(window.writes.len()),
         "writes",
         Bar::AtMost(0.0),
         window.written(),
     );
     table.add(
         "many_samples",
-        window.samples_per_pod(2.0 * count),
+        window.samples_per_pod(2.0 * count(indexers)),
         "per pod and 5 s",
         Bar::AtLeast(0.9),
         "`samples_total`",
     );
-    cluster.end(operator).await;
 }

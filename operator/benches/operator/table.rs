@@ -115,3 +115,8 @@ impl Figure {
         })
     }
 }
+
+/// A number of things as a figure.
+pub(crate) fn count(of: usize) -> f64 {
+    f64::from(u32::try_from(of).unwrap())
+}
