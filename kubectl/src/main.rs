@@ -11,7 +11,7 @@ async fn main() -> ExitCode {
         return run(Args::parse()).await;
     }
     let words: Vec<OsString> = env::args_os().skip(1).collect();
-    let printed = terminal::print(&complete::complete(&words).await);
+    let printed = terminal::print(&complete::complete(&words));
     ExitCode::from(u8::from(printed.is_err()))
 }
 

@@ -1,6 +1,9 @@
 //! What may stand where a word of the command line is being written.
 
-use std::ffi::{OsStr, OsString};
+use std::{
+    ffi::{OsStr, OsString},
+    path::Path,
+};
 
 use clap::{Command, CommandFactory as _};
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate, complete};
@@ -22,14 +25,14 @@ pub struct Completion {
 }
 
 /// What completes the last of these words, which follow `kubectl shrewd`. Words that make no sense are completed by
-/// nothing.
+/// nothing. Names of files are those in `folder`, where it is known.
 #[must_use]
-pub fn completion(words: &[OsString]) -> Completion {
+pub fn completion(words: &[OsString], folder: Option<&Path>) -> Completion {
     let last = words.last().and_then(|word| word.to_str()).unwrap_or_default();
     let mut all = vec![OsString::from("kubectl-shrewd")];
     all.extend_from_slice(words);
     let at = all.len() - 1;
-    let found = complete(&mut with_indexers(Args::command()), all, at, None).unwrap_or_default();
+    let found = complete(&mut with_indexers(Args::command()), all, at, folder).unwrap_or_default();
     let mut completion = Completion::default();
     // As kubectl does it: flags are for those who begin with a hyphen.
     let is_flag = last.starts_with('-');
@@ -81,7 +84,7 @@ mod tests {
 
     fn completed(line: &str) -> Completion {
         let words: Vec<_> = line.split(' ').map(OsString::from).collect();
-        completion(&words)
+        completion(&words, None)
     }
 
     fn values(line: &str) -> Vec<String> {
@@ -136,6 +139,6 @@ mod tests {
         ] {
             completed(line);
         }
-        assert_eq!(completion(&[]), completion(&[]));
+        assert_eq!(completion(&[], None), Completion::default());
     }
 }

@@ -1,8 +1,13 @@
 //! Completion of a word while it is typed, as kubectl asks its plugins for it.
 
-use std::{ffi::OsString, fmt::Write as _, time::Duration};
+use std::{env, ffi::OsString, fmt::Write as _, sync::mpsc, thread, time::Duration};
 
-use crate::{cluster::Cluster, indexers, words};
+use tokio::runtime;
+
+use crate::{
+    cluster::{Cluster, Place},
+    indexers, words,
+};
 
 /// Whom kubectl runs when somebody completes `kubectl shrewd`.
 pub const PROGRAM: &str = "kubectl_complete-shrewd";
@@ -18,23 +23,41 @@ const NO_FILES: u8 = 4;
 /// that says what the shell is to do.
 ///
 /// What cannot be had is left out: nobody could read an error there.
-pub async fn complete(words: &[OsString]) -> String {
+#[must_use]
+pub fn complete(words: &[OsString]) -> String {
     let words::Completion {
         mut candidates,
         indexers,
-    } = words::completion(words);
-    if let Some((place, prefix)) = indexers
-        && let Ok(cluster) = Cluster::at(&place).await
-    {
-        candidates.extend(names(&cluster, &prefix).await.into_iter().map(|name| (name, None)));
+    } = words::completion(words, env::current_dir().ok().as_deref());
+    if let Some((place, prefix)) = indexers {
+        let names = names_in_time(place, prefix);
+        candidates.extend(names.into_iter().map(|name| (name, None)));
     }
     lines(&candidates)
 }
 
+/// A thread of its own, which ends with the process: a plugin for credentials, which a kubeconfig may name, is waited for
+/// without a limit.
+fn names_in_time(place: Place, prefix: String) -> Vec<String> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        let found = runtime::Builder::new_current_thread().enable_all().build().map(|it| {
+            it.block_on(async {
+                match Cluster::at(&place).await {
+                    Ok(cluster) => names(&cluster, &prefix).await,
+                    Err(_) => Vec::new(),
+                }
+            })
+        });
+        // Nobody waits for what comes too late.
+        let _ = sender.send(found.unwrap_or_default());
+    });
+    receiver.recv_timeout(PATIENCE).unwrap_or_default()
+}
+
 /// Names of the Indexers of a namespace that begin with this.
 pub async fn names(cluster: &Cluster, prefix: &str) -> Vec<String> {
-    let listed = tokio::time::timeout(PATIENCE, indexers::names(cluster)).await;
-    let mut names = listed.ok().and_then(Result::ok).unwrap_or_default();
+    let mut names = indexers::names(cluster).await.unwrap_or_default();
     names.retain(|name| name.starts_with(prefix));
     names
 }
