@@ -1,4 +1,5 @@
-//! What the book's commands ask an Indexer for exists: whoever copies one at night gets an answer.
+//! Fields of an Indexer that the book's commands ask for exist: whoever copies one at night gets an answer. Paths of
+//! `jsonpath` and `custom-columns` are read, filters of `jq` are not.
 #![allow(clippy::unwrap_used, clippy::expect_used)] // helpers of tests fail like tests
 
 use std::{
@@ -11,7 +12,7 @@ use serde_json::{Value, json};
 
 const CONDITION: &str = "?(@.type==\"";
 
-/// A page, and an expression of `kubectl get indexer -o jsonpath=` on it.
+/// A page, and a path that `kubectl get indexer` is asked for on it.
 struct Asked {
     page: PathBuf,
     expression: String,
@@ -52,6 +53,7 @@ fn what_does_not_exist_is_found() {
     }
     for expression in [
         ".state",
+        ".status.metadata.name",
         ".status.pods[0].nmae",
         ".status.height.of",
         ".status.height[0]",
@@ -80,14 +82,26 @@ fn collect(folder: &Path, asked: &mut Vec<Asked>) {
     }
 }
 
-/// The expressions in the argument of `jsonpath=`: `{.status.active}{"\n"}` has one.
+/// The paths in the argument of `jsonpath=`, of which `{.status.active}{"\n"}` has one, or of `custom-columns=`.
 fn expressions(command: &str) -> Vec<String> {
-    let Some((_, argument)) = command.split_once("jsonpath='") else {
-        return Vec::new();
+    let parts: Vec<&str> = if let Some((_, argument)) = command.split_once("jsonpath=") {
+        let quote = argument.chars().next().unwrap();
+        assert!(quote == '\'' || quote == '"', "not quoted: {command}");
+        argument[1..].split(quote).next().unwrap().split(['{', '}']).collect()
+    } else if let Some((_, argument)) = command.split_once("custom-columns=") {
+        let argument = argument.split_whitespace().next().unwrap();
+        argument
+            .split(',')
+            .filter_map(|column| Some(column.split_once(':')?.1))
+            .collect()
+    } else {
+        Vec::new()
     };
-    let argument = argument.split('\'').next().unwrap();
-    let parts = argument.split(['{', '}']);
-    parts.filter(|part| part.starts_with('.')).map(str::to_owned).collect()
+    parts
+        .into_iter()
+        .filter(|part| part.starts_with('.'))
+        .map(str::to_owned)
+        .collect()
 }
 
 /// Goes along an expression; fails with what there is not.
@@ -99,7 +113,7 @@ fn follow(schema: &Value, expression: &str) -> Result<(), String> {
             let end = field.find(['.', '[']).unwrap_or(field.len());
             let (name, rest) = field.split_at(end);
             // Every object's, and no part of our schema.
-            if name == "metadata" {
+            if name == "metadata" && std::ptr::eq(at, schema) {
                 return Ok(());
             }
             at = at["properties"]
