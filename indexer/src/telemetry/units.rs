@@ -15,7 +15,8 @@ pub fn mebibytes(bytes: u64) -> String {
 /// Gibibytes with one decimal, rounded up; mebibytes where it is less than one.
 #[must_use]
 pub fn size(bytes: u64) -> String {
-    if bytes < 1 << 30 {
+    // More would be rounded up to 1024.0.
+    if u128::from(bytes) * 10 <= 10_239 << 20 {
         return mebibytes(bytes);
     }
     let tenths = (u128::from(bytes) * 10).div_ceil(1 << 30);
@@ -42,7 +43,8 @@ mod tests {
     fn sizes_keep_a_decimal_that_means_something() {
         assert_eq!(size(0), "0.0 MiB");
         assert_eq!(size(34_136), "0.1 MiB");
-        assert_eq!(size((1 << 30) - 1), "1024.0 MiB");
+        assert_eq!(size(1023 << 20), "1023.0 MiB");
+        assert_eq!(size((1 << 30) - 1), "1.0 GiB");
         assert_eq!(size(1 << 30), "1.0 GiB");
         assert_eq!(size((1 << 30) + 1), "1.1 GiB");
     }
