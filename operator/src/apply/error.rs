@@ -88,7 +88,7 @@ impl Error {
             Cause::Timeout => Class::RetryLater,
             Cause::Call(_) => match self.cause.status() {
                 Some(status) if matches!(status.code, 400 | 422) => Class::AwaitChange,
-                Some(status) if is_of_ending_namespace(status) => Class::Gone,
+                Some(status) if has_terminating_cause(status) => Class::Gone,
                 Some(status) if status.code == 409 => Class::LookAgain,
                 Some(status) if status.code == 404 => self.class_of_absence(status),
                 _ => Class::RetryLater,
@@ -223,15 +223,15 @@ pub(super) async fn bounded<T>(call: impl Future<Output = kube::Result<T>>) -> R
     }
 }
 
-/// Whether a call failed because the namespace is being deleted: its events are nobody's any more.
+/// Whether a call failed because the namespace is being deleted.
 #[must_use]
 pub fn is_for_ending_namespace(error: &kube::Error) -> bool {
-    matches!(error, kube::Error::Api(status) if is_of_ending_namespace(status))
+    matches!(error, kube::Error::Api(status) if has_terminating_cause(status))
 }
 
 /// Whether nothing can be made any more, since the namespace is being deleted: as the API server's admission says it
 /// (`NamespaceTerminatingCause` of `k8s.io/api/core/v1`).
-fn is_of_ending_namespace(status: &Status) -> bool {
+fn has_terminating_cause(status: &Status) -> bool {
     let mut causes = status.details.iter().flat_map(|details| &details.causes);
     causes.any(|cause| cause.reason == "NamespaceTerminating")
 }

@@ -103,6 +103,7 @@ async fn publish(watched: &Watched, events: Vec<Event>, key: &Key, context: &Con
         // The condition is the truth; an event is a courtesy, so a lost one fails nothing.
         match tokio::time::timeout(CALL_TIMEOUT, recorder.publish(&event, &regarding)).await {
             Ok(Ok(())) => {}
+            // Nobody reads it there any more.
             Ok(Err(error)) if apply::is_for_ending_namespace(&error) => {
                 tracing::debug!(indexer = %key, reason = event.reason, %error, "an event of a namespace that goes");
             }
