@@ -108,7 +108,7 @@ impl Alert {
     pub async fn follow_runbook(&self) -> Result<()> {
         let firing = self.firing().await?;
         let first = firing.first().context("it does not fire any more")?;
-        runbook::follow(&self.prometheus.cluster, self.name, &first["metric"]).await
+        runbook::follow(&self.prometheus.cluster, self.name, self.severity, &first["metric"]).await
     }
 
     /// Waits until it fires no more.

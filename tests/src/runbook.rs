@@ -17,7 +17,7 @@ use crate::{cluster::Cluster, person};
 const PAGES: &str = "../docs/src/runbooks";
 /// Stands before each block of commands that is done.
 const MARK: &str = "<!-- read and run by tests/src/runbook.rs -->";
-/// The folder that gets a file for each alert: the commands, and what they printed.
+/// The folder, if any, that gets a file for each alert and severity: the commands, and what they printed.
 const RECORDED_IN: &str = "SHREWD_RUNBOOKS";
 
 /// The commands of a page, each with the lines that continue it.
@@ -39,8 +39,8 @@ fn commands(page: &str) -> Vec<String> {
 /// Does what the runbook of an alert says to check, with the names that its labels have. Whoever is woken does the same.
 ///
 /// # Errors
-/// If there is no such page, or a command of it fails; with what it printed.
-pub async fn follow(cluster: &Cluster, alert: &str, labels: &Value) -> Result<()> {
+/// If there is no such page, or a command of it fails, or shows nothing of an Indexer; with what it printed.
+pub async fn follow(cluster: &Cluster, alert: &str, severity: &str, labels: &Value) -> Result<()> {
     let page = Path::new(PAGES).join(format!("{alert}.md"));
     let page = fs::read_to_string(&page).with_context(|| format!("read {}", page.display()))?;
     let commands = commands(&page);
@@ -55,13 +55,19 @@ pub async fn follow(cluster: &Cluster, alert: &str, labels: &Value) -> Result<()
             String::from_utf8_lossy(&output.stderr)
         );
         record += &format!("$ {command}\n{said}");
-        ensure!(
-            output.status.success(),
-            "{alert}: a command of its runbook failed\n{record}"
-        );
+        if let Some(folder) = env::var_os(RECORDED_IN) {
+            fs::write(PathBuf::from(folder).join(format!("{alert}-{severity}.txt")), &record)?;
+        }
+        let is_of_use = output.status.success() && shows(&command, &output);
+        ensure!(is_of_use, "{alert}: a command of its runbook is of no use\n{record}");
     }
-    let folder = env::var_os(RECORDED_IN).with_context(|| format!("{RECORDED_IN} names a folder"))?;
-    Ok(fs::write(PathBuf::from(folder).join(format!("{alert}.txt")), record)?)
+    Ok(())
+}
+
+/// Whether a command shows what it is for. What is listed may be nothing; a field of an Indexer has to be there.
+fn shows(command: &str, output: &Output) -> bool {
+    let shown = output.stdout.trim_ascii();
+    !command.contains("jq") || !(shown.is_empty() || shown == b"null")
 }
 
 /// What stands on the pages, and what is meant here.
