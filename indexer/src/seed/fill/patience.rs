@@ -7,14 +7,14 @@ use std::{
 
 use super::failure::{Error, Outlook};
 
-/// A pod that has an address and does not answer for so long is not waited for: a process starts in less, a machine that
-/// died takes longer.
+/// A pod that does not answer for so long is not waited for, nor one that had a copy to give and has no address now: a
+/// process starts in less, a machine that died takes longer.
 const SILENCE_MAX: Duration = Duration::from_secs(120);
 
 /// What was heard from the pods that were asked so far.
 pub(super) struct Patience {
-    /// Those that once said that they would have a copy: one that has no address after that was killed, and comes back
-    /// with its volume.
+    /// Those that once said that they would have a copy: one that has no address after that may have been killed, and
+    /// come back with its volume.
     promised: BTreeSet<String>,
     /// When one of them last said so.
     silent_since: Instant,
