@@ -169,10 +169,10 @@ mod tests {
                 None,
                 16 * GIB - guest - views - BASE_BYTES,
             ),
-            (ProcessMemory::Limit(GIB), None, STORE_BYTES_MIN),
+            (ProcessMemory::Limit(GIB), None, 64 * MIB),
             (ProcessMemory::Limit(GIB), Some(2 * GIB), 2 * GIB),
             (ProcessMemory::Machine(8 * GIB), None, 2 * GIB),
-            (ProcessMemory::Machine(64 * GIB), None, MACHINE_BYTES_MAX),
+            (ProcessMemory::Machine(64 * GIB), None, 4 * GIB),
             (ProcessMemory::Machine(4 * GIB), None, STORE_BYTES_MIN),
         ];
         for (process, cache, expected) in cases {

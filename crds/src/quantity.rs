@@ -125,6 +125,7 @@ mod tests {
     #[test]
     fn sizes_are_read_as_kubernetes_reads_them() {
         let cases = [
+            ("3Ki", 3 << 10),
             ("64Mi", 64 << 20),
             ("4Gi", 4 << 30),
             ("1792Mi", 1_879_048_192),
