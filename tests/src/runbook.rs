@@ -58,15 +58,15 @@ pub async fn follow(cluster: &Cluster, alert: &str, severity: &str, labels: &Val
         if let Some(folder) = env::var_os(RECORDED_IN) {
             fs::write(PathBuf::from(folder).join(format!("{alert}-{severity}.txt")), &record)?;
         }
-        let is_of_use = output.status.success() && shows(&command, &output);
+        let is_of_use = output.status.success() && shows(&command, &output.stdout);
         ensure!(is_of_use, "{alert}: a command of its runbook is of no use\n{record}");
     }
     Ok(())
 }
 
 /// Whether a command shows what it is for. What is listed may be nothing; a field of an Indexer has to be there.
-fn shows(command: &str, output: &Output) -> bool {
-    let shown = output.stdout.trim_ascii();
+fn shows(command: &str, printed: &[u8]) -> bool {
+    let shown = printed.trim_ascii();
     !command.contains("jq") || !(shown.is_empty() || shown == b"null")
 }
 
@@ -119,6 +119,18 @@ mod tests {
         );
         assert_eq!(commands(&page), ["one", "two \\\n  more |\n  jq", "three"]);
         assert_eq!(commands("# A\n```sh\nnot this\n```\n"), [""; 0]);
+    }
+
+    #[test]
+    fn a_field_that_is_not_there_shows_nothing() {
+        for printed in ["", "\n", "null\n"] {
+            assert!(!shows(
+                "kubectl get indexer x -o jsonpath='{.status.y}' | jq",
+                printed.as_bytes()
+            ));
+        }
+        assert!(shows("kubectl get indexer x -o jsonpath='{.status.y}' | jq", b"{}\n"));
+        assert!(shows("kubectl get events", b""));
     }
 
     #[test]
