@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2034 # some of this is used only by the scripts that source it
+# shellcheck shell=bash disable=SC2034,SC2154 # some of this is used, and some set, only by the scripts that source it
 # Shared by the scripts that run tests; sourced after lib.sh, never run. Their last line is "N passed, N failed".
 E2E_THREADS=${E2E_THREADS:-4}                     # tests on the cluster at a time; each waits more than it computes
 VERDICT=$OUT/verdict
