@@ -1,18 +1,20 @@
 //! The API server, the only thing that is contacted: pods are reached through it.
 
-use std::{
-    io::ErrorKind,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{env, path::PathBuf, time::Duration};
 
 use futures::Future;
+use http::Uri;
 use kube::{
     Client, Config,
-    config::{KubeConfigOptions, Kubeconfig, KubeconfigError},
+    config::{KubeConfigOptions, KubeconfigError},
 };
 
-use crate::{failure::Failure, rights::Right};
+use crate::{
+    failure::Failure,
+    kubeconfig,
+    proxy::{self, Environment},
+    rights::Right,
+};
 
 /// A call takes milliseconds; a list of a large cluster a few seconds. After this it is given up.
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
@@ -78,32 +80,34 @@ impl Cluster {
 }
 
 async fn config(place: &Place) -> Result<Config, Failure> {
+    let found = kubeconfig::read(place.kubeconfig.as_deref()).map_err(Failure::of_kubeconfig)?;
+    let Some(kubeconfig) = found else {
+        // In a pod there is none, and the pod's own account serves; but that has no contexts.
+        let is_meant = place.context.is_none();
+        let own = is_meant.then(Config::incluster);
+        return own.and_then(Result::ok).ok_or(Failure::NoKubeconfig);
+    };
+    let declared = kubeconfig::proxy_url(&kubeconfig, place.context.as_deref()).map(str::to_owned);
     let options = KubeConfigOptions {
         context: place.context.clone(),
         ..KubeConfigOptions::default()
     };
-    match kubeconfig(place.kubeconfig.as_deref()) {
-        Ok(kubeconfig) => Config::from_custom_kubeconfig(kubeconfig, &options)
-            .await
-            .map_err(Failure::Kubeconfig),
-        // In a pod there is none, and the pod's own account serves.
-        Err(error) if is_missing(&error) && place.kubeconfig.is_none() => {
-            Config::incluster().map_err(|_| Failure::NoKubeconfig)
-        }
-        Err(error) => Err(Failure::Kubeconfig(error)),
-    }
+    let mut config = Config::from_custom_kubeconfig(kubeconfig, &options)
+        .await
+        .map_err(Failure::of_kubeconfig)?;
+    let proxy = proxy::proxy(declared.as_deref(), &config.cluster_url, &environment());
+    let url: Result<Option<Uri>, _> = proxy.map(|url| url.parse()).transpose();
+    config.proxy_url = url.map_err(|error| Failure::of_kubeconfig(KubeconfigError::ParseProxyUrl(error)))?;
+    Ok(config)
 }
 
-fn kubeconfig(file: Option<&Path>) -> Result<Kubeconfig, KubeconfigError> {
-    match file {
-        Some(file) => Kubeconfig::read_from(file),
-        None => Kubeconfig::read(),
-    }
-}
-
-fn is_missing(error: &KubeconfigError) -> bool {
-    match error {
-        KubeconfigError::ReadConfig(error, _) => error.kind() == ErrorKind::NotFound,
-        other => matches!(other, KubeconfigError::FindPath),
+/// Variables that are empty are not set.
+fn environment() -> Environment {
+    let variable = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
+    let either = |name: &str| variable(name).or_else(|| variable(&name.to_ascii_lowercase()));
+    Environment {
+        https: either("HTTPS_PROXY"),
+        http: either("HTTP_PROXY"),
+        none: either("NO_PROXY"),
     }
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use kube::config::{KubeconfigError, NoProxyError};
+
 use crate::rights::Right;
 
 /// A failure of a command.
@@ -12,7 +14,13 @@ pub enum Failure {
     NoKubeconfig,
     /// The kubeconfig does not lead to a cluster.
     #[error("the kubeconfig cannot be used")]
-    Kubeconfig(#[source] kube::config::KubeconfigError),
+    Kubeconfig(#[source] KubeconfigError),
+    /// The list of servers that are reached without a proxy has a form that is not known.
+    #[error(
+        "the environment variable NO_PROXY cannot be read: with a proxy, it has to be a list with commas between hosts, \
+         addresses and ranges of addresses, and without an empty one"
+    )]
+    NoProxy(#[source] NoProxyError),
     /// The API server could not be asked.
     #[error("the API server cannot be reached; which one it is, `kubectl config view --minify` says")]
     Unreachable(#[source] Box<kube::Error>),
@@ -71,6 +79,15 @@ fn hint(similar: &[String], elsewhere: &[String]) -> String {
 }
 
 impl Failure {
+    /// What an error about the kubeconfig, or the environment, means.
+    #[must_use]
+    pub fn of_kubeconfig(error: KubeconfigError) -> Self {
+        match error {
+            KubeconfigError::ParseNoProxy(error) => Self::NoProxy(error),
+            other => Self::Kubeconfig(other),
+        }
+    }
+
     /// What an error of a call means that takes this right.
     #[must_use]
     pub fn of(error: kube::Error, right: &Right) -> Self {

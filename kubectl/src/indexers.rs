@@ -18,8 +18,8 @@ use crate::{
 
 /// The resource, as rights name it.
 pub const INDEXERS: &str = "indexers.shrewd.dev";
-/// The field manager of what is changed.
-const MANAGER: &str = "kubectl-shrewd";
+/// The field manager of what is changed. Flux takes away what those wrote whose names begin with `kubectl`.
+const MANAGER: &str = "shrewd-plugin";
 /// Objects that one answer of a list has: as kubectl asks for.
 const PAGE: u32 = 500;
 /// Pages that are asked for: ten thousand Indexers, ten times what an operator is measured with.

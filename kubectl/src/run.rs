@@ -10,7 +10,7 @@ use crate::{
     commands::{
         completion,
         diff::{self, Outcome},
-        logs::{self, Wanted},
+        logs::{self, Outlets, Wanted},
         query::{self, Query},
         refresh, report, snapshot, status, suspend, top, views, why,
     },
@@ -42,7 +42,11 @@ async fn carry_out(place: &Place, command: Command, style: Style) -> Result<Exit
     let said = match command {
         Command::Status { name, output } => status::status(&cluster().await?, &name, output, style).await?,
         Command::Why { name, output } => why::why(&cluster().await?, &name, output, style).await?,
-        Command::Top { all_namespaces, output } => top::top(&cluster().await?, all_namespaces, output, style).await?,
+        Command::Top { all_namespaces, output } => {
+            let (said, remarks) = top::top(&cluster().await?, all_namespaces, output, style).await?;
+            remarks.iter().for_each(|remark| terminal::note(remark));
+            said
+        }
         Command::Refresh { name, wait, timeout } => {
             refresh::refresh(&cluster().await?, &name, wait.then(|| patience(timeout))).await?
         }
@@ -80,7 +84,11 @@ async fn carry_out(place: &Place, command: Command, style: Style) -> Result<Exit
             said
         }
         Command::Logs { name, follow, tail, .. } => {
-            if !logs::logs(&cluster().await?, &name, Wanted { tail, follow }, &terminal::print).await? {
+            let outlets = Outlets {
+                print: &terminal::stream,
+                note: &terminal::note,
+            };
+            if !logs::logs(&cluster().await?, &name, Wanted { tail, follow }, outlets).await? {
                 let among = logs::LOOKED_THROUGH_LINES;
                 terminal::note(&format!(
                     "No guest wrote any of the last {among} lines of each pod's log."

@@ -1,28 +1,33 @@
 //! (pure) Removes secrets from what is given to others: of objects, values of environment variables; of all texts, the
-//! user info of URLs, tokens and what is named like a secret.
+//! user info and the query of URLs, tokens and what is named like a secret.
 
-use serde_json::Value;
+mod names;
+mod urls;
+mod values;
+mod words;
+
+use serde_json::{Map, Value};
+
+use words::words;
 
 /// What is put in the place of what is removed.
 pub const REMOVED: &str = "[removed]";
 /// Annotation that repeats the manifest as text.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
-/// Parts of names whose values are removed, in lower case.
-const SECRET_NAMES: [&str; 9] = [
-    "password",
-    "passwd",
-    "secret",
-    "token",
-    "signature",
-    "credential",
-    "authorization",
-    "apikey",
-    "access_key",
+/// Fields of Kubernetes that say where a secret is, whatever they are below: `secret` of a volume, `serviceAccountToken`.
+const WHEREABOUTS: [&str; 8] = [
+    "audience",
+    "defaultMode",
+    "expirationSeconds",
+    "items",
+    "name",
+    "optional",
+    "path",
+    "secretName",
 ];
-/// Words before a token in a header.
-const SCHEMES: [&str; 2] = ["bearer", "basic"];
 
-/// Removes secrets from an object of Kubernetes, and what repeats it.
+/// Removes secrets from an object of Kubernetes, and what repeats it. Its fields keep their types, so that it can still
+/// be read.
 pub fn object(object: &mut Value) {
     if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.remove("managedFields");
@@ -33,32 +38,86 @@ pub fn object(object: &mut Value) {
     value(object);
 }
 
-/// Names of fields that hold names of secrets, not secrets: `secretName`, `authSecretRef`.
-fn is_reference(name: &str) -> bool {
-    name.ends_with("Name") || name.ends_with("Ref") || name.ends_with("Secrets")
-}
-
 fn value(here: &mut Value) {
     match here {
-        Value::String(said) => *said = words(said),
-        Value::Array(items) => items.iter_mut().for_each(value),
-        Value::Object(fields) => {
-            for (name, field) in fields.iter_mut() {
-                match field {
-                    Value::Array(variables) if name == "env" => variables.iter_mut().for_each(variable),
-                    Value::String(said) if is_secret(name) && !is_reference(name) => *said = REMOVED.into(),
-                    other => value(other),
-                }
-            }
-        }
+        Value::String(said) => *said = text(said),
+        Value::Array(items) => list(items),
+        Value::Object(all) => fields(all),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+fn fields(fields: &mut Map<String, Value>) {
+    if fields.get("name").and_then(Value::as_str).is_some_and(names::is_secret) {
+        // A header, or a variable in another form.
+        value_removed(fields);
+    }
+    for (name, field) in fields.iter_mut() {
+        match field {
+            Value::Array(variables) if name == "env" => variables.iter_mut().for_each(variable),
+            other if names::is_secret(name) && !is_whereabouts(other) => removed(other, name),
+            other => value(other),
+        }
     }
 }
 
 /// An environment variable: its value may be anything, so it goes whatever its name is.
 fn variable(variable: &mut Value) {
-    if let Some(said) = variable.get_mut("value") {
+    if let Value::Object(fields) = variable {
+        value_removed(fields);
+    }
+    value(variable);
+}
+
+fn value_removed(fields: &mut Map<String, Value>) {
+    if let Some(said) = fields.get_mut("value") {
         *said = REMOVED.into();
+    }
+}
+
+/// Items of a list. One that is a flag with the name of a secret has its value in the next: `["--password", "X"]`.
+fn list(items: &mut [Value]) {
+    let mut follows_flag = false;
+    for item in items {
+        let flag = item.as_str().unwrap_or_default();
+        let is_value = follows_flag && !flag.starts_with("--");
+        follows_flag = !is_value && names::is_secret_flag(flag);
+        match item {
+            Value::String(said) if is_value => *said = REMOVED.into(),
+            other => value(other),
+        }
+    }
+}
+
+/// Whether it names a secret rather than having one.
+fn is_whereabouts(field: &Value) -> bool {
+    let fields = field.as_object();
+    fields.is_some_and(|fields| fields.keys().all(|name| WHEREABOUTS.contains(&name.as_str())))
+}
+
+/// Removes all that is below the name of a secret. Whether there is one, `true` or `null`, is none; nor is a number that
+/// counts them.
+fn removed(here: &mut Value, name: &str) {
+    match here {
+        Value::String(said) if !said.is_empty() => *said = REMOVED.into(),
+        Value::Number(_) if names::is_secret_number(name) => *here = REMOVED.into(),
+        Value::Array(items) => items.iter_mut().for_each(|item| removed(item, name)),
+        Value::Object(fields) => {
+            for (own, field) in fields.iter_mut() {
+                match names::is_reference(own) {
+                    true => value(field),
+                    false => removed(
+                        field,
+                        if names::holds_secret_numbers(name) {
+                            "secret"
+                        } else {
+                            own
+                        },
+                    ),
+                }
+            }
+        }
+        Value::String(_) | Value::Number(_) | Value::Bool(_) | Value::Null => {}
     }
 }
 
@@ -68,151 +127,24 @@ pub fn text(text: &str) -> String {
     text.split_inclusive('\n').map(line).collect()
 }
 
-/// A line, whose values may have spaces if it is JSON.
+/// A line, of which each text is one by itself if it is JSON. If there is no secret in it, it stays as it was written.
 fn line(line: &str) -> String {
-    let fields = Some(line).filter(|line| line.starts_with('{'));
-    match fields.and_then(|line| serde_json::from_str::<Value>(line).ok()) {
-        Some(mut fields) => {
-            value(&mut fields);
+    let is_document = line.trim_start().starts_with(['{', '[']);
+    let parsed = Some(line).filter(|_| is_document);
+    match parsed.and_then(|line| serde_json::from_str::<Value>(line).ok()) {
+        Some(before) => {
+            let mut after = before.clone();
+            value(&mut after);
             let end = if line.ends_with('\n') { "\n" } else { "" };
-            format!("{fields}{end}")
+            if before == after {
+                line.to_owned()
+            } else {
+                format!("{after}{end}")
+            }
         }
         None => words(line),
     }
 }
 
-fn words(line: &str) -> String {
-    let mut scrubbed = String::with_capacity(line.len());
-    let mut follows_scheme = false;
-    for word in line.split_inclusive([' ', '\n', '\t']) {
-        let (bare, space) = word.split_at(word.trim_end().len());
-        let is_token = follows_scheme && !bare.is_empty();
-        scrubbed += &if is_token { REMOVED.to_owned() } else { self::word(bare) };
-        scrubbed += space;
-        let last = bare
-            .trim_matches(|c: char| !c.is_ascii_alphanumeric())
-            .to_ascii_lowercase();
-        follows_scheme = SCHEMES.contains(&last.as_str());
-    }
-    scrubbed
-}
-
-/// A word: pieces between what separates parameters of URLs, fields of JSON and arguments.
-fn word(word: &str) -> String {
-    let mut scrubbed = String::with_capacity(word.len());
-    for piece in user_info_removed(word).split_inclusive(['&', '?', ',', ';', '{', '}']) {
-        scrubbed += &parameter(piece);
-    }
-    scrubbed
-}
-
-/// `NAME=VALUE` or `"NAME":"VALUE"` without the value, if the name is that of a secret.
-fn parameter(piece: &str) -> String {
-    let Some(at) = piece.find(['=', ':']) else {
-        return piece.to_owned();
-    };
-    let (name, rest) = piece.split_at(at);
-    let value = rest.get(1..).unwrap_or_default();
-    let kept = value.trim_end_matches(['&', '?', ',', ';', '{', '}', '"', '\'']);
-    if !is_secret(name) || kept.trim_matches(['"', '\'']).is_empty() {
-        return piece.to_owned();
-    }
-    let end = value.get(kept.len()..).unwrap_or_default();
-    let quotes = kept.len() - kept.trim_start_matches(['"', '\'']).len();
-    let begin = rest.get(..1 + quotes).unwrap_or_default();
-    format!("{name}{begin}{REMOVED}{end}")
-}
-
-fn is_secret(name: &str) -> bool {
-    let name = name.to_ascii_lowercase().replace('-', "_");
-    SECRET_NAMES.iter().any(|part| name.contains(part))
-}
-
-/// The word with `[removed]` for what is between `://` and the last `@` before the path.
-fn user_info_removed(word: &str) -> String {
-    let mut scrubbed = String::with_capacity(word.len());
-    let mut rest = word;
-    while let Some(at) = rest.find("://") {
-        let (before, after) = rest.split_at(at + "://".len());
-        scrubbed += before;
-        let authority = after.find(['/', '?', '#', '"', '\'', ',']).unwrap_or(after.len());
-        let from = after.get(..authority).and_then(|authority| authority.rfind('@'));
-        if from.is_some() {
-            scrubbed += REMOVED;
-        }
-        rest = after.get(from.unwrap_or(0)..).unwrap_or_default();
-    }
-    scrubbed + rest
-}
-
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn texts_lose_their_secrets_and_nothing_else() {
-        let cases = [
-            (
-                "GET http://user:hunter2@node:8332/rest failed",
-                "GET http://[removed]@node:8332/rest failed",
-            ),
-            ("http://a@b@c/x", "http://[removed]@c/x"),
-            ("https://host/path@1?x=1", "https://host/path@1?x=1"),
-            (
-                "https://s/x?X-Amz-Signature=abc&part=2",
-                "https://s/x?X-Amz-Signature=[removed]&part=2",
-            ),
-            (
-                "Authorization: Bearer abc.def, then",
-                "Authorization: Bearer [removed] then",
-            ),
-            (r#"{"a":7,"password":"hunter 2"}"#, r#"{"a":7,"password":"[removed]"}"#),
-            (
-                r#"sent {"password":"hunter2","a":7} to"#,
-                r#"sent {"password":"[removed]","a":7} to"#,
-            ),
-            ("AWS_SECRET_ACCESS_KEY=abc", "AWS_SECRET_ACCESS_KEY=[removed]"),
-            (
-                "the secret rpc has no key password",
-                "the secret rpc has no key password",
-            ),
-            (
-                "2026-11-20T12:00:00Z  INFO indexed height=7",
-                "2026-11-20T12:00:00Z  INFO indexed height=7",
-            ),
-        ];
-        for (given, expected) in cases {
-            assert_eq!(text(given), expected, "{given}");
-        }
-    }
-
-    #[test]
-    fn objects_lose_values_of_variables_and_keep_names_of_secrets() {
-        let mut pod = json!({
-            "metadata": { "annotations": { LAST_APPLIED: "{}", "a": "b" }, "managedFields": [] },
-            "spec": {
-                "containers": [{ "env": [
-                    { "name": "A", "value": "hunter2" },
-                    { "name": "B", "valueFrom": { "secretKeyRef": { "name": "rpc", "key": "password" } } },
-                ] }],
-                "volumes": [{ "secret": { "secretName": "rpc" } }],
-                "authSecretRef": { "name": "rpc" }, "url": "http://u:p@h/", "token": "abc",
-            },
-        });
-        object(&mut pod);
-        let expected = json!({
-            "metadata": { "annotations": { "a": "b" } },
-            "spec": {
-                "containers": [{ "env": [
-                    { "name": "A", "value": REMOVED },
-                    { "name": "B", "valueFrom": { "secretKeyRef": { "name": "rpc", "key": "password" } } },
-                ] }],
-                "volumes": [{ "secret": { "secretName": "rpc" } }],
-                "authSecretRef": { "name": "rpc" }, "url": "http://[removed]@h/", "token": REMOVED,
-            },
-        });
-        assert_eq!(pod, expected);
-    }
-}
+mod tests;

@@ -1,6 +1,9 @@
 //! Where output goes: a terminal, a file, another program.
 
-use std::io::{self, ErrorKind, IsTerminal as _, Write as _};
+use std::{
+    io::{self, ErrorKind, IsTerminal as _, Write as _},
+    ops::ControlFlow,
+};
 
 use terminal_size::{Width, terminal_size};
 
@@ -24,17 +27,26 @@ pub fn style() -> Style {
 /// # Errors
 /// If it cannot be written, to a full disk for instance.
 pub fn print(text: &str) -> io::Result<()> {
+    stream(text).map(drop)
+}
+
+/// Likewise, a part of what does not end by itself: it says whether to stop, as the reader has left.
+///
+/// # Errors
+/// The same.
+pub fn stream(text: &str) -> io::Result<ControlFlow<()>> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        done => done,
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(ControlFlow::Break(())),
+        done => done.map(ControlFlow::Continue),
     }
 }
 
-/// Writes a remark to standard error, so that standard output has nothing but what was asked for.
-pub fn note(text: &str) {
+/// Writes a remark to standard error, so that standard output has nothing but what was asked for. Words of servers are
+/// among it.
+pub fn note(remark: &str) {
     // Whoever closed standard error does not read it.
-    let _ = writeln!(io::stderr(), "{text}");
+    let _ = writeln!(io::stderr(), "{}", text::plain(remark));
 }
 
 /// Writes an error and its causes to standard error. Words of servers are among them.

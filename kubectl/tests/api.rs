@@ -1,15 +1,17 @@
 //! The commands against an API server that is played: what each asks, and what it says of refusals.
 #![allow(clippy::unwrap_used, clippy::expect_used)] // helpers of tests fail like tests
 
+mod guest_logs;
+mod reports;
 mod server;
 
-use std::{cell::RefCell, fs, path::Path, time::Duration};
+use std::{fs, path::Path, time::Duration};
 
 use kubectl_shrewd::{
     commands::{
         complete,
         diff::{self, Outcome},
-        logs, query, refresh, report, snapshot, status, suspend, top, why,
+        query, refresh, snapshot, status, suspend, top, why,
     },
     document::Format,
     requests::Wait,
@@ -60,12 +62,14 @@ async fn status_why_and_top_need_nothing_but_to_read_indexers() {
         top::top(&cluster, false, None, style)
             .await
             .unwrap()
+            .0
             .contains("outpoints")
     );
     assert!(
         top::top(&cluster, true, None, style)
             .await
             .unwrap()
+            .0
             .starts_with("NAMESPACE")
     );
     assert_eq!(calls.made(), [ONE, ONE, ONE, LIST, ALL]);
@@ -148,8 +152,29 @@ async fn refusals_say_what_to_do() {
 #[tokio::test]
 async fn top_of_an_empty_namespace_says_so() {
     let (cluster, _) = server(|_, _| list(&[]));
-    let said = top::top(&cluster, false, None, Style::default()).await.unwrap();
+    let (said, remarks) = top::top(&cluster, false, None, Style::default()).await.unwrap();
     assert_eq!(said, "There are no Indexers in namespace default.\n");
+    assert_eq!(remarks, [""; 0]);
+}
+
+#[tokio::test]
+async fn top_says_in_every_form_what_it_lacks() {
+    let mut broken = stage("following");
+    broken["metadata"]["name"] = json!("broken");
+    broken["spec"]["chain"] = json!(7);
+    for format in [None, Some(Format::Json), Some(Format::Yaml)] {
+        let items = [stage("following"), broken.clone()];
+        // The list never ends.
+        let metadata = json!({ "continue": "more" });
+        let (cluster, _) = server(move |_, _| Answer::ok(&json!({ "metadata": metadata, "items": items })));
+        let (said, remarks) = top::top(&cluster, false, format, Style::default()).await.unwrap();
+        assert!(said.contains("outpoints") && !said.contains("broken"), "{said}");
+        assert!(
+            remarks[0].starts_with("Left out: Indexer broken has a form"),
+            "{remarks:?}"
+        );
+        assert_eq!(remarks.last().unwrap(), "There are more, which are left out.");
+    }
 }
 
 #[tokio::test]
@@ -355,7 +380,7 @@ fn manifest(folder: &Path, edit: impl Fn(&mut Value)) -> std::path::PathBuf {
 #[tokio::test]
 async fn a_difference_is_told_from_none_and_from_a_refusal() {
     let folder = tempfile::tempdir().unwrap();
-    let cases: [(Edit, Outcome, &str); 4] = [
+    let cases: [(Edit, Outcome, &str); 5] = [
         (|_| {}, Outcome::Same, ""),
         (
             |it| it["spec"]["module"]["sha256"] = json!("ab".repeat(32)),
@@ -371,6 +396,14 @@ async fn a_difference_is_told_from_none_and_from_a_refusal() {
             |it| it["spec"]["chain"]["network"] = json!("signet"),
             Outcome::Refused,
             "refused: it never changes",
+        ),
+        (
+            |it| {
+                it["spec"]["chain"]["startHeight"] = json!(1);
+                it["spec"]["rollout"]["strategy"] = json!("InPlace");
+            },
+            Outcome::Refused,
+            "a new identity, which the operator refuses",
         ),
     ];
     for (edit, expected, words) in cases {
@@ -392,91 +425,4 @@ async fn a_difference_is_told_from_none_and_from_a_refusal() {
         .await
         .unwrap_err();
     assert!(error.to_string().contains("--namespace says other"), "{error}");
-}
-
-#[tokio::test]
-async fn lines_of_guests_are_shown_and_others_are_not() {
-    let log = "2026-11-20T12:00:00.1Z  INFO guest: one height=7\n\
-               2026-11-20T12:00:00.2Z  INFO indexer: indexed height=7\n\
-               2026-11-20T12:00:00.3Z  INFO guest: two height=8\n";
-    let (cluster, _) = server(move |call, _| match call {
-        ONE => Answer::ok(&stage("following")),
-        PODS => items(&[pod(true)]),
-        _ => Answer::text(200, log),
-    });
-    let printed = RefCell::new(String::new());
-    let print = |line: &str| {
-        printed.borrow_mut().push_str(line);
-        Ok(())
-    };
-    let wanted = |tail| logs::Wanted { tail, follow: false };
-    logs::logs(&cluster, "outpoints", wanted(1), &print).await.unwrap();
-    assert_eq!(printed.take(), "2026-11-20T12:00:00.3Z   block 8   two\n");
-    logs::logs(&cluster, "outpoints", wanted(9), &print).await.unwrap();
-    assert_eq!(printed.take().lines().count(), 2);
-}
-
-#[tokio::test]
-async fn new_lines_of_guests_follow_those_before_and_none_twice() {
-    let log = format!("GET /api/v1/namespaces/default/pods/{POD}/log");
-    let (cluster, _) = server(move |call, calls| match call {
-        ONE => Answer::ok(&stage("following")),
-        PODS => items(&[pod(true)]),
-        _ => {
-            let before = "2026-11-20T12:00:00.1Z  INFO guest: one height=7\n";
-            let after = "2026-11-20T12:00:00.4Z  INFO guest: two height=8\n";
-            // The second time the log is followed, from the second of the first time on.
-            let is_followed = calls.count(&log) > 1;
-            Answer::text(200, &format!("{before}{}", if is_followed { after } else { "" }))
-        }
-    });
-    let printed = RefCell::new(Vec::new());
-    let print = |line: &str| {
-        printed
-            .borrow_mut()
-            .push(line.rsplit(' ').next().unwrap_or_default().to_owned());
-        Ok(())
-    };
-    let wanted = logs::Wanted { tail: 9, follow: true };
-    assert!(logs::logs(&cluster, "outpoints", wanted, &print).await.unwrap());
-    assert_eq!(printed.take(), ["one\n", "two\n"]);
-}
-
-#[tokio::test]
-async fn a_report_has_no_secrets_and_says_what_it_lacks() {
-    let log = format!("{PODS}/{POD}/log");
-    let (cluster, _) = server(move |call, _| match call {
-        ONE => {
-            let mut indexer = stage("following");
-            indexer["spec"]["chain"]["source"]["bitcoind"]["urls"] = json!(["http://user:hunter2@node:8332"]);
-            Answer::ok(&indexer)
-        }
-        PODS => items(&[pod(true)]),
-        call if call == log => Answer::text(200, "GET http://user:hunter2@node/?token=hunter2\n"),
-        call if call.ends_with("/events") => refusal(403),
-        _ => items(&[]),
-    });
-    let folder = tempfile::tempdir().unwrap();
-    let said = report::report(&cluster, "outpoints", folder.path()).await.unwrap();
-    assert!(
-        said.contains("events.yaml: you may not list events in namespace default"),
-        "{said}"
-    );
-    let report = fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap().path();
-    let files = [
-        "indexer.yaml",
-        "statefulsets.yaml",
-        "pods.yaml",
-        "claims.yaml",
-        "status.txt",
-        "why.txt",
-        "missing.txt",
-        "logs/outpoints-7c1d9a0b2e-0.log",
-    ];
-    for file in files {
-        let text = fs::read_to_string(report.join(file)).expect(file);
-        assert!(!text.contains("hunter2"), "{file}: {text}");
-    }
-    let pods = fs::read_to_string(report.join("pods.yaml")).unwrap();
-    assert!(pods.contains("value: '[removed]'"), "{pods}");
 }

@@ -1,6 +1,8 @@
 //! The program itself: its codes, and what it says where there is no cluster.
 #![allow(clippy::unwrap_used)] // helpers of tests fail like tests
 
+mod cluster;
+
 use std::{
     fs,
     os::unix::fs::symlink,

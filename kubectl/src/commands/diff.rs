@@ -50,6 +50,7 @@ fn outcome(plan: &Plan) -> Outcome {
     let is_refused = plan.changes.iter().any(|change| change.is_refused);
     match &plan.takeover {
         _ if is_refused || !plan.problems.is_empty() => Outcome::Refused,
+        Some(Takeover::Refused(_)) => Outcome::Refused,
         Some(Takeover::None) if plan.changes.is_empty() => Outcome::Same,
         _ => Outcome::Differs,
     }

@@ -1,15 +1,18 @@
 //! `logs --guest`: what the guests of the serving revision wrote.
 
-use std::{io, pin::Pin};
+mod follow;
+mod printed;
+
+use std::{io, ops::ControlFlow, time::Instant};
 
 use anyhow::{Result, bail};
-use futures::{Stream, StreamExt as _, stream};
-use k8s_openapi::{api::core::v1::Pod, jiff::Timestamp};
+use k8s_openapi::api::core::v1::Pod;
 use kube::api::LogParams;
+use printed::Printed;
 
 use crate::{
-    bounded_lines::lines,
     cluster::Cluster,
+    failure::Failure,
     guest_log::{GuestLine, guest_line},
     indexers, names, pods,
     rights::Right,
@@ -30,16 +33,29 @@ pub struct Wanted {
     pub follow: bool,
 }
 
-/// What prints a line as soon as it is there.
-pub type Print<'a> = &'a dyn Fn(&str) -> io::Result<()>;
+/// Where what is said goes.
+#[derive(Clone, Copy)]
+pub struct Outlets<'a> {
+    /// Prints a line as soon as it is there. It says whether to stop, as nobody reads on.
+    pub print: &'a dyn Fn(&str) -> io::Result<ControlFlow<()>>,
+    /// Says which pods are left out.
+    pub note: &'a dyn Fn(&str),
+}
+
 /// A guest's line, and the pod it is of.
 type Spoken = (GuestLine, String);
+
+/// A pod, and what has been read of its log; none if it cannot be had yet.
+struct Source {
+    pod: String,
+    printed: Option<Printed>,
+}
 
 /// Prints lines of guests, oldest first. Returns whether there were any to begin with.
 ///
 /// # Errors
-/// If there are no pods, or their logs cannot be read.
-pub async fn logs(cluster: &Cluster, name: &str, wanted: Wanted, print: Print<'_>) -> Result<bool> {
+/// If there are no pods, no log of theirs can be read, or one breaks off while it is followed.
+pub async fn logs(cluster: &Cluster, name: &str, wanted: Wanted, outlets: Outlets<'_>) -> Result<bool> {
     let indexer = indexers::get(cluster, name).await?.indexer;
     let revision = pods::active(&indexer)?;
     let pods: Vec<String> = pods::of_revision(cluster, name, revision)
@@ -50,25 +66,55 @@ pub async fn logs(cluster: &Cluster, name: &str, wanted: Wanted, print: Print<'_
     if pods.is_empty() {
         bail!("{name} has no pods; `kubectl shrewd why {name}` says why");
     }
-    let began = Timestamp::now();
-    let mut lines = Vec::new();
-    for pod in &pods {
-        lines.extend(written(cluster, pod).await?);
-    }
+    let (began, with_pod) = (Instant::now(), pods.len() > 1);
+    let (sources, lines) = read(cluster, pods, outlets).await?;
     let is_any = !lines.is_empty();
-    let newest = lines
-        .iter()
-        .map(|(line, _)| line.time.clone())
-        .max()
-        .unwrap_or_default();
-    let with_pod = pods.len() > 1;
     for (line, pod) in last(lines, wanted.tail) {
-        print(&shown(&line, &pod, with_pod))?;
+        if (outlets.print)(&shown(&line, &pod, with_pod))?.is_break() {
+            return Ok(is_any);
+        }
     }
     if wanted.follow {
-        follow(cluster, &pods, began, &newest, print).await?;
+        follow::follow(cluster, sources, began, with_pod, outlets).await?;
     }
     Ok(is_any)
+}
+
+/// The lines that are there. Pods that have no log are named: one that is waiting to start does not hide the others.
+async fn read(
+    cluster: &Cluster,
+    pods: Vec<String>,
+    outlets: Outlets<'_>,
+) -> Result<(Vec<Source>, Vec<Spoken>), Failure> {
+    let (mut sources, mut lines, mut failed) = (Vec::new(), Vec::new(), Vec::new());
+    for pod in pods {
+        let printed = match written(cluster, &pod).await {
+            Ok(written) => {
+                let printed = Printed::of(&written);
+                lines.extend(written.into_iter().map(|line| (line, pod.clone())));
+                Some(printed)
+            }
+            Err(failure) => {
+                failed.push((pod.clone(), failure));
+                None
+            }
+        };
+        sources.push(Source { pod, printed });
+    }
+    if failed.len() < sources.len() {
+        failed
+            .iter()
+            .for_each(|(pod, failure)| (outlets.note)(&left_out(pod, failure)));
+        return Ok((sources, lines));
+    }
+    match failed.into_iter().next() {
+        Some((_, failure)) => Err(failure),
+        None => Ok((sources, lines)),
+    }
+}
+
+fn left_out(pod: &str, failure: &Failure) -> String {
+    format!("Left out: the log of pod {pod} cannot be had: {failure}")
 }
 
 /// The last so many lines of all pods, oldest first.
@@ -86,7 +132,7 @@ fn shown(line: &GuestLine, pod: &str, with_pod: bool) -> String {
     parts.join("   ") + "\n"
 }
 
-async fn written(cluster: &Cluster, pod: &str) -> Result<Vec<Spoken>> {
+async fn written(cluster: &Cluster, pod: &str) -> Result<Vec<GuestLine>, Failure> {
     let right = Right::within("get", "pods/log", &cluster.namespace);
     let params = LogParams {
         container: Some(names::CONTAINER.into()),
@@ -95,47 +141,7 @@ async fn written(cluster: &Cluster, pod: &str) -> Result<Vec<Spoken>> {
         ..LogParams::default()
     };
     let text = cluster.call(&right, pods::api(cluster).logs(pod, &params)).await?;
-    Ok(text
-        .lines()
-        .filter_map(guest_line)
-        .map(|line| (line, pod.to_owned()))
-        .collect())
-}
-
-/// Prints lines that are written from a moment on, until the last pod ends. Those up to the newest one printed are left
-/// out: a log can only be had from a whole second on.
-async fn follow(cluster: &Cluster, pods: &[String], since: Timestamp, newest: &str, print: Print<'_>) -> Result<()> {
-    let mut streams = Vec::new();
-    for pod in pods {
-        streams.push(spoken(cluster, pod, since).await?);
-    }
-    let mut spoken = stream::select_all(streams);
-    while let Some((line, pod)) = spoken.next().await {
-        if line.time.as_str() > newest {
-            print(&shown(&line, &pod, pods.len() > 1))?;
-        }
-    }
-    Ok(())
-}
-
-/// The lines that the guest of a pod writes.
-async fn spoken(cluster: &Cluster, pod: &str, since: Timestamp) -> Result<Pin<Box<dyn Stream<Item = Spoken> + Send>>> {
-    let right = Right::within("get", "pods/log", &cluster.namespace);
-    let params = LogParams {
-        container: Some(names::CONTAINER.into()),
-        follow: true,
-        since_time: Some(since),
-        ..LogParams::default()
-    };
-    let log = cluster
-        .call(&right, pods::api(cluster).log_stream(pod, &params))
-        .await?;
-    let pod = pod.to_owned();
-    let spoken = lines(Box::pin(log)).filter_map(move |line| {
-        let spoken = guest_line(&line).map(|line| (line, pod.clone()));
-        std::future::ready(spoken)
-    });
-    Ok(spoken.boxed())
+    Ok(text.lines().filter_map(guest_line).collect())
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ use serde_json::Value;
 
 use crate::{
     cluster::Cluster, facts::Facts, failure::Failure, findings::findings, indexers, names, pods, read::read,
-    rights::Right, screen, scrub, style::Style,
+    rights::Right, screen, scrub, style::Style, text,
 };
 
 /// Objects of a kind that are taken: more than three revisions have.
@@ -53,7 +53,9 @@ struct Report<'a> {
 /// If the Indexer cannot be had, or nothing can be written. What else cannot be had is named in the folder.
 pub async fn report(cluster: &Cluster, name: &str, parent: &Path) -> Result<String> {
     let now = Timestamp::now();
-    let object = indexers::get_raw(cluster, name).await?;
+    let mut object = indexers::get_raw(cluster, name).await?;
+    // Before anything is made of it: a screen wraps its lines, and the next line would have a token without its name.
+    scrub::object(&mut object);
     let mut report = Report {
         cluster,
         name,
@@ -92,7 +94,7 @@ impl Report<'_> {
         fs::write(&path, text).with_context(|| format!("write {}", path.display()))
     }
 
-    /// What `status` and `why` show. An Indexer that cannot be read is a reason to report.
+    /// What `status` and `why` show of what has no secrets. An Indexer that cannot be read is a reason to report.
     fn screens(&mut self, object: &Value, now: Timestamp) -> Result<()> {
         let seen = match read(object.clone()) {
             Ok(seen) => seen,
@@ -106,11 +108,8 @@ impl Report<'_> {
             width: Some(SCREEN_COLUMNS),
             colour: false,
         };
-        self.write("status.txt", &scrub::text(&screen::status::status(&facts, now, style)))?;
-        self.write(
-            "why.txt",
-            &scrub::text(&screen::why::why(&facts, &findings(&seen), now, style)),
-        )
+        self.write("status.txt", &screen::status::status(&facts, now, style))?;
+        self.write("why.txt", &screen::why::why(&facts, &findings(&seen), now, style))
     }
 
     fn objects(&self, file: &str, mut objects: Vec<Value>) -> Result<()> {
@@ -185,7 +184,9 @@ impl Report<'_> {
         match found {
             Ok(found) => Some(found),
             Err(error) => {
-                self.missing.push(format!("{file}: {error}"));
+                // Servers have words of their own for it.
+                let why = text::plain(&scrub::text(&error.to_string()));
+                self.missing.push(format!("{file}: {why}"));
                 None
             }
         }

@@ -11,15 +11,23 @@ use crate::{
     style::Style,
 };
 
-/// The table of the namespace's Indexers, or of all. It takes no right but to list Indexers.
+/// The table of the namespace's Indexers, or of all, and what it lacks. It takes no right but to list Indexers.
 ///
 /// # Errors
 /// If they cannot be listed.
-pub async fn top(cluster: &Cluster, everywhere: bool, format: Option<Format>, style: Style) -> Result<String> {
+pub async fn top(
+    cluster: &Cluster,
+    everywhere: bool,
+    format: Option<Format>,
+    style: Style,
+) -> Result<(String, Vec<String>)> {
     let listed = indexers::list(cluster, everywhere).await?;
     let rows: Vec<Row> = listed.seen.iter().map(|seen| Row::of(&Facts::of(seen))).collect();
+    let unreadable = listed.unreadable.iter().map(|problem| format!("Left out: {problem}."));
+    let cut = listed.is_cut.then(|| "There are more, which are left out.".to_owned());
+    let remarks = unreadable.chain(cut).collect();
     if let Some(format) = format {
-        return document(&rows, format);
+        return Ok((document(&rows, format)?, remarks));
     }
     let mut said = screen::top::top(&rows, everywhere, style);
     if rows.is_empty() {
@@ -28,11 +36,5 @@ pub async fn top(cluster: &Cluster, everywhere: bool, format: Option<Format>, st
             false => format!("There are no Indexers in namespace {}.\n", cluster.namespace),
         };
     }
-    for problem in listed.unreadable {
-        said += &format!("Left out: {problem}.\n");
-    }
-    if listed.is_cut {
-        said += "There are more, which are left out.\n";
-    }
-    Ok(said)
+    Ok((said, remarks))
 }
