@@ -63,9 +63,9 @@ remedies! {
         "Set module.sha256 to the digest of the module that you mean (`sha256sum FILE`), or correct where it is \
          fetched from.",
     of_operator::DIGESTS_DIFFER =>
-        "Find out which pod is wrong with `shrewd-indexer verify` on its volume, then delete that pod and its \
-         claim: it copies the data of another one. If all of them verify, the module is not deterministic: set \
-         memory.refresh to EveryBlock and index again.",
+        "Find out which pod is wrong, as the runbook of this alert says, then delete its claim, and then the pod: it \
+         copies another one. If the module is not deterministic, set memory.refresh to EveryBlock and index again, as \
+         the page on hotfixes says.",
     of_operator::DISK_FULL =>
         "Raise storage.size, or storage.autoGrow.maxSize: indexing continues as soon as there is room.",
     of_module::FETCH_FAILED =>
@@ -110,8 +110,8 @@ remedies! {
         "Start the Bitcoin node with rest=1, or set chain.source.bitcoind.authSecretRef, so that one of its \
          interfaces can be used.",
     of_operator::NONDETERMINISM =>
-        "Set memory.refresh to EveryBlock and index again with a new identity: the module carries state from block \
-         to block, so what was written since its last refresh may be wrong.",
+        "Set memory.refresh to EveryBlock and index again, as the page on hotfixes says: the module carries state from \
+         block to block, so what was written since its last refresh may be wrong.",
     of_operator::NO_READY_PODS =>
         "See what the pods wait for with `kubectl shrewd status NAME`. While they catch up, or start, nothing needs \
          doing.",
@@ -129,8 +129,8 @@ remedies! {
         "See whether the pod runs with `kubectl get pod POD`, and whether a NetworkPolicy lets the operator reach \
          its port 9090.",
     of_source::PRUNED =>
-        "Name a Bitcoin node that has all blocks from the next height on, or begin with a snapshot \
-         (bootstrap.snapshot).",
+        "Name a Bitcoin node that has all blocks from the next height on. An index without blocks can begin with a \
+         snapshot instead (bootstrap.snapshot); one that has some needs a new Indexer for that.",
     of_snapshots::PUBLISHED => "Nothing: the last snapshot that was due is there.",
     of_snapshots::PUBLISH_FAILED => "Correct what the message says; publishing is tried again within ten minutes.",
     of_snapshots::PUBLISHING => "Nothing: the first snapshot is being uploaded.",
@@ -159,11 +159,11 @@ remedies! {
         "Set spec.replicas to 1 or more if it should run: `kubectl scale indexer NAME --replicas 1`.",
     of_seed::SEEDED => "Nothing: the copy is complete.",
     of_operator::SEED_REFUSED =>
-        "Remove rollout.seed to build the candidate from chain.startHeight, or set atHeight to a height that the \
-         message allows.",
+        "Declare the module that serves, delete the claims of the candidate once it is gone, then declare the new one \
+         with an atHeight that the message allows, or without rollout.seed to build it from chain.startHeight.",
     of_seed::UNREACHABLE =>
         "See whether the pods that have the data run, with `kubectl shrewd status NAME`; they are asked again \
-         within 30 seconds.",
+         within 30 seconds. If none has it any more, see the page on disaster recovery.",
     of_operator::SIZE_REFUSED =>
         "Set storage.size back to the size of the volumes, which never shrink. Smaller ones come with a new \
          identity.",

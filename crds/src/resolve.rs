@@ -82,47 +82,14 @@ pub fn resolve(spec: &IndexerSpec) -> Result<Resolved, Vec<Problem>> {
     let cache_bytes = spec.storage.cache.as_ref().map(|size| bytes("storage.cache", size));
     let views = views(&spec.views, &mut problems);
     let timing = timing(&spec.rollout, &mut problems);
-    if problems.is_empty() && threshold_bytes > memory_limit_bytes {
-        problems.push(Problem {
-            field: "memory.threshold",
-            message: format!("{} exceeds memory.limit {}", spec.memory.threshold, spec.memory.limit),
-        });
-    }
     let is_resized = spec.memory.resize == ResizePolicy::InPlace;
-    if is_resized && max_limit.is_none() {
-        problems.push(Problem {
-            field: "memory.maxLimit",
-            message: "must be set with memory.resize InPlace".into(),
-        });
-    }
-    if problems.is_empty() && cache_bytes.is_some_and(|bytes| bytes < STORE_BYTES_MIN) {
-        problems.push(Problem {
-            field: "storage.cache",
-            message: "must be at least 64Mi".into(),
-        });
-    }
-    if spec
-        .chain
-        .stop_height
-        .is_some_and(|stop| stop < spec.chain.start_height)
-    {
-        problems.push(Problem {
-            field: "chain.stopHeight",
-            message: format!("must not be below chain.startHeight {}", spec.chain.start_height),
-        });
-    }
-    if memory_limit_bytes > 4 << 30 {
-        problems.push(Problem {
-            field: "memory.limit",
-            message: "a 32-bit guest cannot address more than 4Gi".into(),
-        });
-    }
-    if views.timeout_ms > VIEWS_TIMEOUT_MS_MAX {
-        problems.push(Problem {
-            field: "views.timeout",
-            message: format!("{} exceeds 5m", spec.views.timeout.0),
-        });
-    }
+    judge(
+        spec,
+        [threshold_bytes, memory_limit_bytes],
+        cache_bytes,
+        views.timeout_ms,
+        &mut problems,
+    );
     let bootstrap = spec
         .bootstrap
         .as_ref()
@@ -154,6 +121,56 @@ pub fn resolve(spec: &IndexerSpec) -> Result<Resolved, Vec<Problem>> {
         snapshots: publishing,
         timing,
     })
+}
+
+/// What is wrong with parsed values, by themselves or beside each other. Of sizes that could not be parsed nothing is said.
+fn judge(
+    spec: &IndexerSpec,
+    [threshold_bytes, memory_limit_bytes]: [u64; 2],
+    cache_bytes: Option<u64>,
+    timeout_ms: u64,
+    problems: &mut Vec<Problem>,
+) {
+    if problems.is_empty() && threshold_bytes > memory_limit_bytes {
+        problems.push(Problem {
+            field: "memory.threshold",
+            message: format!("{} exceeds memory.limit {}", spec.memory.threshold, spec.memory.limit),
+        });
+    }
+    if spec.memory.resize == ResizePolicy::InPlace && spec.memory.max_limit.is_none() {
+        problems.push(Problem {
+            field: "memory.maxLimit",
+            message: "must be set with memory.resize InPlace".into(),
+        });
+    }
+    if problems.is_empty() && cache_bytes.is_some_and(|bytes| bytes < STORE_BYTES_MIN) {
+        problems.push(Problem {
+            field: "storage.cache",
+            message: "must be at least 64Mi".into(),
+        });
+    }
+    if spec
+        .chain
+        .stop_height
+        .is_some_and(|stop| stop < spec.chain.start_height)
+    {
+        problems.push(Problem {
+            field: "chain.stopHeight",
+            message: format!("must not be below chain.startHeight {}", spec.chain.start_height),
+        });
+    }
+    if memory_limit_bytes > 4 << 30 {
+        problems.push(Problem {
+            field: "memory.limit",
+            message: "a 32-bit guest cannot address more than 4Gi".into(),
+        });
+    }
+    if timeout_ms > VIEWS_TIMEOUT_MS_MAX {
+        problems.push(Problem {
+            field: "views.timeout",
+            message: format!("{} exceeds 5m", spec.views.timeout.0),
+        });
+    }
 }
 
 /// A parsed value; of one that cannot be parsed, the default, and a problem.

@@ -7,7 +7,7 @@ use std::{
 
 use crds::{MAX_BEHIND, conditions::reasons};
 use k8s_openapi::jiff::Timestamp;
-use kube::{Resource, runtime::controller::Action};
+use kube::{Resource, core::ObjectMeta, runtime::controller::Action};
 
 mod carried;
 mod carry_out;
@@ -53,7 +53,7 @@ use crate::{
     objects::Key,
     observe::observe,
     status::{self, Applied, Failure, Inputs},
-    validate::{Invalid, requested, validate},
+    validate::{Invalid, ValidIndexer, requested, validate},
 };
 use carried::Carried;
 use carry_out::carry_out;
@@ -138,20 +138,8 @@ async fn pass(watched: &Watched, context: &Context) -> Result<Action, Error> {
     let last = Some(last);
     let (stores, sampler, pods) = (&context.stores, &context.sampler, &context.pods);
     let observed = observe(stores, sampler, pods, &key, &uid, max_behind, last.as_ref()).await; // [I/O]
-    let outcome = match &watched.0 {
-        Ok(indexer) => validate(indexer, &context.defaults), // [pure]
-        Err(broken) => Err(Invalid {
-            reason: reasons::INVALID_SPEC,
-            problems: vec![broken.error.clone()],
-        }),
-    };
-    let problem = [names::ANNOTATION_REFRESH, names::ANNOTATION_SNAPSHOT]
-        .into_iter()
-        .find_map(|annotation| requested(meta, annotation).err())
-        .map(|error| error.to_string());
-    if context.history.note_request_problem(&key, problem.as_deref()) {
-        tracing::warn!(indexer = %key, problem, "a request cannot be forwarded");
-    }
+    let outcome = judged(watched, context); // [pure]
+    log_unfit_requests(meta, &key, context);
     let decided = match &outcome {
         Ok(valid) => Some(decide(valid, &observed, last.as_ref(), &key, context).await), // [I/O] where it must ask
         Err(_) => None,
@@ -196,6 +184,28 @@ async fn pass(watched: &Watched, context: &Context) -> Result<Action, Error> {
     let rollout_again = decided.and_then(|decided| decided.decision.again_after);
     let again = [write_again, carried_again, rollout_again].into_iter().flatten().min();
     Ok(again.map_or_else(Action::await_change, |after| Action::requeue(after.max(AGAIN_MIN))))
+}
+
+/// What the resource declares, or everything that is wrong with it.
+fn judged(watched: &Watched, context: &Context) -> Result<ValidIndexer, Invalid> {
+    match &watched.0 {
+        Ok(indexer) => validate(indexer, &context.defaults),
+        Err(broken) => Err(Invalid {
+            reason: reasons::INVALID_SPEC,
+            problems: vec![broken.error.clone()],
+        }),
+    }
+}
+
+/// Logs, once each, an annotation that requests something with a value that pods do not take.
+fn log_unfit_requests(meta: &ObjectMeta, key: &Key, context: &Context) {
+    let problem = [names::ANNOTATION_REFRESH, names::ANNOTATION_SNAPSHOT]
+        .into_iter()
+        .find_map(|annotation| requested(meta, annotation).err())
+        .map(|error| error.to_string());
+    if context.history.note_request_problem(key, problem.as_deref()) {
+        tracing::warn!(indexer = %key, problem, "a request cannot be forwarded");
+    }
 }
 
 /// How applying went, as the status shows it.

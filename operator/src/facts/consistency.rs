@@ -74,13 +74,13 @@ impl fmt::Display for Difference {
             write!(
                 f,
                 "{from} the digests of {minority} differ, and no majority agrees; \
-                 determine which one is wrong, then delete that pod and its volume claim to rebuild it"
+                 determine which one is wrong, and delete its volume claim and then the pod to rebuild it"
             )
         } else {
             write!(
                 f,
                 "{from} the digest of {minority} differs from that of {}; \
-                 delete the pod and its volume claim to rebuild it",
+                 delete its volume claim and then the pod to rebuild it",
                 self.majority.join(", ")
             )
         }

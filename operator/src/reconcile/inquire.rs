@@ -71,43 +71,14 @@ pub(super) async fn decide(
             .turns
             .take(key, &underway, context.max_rollouts, Instant::now());
     }
-    let mut comparison = None;
-    match rollout::transition(valid, &world) {
+    let comparison = match rollout::transition(valid, &world) {
         None => {
             context.history.forget_candidate(key);
             context.ledger.comparisons.forget(key);
+            None
         }
-        Some((serving, candidate)) => {
-            let seen = seen(&candidate, observed, &world);
-            let progress = context.history.note_progress(key, &candidate, seen, now);
-            (world.inquiry.idle, world.inquiry.healthy_since) = (progress.idle(), progress.healthy_since());
-            if is_short_of_pods(valid, &candidate, observed) {
-                world.inquiry.obstacle = obstacle(&context.client, key, &candidate).await; // [I/O]
-            }
-            let views = &valid.rollout.compare_views;
-            comparison = context.history.comparison(key, &candidate, views);
-            world.inquiry.compared = comparison.as_ref().map(done);
-            if rollout::is_comparison_due(valid, &candidate, &world) {
-                let subject = Subject {
-                    serving: serving.clone(),
-                    candidate: candidate.clone(),
-                    views: views.clone(),
-                };
-                let prepare = || questionnaire(valid, observed, &serving, &candidate);
-                let (pods, sampler) = (&context.pods, &context.sampler);
-                let comparisons = &context.ledger.comparisons;
-                let outcome = comparisons.outcome(key, &subject, prepare, pods, sampler, Instant::now()); // [I/O] beside
-                world.inquiry.compared = outcome.as_ref().map(|outcome| match outcome {
-                    Ok(made) => done(made),
-                    Err(why) => Compared::Impossible(why.clone()),
-                });
-                if let Some(Ok(made)) = outcome {
-                    context.history.note_comparison(key, &candidate, views, made.clone());
-                    comparison = Some(made);
-                }
-            }
-        }
-    }
+        Some(transition) => inquire(valid, observed, &transition, &mut world, key, context).await, // [I/O]
+    };
     let mut decision = rollout::decide(valid, &world); // [pure]
     if matches!(decision.step, Step::Queued(_)) {
         // What it waits for is another Indexer's.
@@ -126,6 +97,60 @@ pub(super) async fn decide(
         comparison,
         recommended,
     }
+}
+
+/// Gathers what is to be known of a candidate. Returns the comparison of views that was made for it, if one was.
+async fn inquire(
+    valid: &ValidIndexer,
+    observed: &Observed,
+    transition: &(Revision, Revision),
+    world: &mut World,
+    key: &Key,
+    context: &Context,
+) -> Option<Comparison> {
+    let (_, candidate) = transition;
+    let seen = seen(candidate, observed, world);
+    let progress = context.history.note_progress(key, candidate, seen, world.now);
+    (world.inquiry.idle, world.inquiry.healthy_since) = (progress.idle(), progress.healthy_since());
+    if is_short_of_pods(valid, candidate, observed) {
+        world.inquiry.obstacle = obstacle(&context.client, key, candidate).await; // [I/O]
+    }
+    let made = context.history.comparison(key, candidate, &valid.rollout.compare_views);
+    world.inquiry.compared = made.as_ref().map(done);
+    if !rollout::is_comparison_due(valid, candidate, world) {
+        return made;
+    }
+    let outcome = compare(valid, observed, transition, key, context);
+    world.inquiry.compared = outcome.as_ref().map(|outcome| match outcome {
+        Ok(made) => done(made),
+        Err(why) => Compared::Impossible(why.clone()),
+    });
+    outcome.and_then(Result::ok).or(made)
+}
+
+/// What came of comparing the views of two revisions: that goes on beside the passes, and its outcome is kept. None: it is
+/// under way; or why it cannot be done.
+fn compare(
+    valid: &ValidIndexer,
+    observed: &Observed,
+    (serving, candidate): &(Revision, Revision),
+    key: &Key,
+    context: &Context,
+) -> Option<Result<Comparison, String>> {
+    let views = &valid.rollout.compare_views;
+    let subject = Subject {
+        serving: serving.clone(),
+        candidate: candidate.clone(),
+        views: views.clone(),
+    };
+    let prepare = || questionnaire(valid, observed, serving, candidate);
+    let (pods, sampler) = (&context.pods, &context.sampler);
+    let comparisons = &context.ledger.comparisons;
+    let outcome = comparisons.outcome(key, &subject, prepare, pods, sampler, Instant::now()); // [I/O] beside
+    if let Some(Ok(made)) = &outcome {
+        context.history.note_comparison(key, candidate, views, made.clone());
+    }
+    outcome
 }
 
 /// What this pass sees of a candidate.

@@ -99,9 +99,11 @@ fn healthy(valid: &ValidIndexer, tip: u32, is_way_back: bool, world: &World) -> 
             ..assessment(Step::Blocked(why.clone()))
         },
         Some(Compared::Done { different }) if *different > 0 && valid.rollout.on_difference == OnDifference::Block => {
-            assessment(Step::Blocked(format!(
-                "{different} answers to rollout.compareViews differ, see status.comparison"
-            )))
+            let answers = match different {
+                1 => "1 answer to rollout.compareViews differs".to_owned(),
+                n => format!("{n} answers to rollout.compareViews differ"),
+            };
+            assessment(Step::Differs(answers + ", see status.comparison"))
         }
         Some(Compared::Done { .. }) => assessment(Step::Switching),
     }

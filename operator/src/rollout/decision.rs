@@ -67,6 +67,8 @@ pub enum Step {
     Soaking,
     /// It waits for something outside it.
     Blocked(String),
+    /// Its answers differ, and that is to keep clients away from it: a person decides. With how many do.
+    Differs(String),
     /// It is to be made once others are done; with why.
     Queued(String),
     /// This pass moves clients to it.

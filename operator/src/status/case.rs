@@ -14,7 +14,7 @@ use crate::facts::{ObservedPod, Sample, is_outdated};
 
 const ROLLING: &str = "pods are being created or replaced";
 pub(super) const KEPT_OUT: &str = "every ready pod is kept out of the Service, because its digest differed from that of the \
-     others; delete the pod and its volume claim to rebuild it";
+     others; delete its volume claim and then the pod to rebuild it";
 
 /// What all conditions are derived from.
 pub(super) struct Case<'a> {

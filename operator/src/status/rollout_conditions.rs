@@ -36,7 +36,7 @@ pub(super) fn in_progress(inputs: &Inputs<'_>, outdated: &[&ObservedPod]) -> Ver
                 "it is caught up and healthy; clients are moved once this has lasted for rollout.soak",
             ),
         ),
-        Step::Blocked(why) => Verdict::yes(reasons::BLOCKED, of(candidate, why)),
+        Step::Blocked(why) | Step::Differs(why) => Verdict::yes(reasons::BLOCKED, of(candidate, why)),
         Step::Queued(why) => Verdict::yes(reasons::QUEUED, why.clone()),
         Step::Switching => Verdict::yes(reasons::SWITCHING, of(candidate, "clients are being moved to it")),
         Step::Failed(why) => Verdict::no(reasons::CANDIDATE_FAILED, of(candidate, why)),
@@ -74,6 +74,7 @@ pub(super) fn stalled(inputs: &Inputs<'_>, own: Verdict, difference: Option<&Ver
     }
     match &decision.step {
         Step::Failed(why) => Verdict::yes(reasons::CANDIDATE_FAILED, of(candidate, why)),
+        Step::Differs(why) => Verdict::yes(reasons::BLOCKED, of(candidate, why)),
         Step::Refused(reason, why) => Verdict::yes(reason, why.clone()),
         Step::Lost(why) => Verdict::yes(reasons::RECORD_LOST, why.clone()),
         Step::CatchingUp(_) | Step::Soaking | Step::Switching => Verdict::no(reasons::AS_EXPECTED, ""),

@@ -284,6 +284,10 @@ const SITUATIONS: &[Row] = &[
         &[("RolloutInProgress", "True")]),
     ("a candidate is blocked", |s| s.candidate(Step::Blocked("quota".into())), MOVING, "True", reasons::AS_EXPECTED,
         &[("RolloutInProgress", "True"), ("Stalled", "False")]),
+    ("a candidate answers otherwise",
+        |s| s.candidate(Step::Differs("2 answers to rollout.compareViews differ, see status.comparison".into())), FAILED,
+        "True", reasons::AS_EXPECTED,
+        &[("RolloutInProgress", "True"), ("Reconciling", "False"), ("Stalled", "True"), ("Available", "True")]),
     ("a quota refuses a candidate's objects",
         |s| {
             s.candidate(Step::CatchingUp("c".into()));

@@ -35,6 +35,12 @@ async fn different_answers_are_listed_and_block_the_switch_if_configured() -> Re
 
         manifest.apply_with(namespace, &edition(2)?).await?;
         lists_the_differences(&index).await?;
+        index
+            .wait_until("Stalled, for a person to decide", |i| {
+                i.condition(types::STALLED)
+                    .is_some_and(|stalled| stalled.status == "True" && stalled.reason == reasons::BLOCKED)
+            })
+            .await?;
         ensure!(index.served().await? == first, "clients were moved");
 
         // Another module with the same answers passes.
