@@ -265,7 +265,7 @@ impl<'a> Operators<'a> {
             "upgrade",
             RELEASE,
             "charts/shrewd",
-            "--reuse-values",
+            "--reset-then-reuse-values",
             "--wait",
             "--timeout",
             "3m",

@@ -11,9 +11,5 @@
 {{- $root := index . 0 -}}
 name: {{ include "shrewd.name" $root }}{{ index . 1 }}
 namespace: {{ $root.Release.Namespace }}
-labels:
-  {{- with $root.Values.monitoring.labels }}
-  {{- toYaml . | nindent 2 }}
-  {{- end }}
-  {{- include "shrewd.labels" $root | nindent 2 }}
+labels: {{- include "shrewd.labelsAnd" (list $root $root.Values.monitoring.labels) | nindent 2 }}
 {{- end }}

@@ -3,9 +3,11 @@
 {{- if contains $name .Release.Name }}{{ .Release.Name | trunc 50 | trimSuffix "-" }}{{ else }}{{ printf "%s-%s" .Release.Name $name | trunc 50 | trimSuffix "-" }}{{ end }}
 {{- end }}
 
-{{- /* Of objects without a namespace: two releases of one name live in two namespaces. */ -}}
+{{- /* Of objects outside the release's namespace: two releases of one name live in two namespaces, and a-b in c is another
+one than a in b-c. */ -}}
 {{- define "shrewd.clusterName" -}}
-{{ include "shrewd.name" . }}-{{ .Release.Namespace }}
+{{- $name := include "shrewd.name" . -}}
+{{ $name }}-{{ .Release.Namespace }}-{{ printf "%s/%s" .Release.Namespace $name | sha256sum | trunc 8 }}
 {{- end }}
 
 {{- define "shrewd.serviceAccount" -}}
@@ -42,7 +44,13 @@ app.kubernetes.io/component: operator
 app.kubernetes.io/part-of: shrewd
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+{{- end }}
+
+{{- /* The chart's labels, and more where they do not say anything else. Takes (list context labels). */ -}}
+{{- define "shrewd.labelsAnd" -}}
+{{- $root := index . 0 -}}
+{{ merge (include "shrewd.labels" $root | fromYaml) (index . 1 | default dict) | toYaml }}
 {{- end }}
 
 {{- /* Who may reach the pods of Indexers, as --network-policy takes it. */ -}}
