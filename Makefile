@@ -4,7 +4,7 @@ CARGO_FLAGS := --release --locked --workspace
 GOLDEN := EXPECTORATE=overwrite
 
 .DEFAULT_GOAL := help
-.PHONY: help try release reproduce preflight setup build fmt lint deny book pictures doc quick unit soak monitoring gitops golden guests bitcoind images chart test bench bench-quick bench-scale bench-copies bench-operator fuzz-smoke kind-up kind-down gitops-up demo demo-down
+.PHONY: help try node-image release reproduce preflight setup build fmt lint deny book pictures doc quick unit soak monitoring gitops golden guests bitcoind images chart test bench bench-quick bench-scale bench-copies bench-operator fuzz-smoke kind-up kind-down gitops-up demo demo-down
 
 help: ## this list
 	@sed -n 's/^##@ \(.*\)/@\1/p; s/^\([a-z-]*\):.*## \(.*\)/\1@\2/p' $(MAKEFILE_LIST) | while IFS=@ read -r name text; do \
@@ -66,7 +66,7 @@ unit: ## all tests that need no cluster
 	cargo test $(CARGO_FLAGS) --lib --bins
 	cargo test $(CARGO_FLAGS) --exclude e2e --test '*'
 
-soak: build guests ## crash, damage, fork and fault tests at full length, copies, bench-operator, monitoring, Flux, an upgrade, the book
+soak: node-image build guests ## crash, damage, fork and fault tests at full length, copies, bench-operator, monitoring, Flux, an upgrade, the book
 	SHREWD_SOAK=1 cargo test $(CARGO_FLAGS) --lib storm
 	SHREWD_SOAK=1 cargo test $(CARGO_FLAGS) --exclude e2e --test crash --test faults --test source_faults -- --nocapture
 	SHREWD_SOAK=1 cargo test $(CARGO_FLAGS) --test server -- --ignored --nocapture whichever_call
@@ -100,7 +100,7 @@ bench-scale: build guests ## lets an index grow to 300 million rows, or ROWS mil
 bench-copies: build guests ## copies an index of 2 GB, or GB: pod to pod, to an S3 server and back; 16 GB of disk
 	cargo bench --locked --workspace --bench bench -- --copies $(GB)
 
-bench-operator: ## what the operator costs with 100 and 1,000 Indexers on a real API server; fails when a bar is missed
+bench-operator: node-image ## what the operator costs with 100 and 1,000 Indexers on a real API server; fails when a bar is missed
 	cargo bench --locked --workspace --bench operator
 
 golden: guests ## rewrites the golden files; review the difference
@@ -114,6 +114,9 @@ bitcoind: ## a Bitcoin node in the cache; prints its folder
 	@tests/node/bitcoind path
 
 ##@ The test cluster, a product of its own: tests/kind
+node-image: ## the node image of the cluster, in which tests without nodes have their API server; starts an engine if none answers
+	@scripts/node-image
+
 kind-up: ## the kind cluster `shrewd`, and a Docker engine if none answers
 	@scripts/kind-up
 

@@ -15,7 +15,7 @@ const PREFLIGHT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/pref
 
 /// A machine that lacks nothing: Debian, root, no Docker engine yet.
 const GOOD: &str = "system=Linux machine=x86_64 kernel=6.1.0-18-amd64 distribution=debian apt=yes root=yes packages_missing= \
-    programs_missing= build_packages_missing= build_programs_missing= tools_missing=kind rust=1.95.0 rust_needed=1.95.0 rustup=yes go=1.24.3 bitcoind=no engine=none \
+    programs_missing= build_packages_missing= build_programs_missing= tools_missing=kind rust=1.95.0 rust_needed=1.95.0 rustup=yes go=1.26.3 cc=yes bitcoind=no engine=none \
     cluster=no cache=/c cache_gib=200 cache_type=ext2/ext3 target=/t target_gib=200 one_disk=yes built=no memory_gib=16 \
     ports_used=";
 
@@ -97,10 +97,12 @@ fn each_lack_has_a_line_with_its_cure() {
         "programs clang",
     );
     lacks("setup", &[("distribution", "ubuntu")], "bitcoind");
-    lacks("test", &[("go", "1.19.8")], "Go 1.24, this is 1.19.8");
+    lacks("test", &[("go", "1.19.8")], "Go 1.26, this is 1.19.8");
     lacks("test", &[("go", ""), ("engine", "other"), ("tools_missing", "")], "Go");
     lacks("demo", &[("go", "")], "Go");
     lacks("quick", &[("go", "")], "Go");
+    lacks("quick", &[("cc", "no")], "a C compiler");
+    lacks("try", &[("rustup", "no")], "rustup");
     lacks("test", &[("cache_gib", "20")], "30 GiB of disk at /c, 20 are free");
     lacks(
         "test",
@@ -109,6 +111,7 @@ fn each_lack_has_a_line_with_its_cure() {
     );
     lacks("test", &[("kernel", "5.10.0-28-amd64")], "kernel 5.13, this is 5.10.0");
     lacks("test", &[("root", "no")], "a Docker engine");
+    lacks("test", &[("root", "no"), ("engine", "other")], "root");
     lacks("test", &[("cache_type", "overlayfs")], "a disk for a Docker engine");
     lacks("test", &[("engine", "other"), ("ports_used", "8080 9090")], "port 8080");
     lacks("try", &[("build_packages_missing", "clang")], "packages clang");
@@ -147,7 +150,7 @@ fn what_can_be_done_without_is_no_lack() {
     works("setup", &[("rust", "")]);
     works("setup", &[("root", "no"), ("kernel", "5.10.0")]);
     works("demo", &[("go", ""), ("engine", "other"), ("tools_missing", "")]);
-    works("test", &[("root", "no"), ("engine", "other")]);
+    works("demo", &[("root", "no"), ("engine", "other")]);
     works("test", &[("built", "yes"), ("cache_gib", "6"), ("target_gib", "6")]);
     works(
         "test",
