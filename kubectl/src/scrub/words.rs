@@ -90,7 +90,7 @@ fn begin(name: &str, before: char, tail: &str) -> Option<usize> {
     is_value.then_some(closing + spaces + length + gap)
 }
 
-/// Whether a value is no secret: that there is one, how many, or where a structure around it goes on.
+/// Whether a value is no secret: that there is one, how many, or where a structure around it continues.
 fn is_none(name: &str, value: &str) -> bool {
     let is_sign = |c: char| c.is_whitespace() || ",:{}[]()".contains(c);
     let is_number = || {

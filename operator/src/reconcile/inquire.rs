@@ -128,7 +128,7 @@ async fn inquire(
     outcome.and_then(Result::ok).or(made)
 }
 
-/// What came of comparing the views of two revisions: that goes on beside the passes, and its outcome is kept. None: it is
+/// What came of comparing the views of two revisions: that happens beside the passes, and its outcome is kept. None: it is
 /// under way; or why it cannot be done.
 fn compare(
     valid: &ValidIndexer,
