@@ -2,16 +2,16 @@
 //! user info and the query of URLs, tokens and what is named like a secret.
 
 mod names;
+mod removed;
 mod urls;
 mod values;
 mod words;
 
 use serde_json::{Map, Value};
 
+pub use removed::REMOVED;
 use words::words;
 
-/// What is put in the place of what is removed.
-pub const REMOVED: &str = "[removed]";
 /// Annotation that repeats the manifest as text.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 /// Fields of Kubernetes that say where a secret is, whatever they are below: `secret` of a volume, `serviceAccountToken`.

@@ -2,13 +2,15 @@
 
 mod follow;
 mod printed;
+mod spoken;
 
-use std::{io, ops::ControlFlow, time::Instant};
+use std::time::Instant;
 
 use anyhow::{Result, bail};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::LogParams;
 use printed::Printed;
+use spoken::{Source, Spoken, last, left_out, shown};
 
 use crate::{
     cluster::Cluster,
@@ -16,8 +18,8 @@ use crate::{
     guest_log::{GuestLine, guest_line},
     indexers, names, pods,
     rights::Right,
-    text,
 };
+pub use spoken::Outlets;
 
 /// Lines at the end of a pod's log that are looked through: some hours of an index that follows.
 pub const LOOKED_THROUGH_LINES: i64 = 20_000;
@@ -31,24 +33,6 @@ pub struct Wanted {
     pub tail: usize,
     /// Whether new ones are shown until the pods end.
     pub follow: bool,
-}
-
-/// Where what is said goes.
-#[derive(Clone, Copy)]
-pub struct Outlets<'a> {
-    /// Prints a line as soon as it is there. It says whether to stop, as nobody reads on.
-    pub print: &'a dyn Fn(&str) -> io::Result<ControlFlow<()>>,
-    /// Says which pods are left out.
-    pub note: &'a dyn Fn(&str),
-}
-
-/// A guest's line, and the pod it is of.
-type Spoken = (GuestLine, String);
-
-/// A pod, and what has been read of its log; none if it cannot be had yet.
-struct Source {
-    pod: String,
-    printed: Option<Printed>,
 }
 
 /// Prints lines of guests, oldest first. Returns whether there were any to begin with.
@@ -113,25 +97,6 @@ async fn read(
     }
 }
 
-fn left_out(pod: &str, failure: &Failure) -> String {
-    format!("Left out: the log of pod {pod} cannot be had: {failure}")
-}
-
-/// The last so many lines of all pods, oldest first.
-fn last(mut lines: Vec<Spoken>, tail: usize) -> Vec<Spoken> {
-    lines.sort();
-    lines.split_off(lines.len().saturating_sub(tail))
-}
-
-/// A line as it is printed.
-fn shown(line: &GuestLine, pod: &str, with_pod: bool) -> String {
-    let mut parts = vec![text::plain(&line.time)];
-    parts.extend(with_pod.then(|| pod.to_owned()));
-    parts.extend(line.at.clone());
-    parts.push(text::plain(&line.text));
-    parts.join("   ") + "\n"
-}
-
 async fn written(cluster: &Cluster, pod: &str) -> Result<Vec<GuestLine>, Failure> {
     let right = Right::within("get", "pods/log", &cluster.namespace);
     let params = LogParams {
@@ -142,33 +107,4 @@ async fn written(cluster: &Cluster, pod: &str) -> Result<Vec<GuestLine>, Failure
     };
     let text = cluster.call(&right, pods::api(cluster).logs(pod, &params)).await?;
     Ok(text.lines().filter_map(guest_line).collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn spoken(time: &str, pod: &str) -> Spoken {
-        let line = GuestLine {
-            time: time.into(),
-            at: Some("block 7".into()),
-            text: "a\u{1b}[2Jb".into(),
-        };
-        (line, pod.into())
-    }
-
-    #[test]
-    fn the_last_lines_of_all_pods_are_in_the_order_of_time() {
-        let lines = vec![spoken("3", "a"), spoken("1", "a"), spoken("2", "b")];
-        let times: Vec<String> = last(lines.clone(), 2).into_iter().map(|(line, _)| line.time).collect();
-        assert_eq!(times, ["2", "3"]);
-        assert_eq!(last(lines, 9).len(), 3);
-    }
-
-    #[test]
-    fn a_guests_words_do_not_steer_the_terminal() {
-        let (line, pod) = spoken("3", "pod-0");
-        assert_eq!(shown(&line, &pod, true), "3   pod-0   block 7   a\\u{1b}[2Jb\n");
-        assert_eq!(shown(&line, &pod, false), "3   block 7   a\\u{1b}[2Jb\n");
-    }
 }

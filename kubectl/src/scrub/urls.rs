@@ -1,6 +1,6 @@
 //! (pure) URLs without what lets others in: user info, and the query, which may hold a key.
 
-use super::REMOVED;
+use super::removed::REMOVED;
 
 /// What ends a sentence or a list rather than a URL.
 const ENDS: [char; 6] = [',', ';', '.', ':', ')', '}'];

@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use super::{REMOVED, names, urls, values};
+use super::{names, removed::REMOVED, urls, values};
 
 /// Values that say whether there is a secret.
 const WHETHER: [&str; 5] = ["true", "false", "null", "none", "nil"];

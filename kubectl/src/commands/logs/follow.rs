@@ -6,7 +6,7 @@ use anyhow::{Error, Result};
 use futures::{Stream, StreamExt as _, stream};
 use kube::api::LogParams;
 
-use super::{Outlets, Source, Spoken, left_out, shown};
+use super::spoken::{Outlets, Source, Spoken, left_out, shown};
 use crate::{
     bounded_lines::lines, cluster::Cluster, failure::Failure, guest_log::guest_line, names, pods, rights::Right,
 };
