@@ -31,87 +31,47 @@ pub(super) struct Mirror {
 impl Mirror {
     /// All of them, unknown.
     pub(super) fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let whole = |name, help| gauges(registry, name, help, &[]);
+        let fraction = |name, help| fractions(registry, name, help, &[]);
+        let by_kind = |name, help| gauges(registry, name, help, &["kind"]);
+        let by_reason = |name, help| counters(registry, name, help, &["reason"]);
         Ok(Self {
-            height: gauges(registry, "height", "Height of the last block committed.", &[])?,
-            tip: gauges(
-                registry,
-                "tip_height",
-                "Height of the node's tip when it last answered.",
-                &[],
-            )?,
-            behind: gauges(
-                registry,
+            height: whole("height", "Height of the last block committed.")?,
+            tip: whole("tip_height", "Height of the node's tip when it last answered.")?,
+            behind: whole(
                 "behind_blocks",
                 "Blocks between the last one committed and the node's tip.",
-                &[],
             )?,
-            blocks_per_second: fractions(
-                registry,
+            blocks_per_second: fraction(
                 "blocks_per_second",
                 "Blocks indexed per second, averaged over half a minute, while it catches up.",
-                &[],
             )?,
-            sync_left: gauges(
-                registry,
-                "sync_left_seconds",
-                "Time until it reaches the tip at that pace.",
-                &[],
-            )?,
-            ready: gauges(
-                registry,
-                "ready",
-                "1: caught up, the node heard of lately, not halted.",
-                &[],
-            )?,
-            halted: gauges(registry, "halted", "1: indexing stopped below a block.", &[])?,
-            waits_for_room: gauges(
-                registry,
-                "waits_for_room",
-                "1: the disk is full, and indexing waits for room.",
-                &[],
-            )?,
-            guest_memory: gauges(
-                registry,
+            sync_left: whole("sync_left_seconds", "Time until it reaches the tip at that pace.")?,
+            ready: whole("ready", "1: caught up, the node heard of lately, not halted.")?,
+            halted: whole("halted", "1: indexing stopped below a block.")?,
+            waits_for_room: whole("waits_for_room", "1: the disk is full, and indexing waits for room.")?,
+            guest_memory: by_kind(
                 "guest_memory_bytes",
                 "Linear memory of the guest: now, its peak since the start, the threshold and the limit.",
-                &["kind"],
             )?,
-            resident_memory: gauges(
-                registry,
-                "resident_memory_bytes",
-                "Resident memory of the process.",
-                &[],
-            )?,
-            volume: gauges(
-                registry,
+            resident_memory: whole("resident_memory_bytes", "Resident memory of the process.")?,
+            volume: by_kind(
                 "volume_bytes",
                 "The file system that holds the data: its capacity, and what is free.",
-                &["kind"],
             )?,
-            volume_growth: gauges(
-                registry,
+            volume_growth: whole(
                 "volume_growth_bytes_per_day",
                 "Bytes a day by which what is taken of it grew over the last day.",
-                &[],
             )?,
-            volume_days_left: fractions(
-                registry,
+            volume_days_left: fraction(
                 "volume_days_left",
                 "Days until it is full at that pace; not shown while it does not grow.",
-                &[],
             )?,
-            snapshot_last_height: gauges(
-                registry,
+            snapshot_last_height: whole(
                 "snapshot_last_height",
                 "Height of the last snapshot that is whole; not shown where there is none.",
-                &[],
             )?,
-            refreshes: counters(
-                registry,
-                "refreshes_total",
-                "Instances replaced by a fresh one.",
-                &["reason"],
-            )?,
+            refreshes: by_reason("refreshes_total", "Instances replaced by a fresh one.")?,
         })
     }
 
