@@ -54,7 +54,7 @@ struct Task {
     /// The newest block of the last snapshot.
     last: Option<BlockRef>,
     latest: Option<LatestSnapshot>,
-    /// The storage was asked for the last one.
+    /// The storage was asked for the last one: after a restart there may be one.
     has_asked: bool,
     /// Reason and message of the last try, if it failed. It stays in sight until a try succeeds.
     failure: Option<(&'static str, String)>,
@@ -145,11 +145,12 @@ impl Task {
             self.tell(None, snapshot_reasons::NOT_SERVING, message.into());
             return Ok(());
         }
-        if !self.has_asked {
-            self.ask().await?;
-        }
         // In this order: the tip is that of the request, or a later one.
         let asked = self.requests.waiting();
+        // The one that is known may have been removed since; whoever asks for one wants it to be there.
+        if !self.has_asked || asked.is_some() {
+            self.ask().await?;
+        }
         let tip = self.store.tip().map(|tip| tip.at);
         match tip {
             Some(tip) if self.schedule.is_due(tip, self.last, asked.is_some()) => return self.publish(asked).await,
@@ -168,7 +169,7 @@ impl Task {
         file.is_none_or(|file| fs::read_to_string(file).is_ok_and(|text| text.trim() == "true"))
     }
 
-    /// Looks for the last snapshot: after a restart there may be one.
+    /// Looks in the storage for the last snapshot.
     async fn ask(&mut self) -> Result<(), Error> {
         let publisher = self.publisher()?;
         let newest = publisher.newest(&self.store.lineage().newest().revision()).await?;

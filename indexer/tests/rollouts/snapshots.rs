@@ -273,6 +273,11 @@ async fn a_snapshot_that_is_asked_for_is_of_this_height_whatever_the_schedule_sa
     let status = process.status().await.unwrap();
     assert_eq!(status.digest, Some(snapshot.digest));
     assert_eq!(names(&server).len(), 2);
+
+    // One that somebody removed is not there, whatever the process remembers.
+    fs::remove_dir_all(server.bucket().join("prefix")).unwrap();
+    assert_eq!(Some(requested(&mut process, "d").await.height), height);
+    assert_eq!(names(&server).len(), 1);
     stopped(folder, [(process, "first")]).await;
 }
 
