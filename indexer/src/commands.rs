@@ -7,4 +7,5 @@ pub mod request;
 pub mod rollback;
 pub mod snapshot;
 mod status_text;
+pub mod text;
 pub mod verify;

@@ -1,10 +1,19 @@
 //! The program: parses its command line, runs the subcommand, and reports success or failure as its exit code.
 
-use std::{io, process::ExitCode};
+use std::{
+    io::{self, Write as _},
+    process::ExitCode,
+};
 
 use indexer::{
     cli::args::{Cli, Command, Launch},
-    commands::{check, client, compare, rollback, snapshot, verify},
+    commands::{
+        check, client,
+        compare::{self, Outcome},
+        rollback, snapshot,
+        text::plain,
+        verify,
+    },
     run,
     telemetry::logs,
 };
@@ -18,7 +27,8 @@ fn main() -> ExitCode {
             if tracing::dispatcher::has_been_set() {
                 tracing::error!("{error:#}")
             } else {
-                eprintln!("error: {error:#}")
+                // Not by a macro that panics: whoever closed standard error does not read it.
+                let _ = writeln!(io::stderr(), "error: {error:#}");
             }
             ExitCode::FAILURE
         }
@@ -34,7 +44,7 @@ fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Status(flags) => waiting(client::status(flags, &mut out))??,
         Command::View(flags) => waiting(client::view(flags, &mut out))??,
-        Command::Compare(flags) => return compared(waiting(compare::compare(&flags, &mut out))?),
+        Command::Compare(flags) => return Ok(compared(waiting(compare::compare(&flags, &mut out)))),
         Command::Refresh(flags) => waiting(client::refresh(&flags, &mut out))??,
         Command::Rollback(flags) => rollback::rollback(flags, &mut out)?,
         Command::Verify(flags) => verify::verify(flags, &mut out)?,
@@ -44,16 +54,19 @@ fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// As `diff` ends: 0 the same, 1 different, 2 trouble.
-fn compared(outcome: Result<bool, compare::Error>) -> anyhow::Result<ExitCode> {
-    Ok(match outcome {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
+/// As `diff` ends: 0 the same, 1 different, 2 could not be compared.
+fn compared(outcome: io::Result<Result<Outcome, compare::Error>>) -> ExitCode {
+    let outcome = outcome.map_err(anyhow::Error::from).and_then(|outcome| Ok(outcome?));
+    match outcome {
+        Ok(Outcome::Same) => ExitCode::SUCCESS,
+        Ok(Outcome::Different) => ExitCode::from(1),
+        Ok(Outcome::NotAnswered) => ExitCode::from(2),
         Err(error) => {
-            eprintln!("error: {:#}", anyhow::Error::from(error));
+            // Words of servers are among it. Whoever closed standard error does not read it.
+            let _ = writeln!(io::stderr(), "error: {}", plain(&format!("{error:#}")));
             ExitCode::from(2)
         }
-    })
+    }
 }
 
 /// Runs a request on this thread: one thread suffices for one request.

@@ -148,9 +148,12 @@ impl Source {
                 Ok(bytes)
             }
             Err(error) => {
-                let bytes = kept().ok_or(error)?;
-                let path = path.display();
-                tracing::warn!(%path, "the module is no longer there; using the copy kept on the volume");
+                let Some(bytes) = kept() else { return Err(error) };
+                let error = format!("{:#}", anyhow::Error::from(error));
+                tracing::warn!(
+                    error,
+                    "the module's file cannot be used; using the copy kept on the volume"
+                );
                 Ok(bytes)
             }
         }

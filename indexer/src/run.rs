@@ -1,5 +1,6 @@
 //! The wiring of one process: ports, signals, the module, the store, the pipeline, and the order in which they end.
 
+mod claiming;
 mod module;
 mod network;
 mod opening;
@@ -43,7 +44,6 @@ use crate::{
         snapshot_request::{self, Publishes},
         view_list,
     },
-    snapshot::{publish, restore},
     source::{Login, configured::Configured},
     store::{Stats, Store},
     telemetry::{
@@ -206,8 +206,6 @@ fn index(process: &Process, runtime: &Handle) -> Result<()> {
     );
     serving.open(store.clone(), module.clone());
     process.copies.open(store.clone());
-    publish::remove_leftovers(&config.data_dir);
-    restore::remove_leftovers(&config.data_dir);
     publishing::start(process, &store)?;
     runtime.spawn(measure_store(
         store.clone(),

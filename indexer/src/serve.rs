@@ -6,6 +6,7 @@ pub mod descriptors;
 pub mod listener;
 mod lookup;
 pub mod ops;
+pub mod origins;
 mod request_id;
 pub mod rpc;
 pub mod serving;

@@ -31,6 +31,7 @@ mod tidy;
 mod upload;
 pub mod verify;
 
+pub use claim::Claim;
 pub use error::Error;
 pub use pace::Pace;
 pub use tidy::Tidied;

@@ -26,10 +26,11 @@ mod shared;
 mod tests;
 mod tuning;
 mod unwind;
+mod vacancy;
 pub mod verify;
 
 pub use commit::NewBlock;
-pub use copy::{Copied, Links, is_file_name, move_into_place, prepare, remove};
+pub use copy::{Copied, Links, is_file_name, prepare, remove};
 pub use error::Error;
 pub use handle::{Stats, Store};
 pub use lineage::{Lineage, Step, Terms};
@@ -41,3 +42,4 @@ pub use rocks::{Durability, FamilyStats};
 pub use scan::{Found, Scan};
 pub use schema::BlockRow;
 pub use shared::Tip;
+pub use vacancy::Vacancy;

@@ -20,11 +20,17 @@ fn read(line: &str) -> Result<Cli, clap::Error> {
 }
 
 fn launch(line: &str) -> Result<Launch, String> {
+    launch_among(&[], line)
+}
+
+/// Where these variables are set.
+fn launch_among(variables: &[&str], line: &str) -> Result<Launch, String> {
     let cli = read(&format!("shrewd-indexer run {line}")).map_err(|e| e.to_string())?;
     let Command::Run(flags) = cli.command else {
         panic!("{line} is no run")
     };
-    Launch::from_flags(*flags).map_err(|e| format!("{:#}", anyhow::Error::from(e)))
+    Launch::from_flags_among(*flags, &|name| variables.contains(&name))
+        .map_err(|e| format!("{:#}", anyhow::Error::from(e)))
 }
 
 /// A module's file; what is in it does not matter here.
@@ -371,6 +377,58 @@ fn what_is_missing_or_wrong_is_said() {
 }
 
 #[test]
+fn a_file_that_is_not_the_declared_module_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let module = module(folder.path());
+    let error = launch(&format!("--manifest {MANIFEST} --indexer {module}")).unwrap_err();
+    assert!(
+        error.contains(&format!("module file {module} has sha256 cd5d")),
+        "{error}"
+    );
+    assert!(error.contains(&format!("declares {}", "ab".repeat(32))), "{error}");
+
+    let text = fs::read_to_string(MANIFEST).unwrap();
+    let beside = folder.path().join("x.yaml");
+    fs::write(&beside, text.replace("./outpoints.wasm", "./mine.wasm")).unwrap();
+    let error = launch(&format!("--manifest {}", beside.display())).unwrap_err();
+    assert!(
+        error.contains("give the file or the digest that belong together"),
+        "{error}"
+    );
+}
+
+#[test]
+fn variables_that_have_no_effect_are_said() {
+    let run = format!("--manifest {MANIFEST} --rpc-cookie-file .cookie");
+    let config = format!("--config {CONFIG}");
+    let cases: [(&[&str], String, &[&str]); 5] = [
+        (&[], run.clone(), &[]),
+        (&["HOST", "PORT"], run.clone(), &["give --host", "give --port"]),
+        (&["HOST", "PORT"], format!("{run} --port 81"), &["give --host"]),
+        (&["HOST", "PORT"], config.clone(), &[]),
+        (&["SHREWD_AUTH"], config, &["SHREWD_AUTH is ignored"]),
+    ];
+    for (variables, line, expected) in cases {
+        let notices = launch_among(variables, &line).unwrap().notices;
+        assert_eq!(notices.len(), expected.len(), "{variables:?} {line}: {notices:?}");
+        for (notice, words) in notices.iter().zip(expected) {
+            assert!(notice.contains(words), "{variables:?} {line}: {notice}");
+        }
+    }
+}
+
+#[test]
+fn origins_of_browsers_are_read_at_the_start() {
+    let launch = |origins: &str| launch(&format!("--manifest {MANIFEST} --cors {origins}"));
+    assert!(launch("https://a.example,https://b.example").is_ok());
+    let error = launch("https://a.example,b.example").unwrap_err();
+    assert!(
+        error.contains("corsOrigin (--cors): \"b.example\" is no origin"),
+        "{error}"
+    );
+}
+
+#[test]
 fn credentials_and_addresses_have_one_form() {
     for (flags, expected) in [
         ("--auth user", "USER:PASSWORD"),
@@ -404,6 +462,34 @@ fn secrets_do_not_show_in_what_is_printed() {
     let launch = launch(&format!("--manifest {MANIFEST} --auth user:secret")).unwrap();
     assert!(!format!("{launch:?}").contains("secret\""), "{launch:?}");
     assert!(!format!("{:?}", launch.credentials).contains("user"));
+
+    let folder = tempfile::tempdir().unwrap();
+    let with = |file: &str, name: &str| {
+        let text = fs::read_to_string(file).unwrap();
+        assert!(text.contains("//bitcoind:"), "{file}");
+        let path = folder.path().join(name);
+        fs::write(&path, text.replace("//bitcoind:", "//user:s3cret@node:")).unwrap();
+        path.display().to_string()
+    };
+    for line in [
+        format!("--manifest {}", with(MANIFEST, "manifest.yaml")),
+        format!("--config {}", with(CONFIG, "config.yaml")),
+        format!("--manifest {MANIFEST} --daemon-rpc-url https://node/v1/s3cret"),
+        format!("--manifest {MANIFEST} --daemon-rpc-url http://node/?password=s3cret"),
+        format!("--manifest {MANIFEST} --daemon-rpc-url http://user:s3cret@node/x"),
+    ] {
+        let error = self::launch(&line).expect_err(&line);
+        assert!(
+            error.contains("must read http(s)://") && !error.contains("s3cret"),
+            "{line}: {error}"
+        );
+        let named = if line.contains("daemon") {
+            "--daemon-rpc-url"
+        } else {
+            "source.urls: number 1, http://node:"
+        };
+        assert!(error.contains(named), "{line}: {error}");
+    }
 }
 
 #[test]

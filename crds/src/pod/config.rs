@@ -71,7 +71,7 @@ pub struct Config {
     pub rpc_listen: String,
     /// `ADDRESS:PORT` of the ops server.
     pub ops_listen: String,
-    /// Value of `Access-Control-Allow-Origin` of JSON-RPC answers; none: no such header.
+    /// Origins whose pages may read JSON-RPC answers, with commas between them, or `*`; none: no page of another origin.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cors_origin: Option<String>,
     /// Stop before this height and exit; none: follow the chain indefinitely.

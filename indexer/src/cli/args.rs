@@ -1,5 +1,6 @@
 //! The command line: raw flags here, checked values in [`Launch`]. No flag is looked at later.
 
+mod address;
 mod credentials;
 mod error;
 mod folder;
@@ -9,12 +10,14 @@ mod reach;
 mod run;
 mod snapshot;
 mod validate;
+mod variables;
 
 use std::{ffi::OsString, path::PathBuf};
 
-use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum, error::ErrorKind};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum, error::ErrorKind};
 use crds::pod::{OPS_PORT, RPC_PORT};
 
+pub use address::shown_address;
 pub use credentials::Credentials;
 pub use error::Error;
 pub use folder::{FolderFlags, IndexFolder, store_dir};
@@ -54,8 +57,8 @@ pub enum Command {
     Status(StatusFlags),
     /// Call a view of a running indexer and print its answer as hex.
     View(ViewFlags),
-    /// Ask two running indexers the same, and report what they answer differently: exit code 0 if nothing, 1 if something,
-    /// 2 if they could not be compared.
+    /// Ask two running indexers the same, and report what they answer differently. Exit codes: 0 the same, 1 different,
+    /// 2 could not be compared, such as when a question was not answered.
     Compare(CompareFlags),
     /// Make a running indexer replace its guest's instance by a fresh one, and wait until it has.
     Refresh(RefreshFlags),
@@ -105,11 +108,12 @@ pub struct CompareFlags {
     /// Address of the JSON-RPC port of the other one: an indexer, or Metashrew's own server.
     #[arg(long, value_name = "URL")]
     pub with: String,
-    /// Views to ask, as YAML: a list of `{function: NAME, input: 0x…, heights: […]}`, the last two if need be. Without it
-    /// blocks alone are compared.
+    /// Views to ask, as YAML: a list of `{function: NAME, input: 0x…, heights: […]}`, the last two if need be. Views
+    /// that fail on both are the same. Without it blocks alone are compared.
     #[arg(long, value_name = "FILE")]
     pub views: Option<PathBuf>,
-    /// Heights: numbers, ranges with a step (`0-840000/10000`) and `latest`, which is the newest that both have.
+    /// Heights: numbers, ranges with a step (`0-840000/10000`) and `latest`, which is the newest that both have. Those
+    /// above it are counted in the report, and left out.
     #[arg(long, value_delimiter = ',', default_value = "latest")]
     pub heights: Vec<Heights>,
     /// Questions that are under way at the same time, to each of both.
@@ -142,7 +146,7 @@ pub struct RollbackFlags {
 /// Flags of `check`.
 #[derive(Debug, clap::Args)]
 pub struct CheckFlags {
-    /// The module, `.wasm` or `.wat`.
+    /// The module: `.wasm`, or its text form `.wat`, which `run` does not take.
     pub module: PathBuf,
 }
 
@@ -166,8 +170,15 @@ impl Cli {
             );
             return Err(Self::command().error(ErrorKind::UnknownArgument, message));
         }
-        Self::try_parse_from(args)
+        let has_config = args.iter().filter_map(|arg| arg.to_str()).any(is_config);
+        let mut command = variables::counted(Self::command(), has_config);
+        let matches = command.try_get_matches_from_mut(args)?;
+        Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
     }
+}
+
+fn is_config(arg: &str) -> bool {
+    arg == "--config" || arg.starts_with("--config=")
 }
 
 /// The flag's name, if it is one that never had an effect.

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{
-    request::{Error, Refusal, ask, call},
+    request::{self, Error, Refusal, ask, call},
     status_text::shown,
 };
 use crate::{
@@ -34,7 +34,9 @@ pub async fn status(flags: StatusFlags, out: &mut impl Write) -> Result<(), Erro
     if json {
         return writeln!(out, "{}", String::from_utf8_lossy(&body)).map_err(Error::Write);
     }
-    let status = serde_json::from_slice(&body).map_err(|_| Error::NoIndexer { url: url.clone() })?;
+    let status = serde_json::from_slice(&body).map_err(|_| Error::NoIndexer {
+        url: request::shown(&url),
+    })?;
     out.write_all(shown(&status).as_bytes()).map_err(Error::Write)
 }
 
@@ -71,7 +73,9 @@ pub async fn refresh(flags: &RefreshFlags, out: &mut impl Write) -> Result<(), E
     }
 
     let url = &flags.url;
-    let no_indexer = |_| Error::NoIndexer { url: url.clone() };
+    let no_indexer = |_| Error::NoIndexer {
+        url: request::shown(url),
+    };
     let client = Client::new();
     let waited = Duration::from_secs(flags.timeout);
     let deadline = Instant::now() + waited;

@@ -6,6 +6,8 @@ use reqwest::{Client, RequestBuilder};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::cli::args::shown_address;
+
 /// Timeout of an answer of JSON-RPC: that of the server is usually shorter.
 const CALL_TIMEOUT: Duration = Duration::from_secs(600);
 /// The longest answer read: the hex of four times what a view may answer by default, and its wrapping.
@@ -96,14 +98,14 @@ pub(super) async fn call(
         Ok(Answer {
             result: Some(result), ..
         }) => Ok(Ok(result)),
-        Ok(_) | Err(_) => Err(Error::NoIndexer { url: url.to_owned() }),
+        Ok(_) | Err(_) => Err(Error::NoIndexer { url: shown(url) }),
     }
 }
 
 /// The body of a successful answer.
 pub(super) async fn ask(url: &str, request: RequestBuilder) -> Result<Vec<u8>, Error> {
     let failed = |source: reqwest::Error| {
-        let url = url.to_owned();
+        let (url, source) = (shown(url), source.without_url());
         if source.is_connect() {
             Error::Unreachable { url, source }
         } else {
@@ -115,9 +117,21 @@ pub(super) async fn ask(url: &str, request: RequestBuilder) -> Result<Vec<u8>, E
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(failed)? {
         if body.len() + chunk.len() > ANSWER_BYTES_MAX {
-            return Err(Error::TooLong { url: url.to_owned() });
+            return Err(Error::TooLong { url: shown(url) });
         }
         body.extend_from_slice(&chunk);
     }
     Ok(body)
+}
+
+/// An address for people. What is none is shown if it cannot hold a password.
+pub(super) fn shown(url: &str) -> String {
+    let unread = || {
+        if url.contains(['@', '?']) {
+            "the address given"
+        } else {
+            url
+        }
+    };
+    shown_address(url).unwrap_or_else(|| unread().to_owned())
 }

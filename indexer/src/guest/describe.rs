@@ -8,7 +8,7 @@ use prost::Message;
 use super::{
     abi,
     budget::Budget,
-    host::Host,
+    host::{Failure, Host},
     imports,
     instance::Instance,
     interrupt::{CancelFlag, Interrupt},
@@ -109,6 +109,28 @@ impl Module {
             memories: module.resources_required().num_memories,
             meta: self.meta(),
         }
+    }
+
+    /// Makes one instance as a run would and drops it: the module's data are put in place, and its start section runs.
+    ///
+    /// # Errors
+    /// Why no block can ever begin.
+    pub fn try_instance(&self, deadline: Instant) -> Result<(), Fault> {
+        let interrupt = Interrupt {
+            cancel: CancelFlag::new(),
+            deadline: Some(deadline),
+        };
+        let engine = self.engine();
+        let host = Host::new(
+            MemoryLimits::of_indexing(engine.limit_bytes),
+            interrupt,
+            &engine.log_rate,
+        );
+        let built = Instance::build(self.for_indexing(), host);
+        built.map(drop).map_err(|failure| match failure {
+            Failure::Interrupted(_) => Fault::guest("its start section did not end in time"),
+            fault @ Failure::Fault(_) => fault.into_fault(),
+        })
     }
 
     /// Informational only, so whatever goes wrong means none.

@@ -24,7 +24,7 @@ const NETWORKS: [Network; 5] = [
 /// First and longest pause between two attempts to reach the node.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
 
-/// The network of the store; if there is no store yet, that of the node. So what the node says at the first start is
+/// The network of the store; if there are no blocks yet, that of the node. So what the node says at the first start is
 /// kept, and a node of another network is refused from then on.
 ///
 /// Waits for a node that does not answer.
@@ -34,12 +34,13 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from
 pub(super) async fn find(config: &Config, login: Option<&Login>) -> Result<Network> {
     let dir = store_dir(&config.data_dir);
     match Store::open_existing(&dir) {
-        Ok(store) => {
+        // Without blocks it is nothing that the network was kept for.
+        Ok(store) if store.tip().is_some() => {
             let network = store.lineage().root().network;
             tracing::info!(%network, "the network is that of the index in {}", dir.display());
             return Ok(network);
         }
-        Err(store::Error::Missing { .. }) => {}
+        Ok(_) | Err(store::Error::Missing { .. }) => {}
         Err(error) => return Err(error.into()),
     }
     // Whichever network it is asked for: a node of another one is refused with the genesis block it has.

@@ -1,11 +1,6 @@
 //! Opens the store: first filled with a copy of another pod's or a snapshot, where the configuration says so. Data that
 //! cannot be continued is reported in the status.
 
-use std::{
-    thread::sleep,
-    time::{Duration, Instant},
-};
-
 use anyhow::Result;
 use crds::{
     StoreMemory, memory_budget,
@@ -15,6 +10,7 @@ use crds::{
 use tokio::runtime::Handle;
 
 use super::{
+    claiming::{claim, when_free},
     module::{show_module, unusable},
     origins::{Origin, origins},
     process::Process,
@@ -26,24 +22,28 @@ use crate::{
     pipeline::{room::wait_for_room, tip::show_tip},
     rows::Room,
     seed::fill::{Filled, Filling},
-    snapshot::begin::{Beginning, Begun},
+    snapshot::{
+        Claim,
+        begin::{Beginning, Begun},
+        publish, restore,
+    },
     store::{Error, Limits, Refusal, Store, Terms},
 };
 
-/// How long the process before this one may keep the data after this one has started: a pod that was deleted by force has
-/// a successor before its own process has ended. An exit instead is held back by the kubelet for longer than that takes.
-const LOCK_PATIENCE: Duration = Duration::from_secs(15);
-/// Between two tries to open data that is in use.
-const LOCK_TRY_EVERY: Duration = Duration::from_millis(200);
-
 /// The store. None: asked to stop meanwhile.
 pub(super) fn open_store(process: &Process, runtime: &Handle) -> Result<Option<Store>> {
+    let claim = claim(process)?;
     let error = loop {
-        let Some(opened) = open_filled(process, runtime)? else {
+        let Some(opened) = open_filled(process, runtime, &claim)? else {
             return Ok(None);
         };
         match opened {
-            Ok(store) => return Ok(Some(store)),
+            Ok(store) => {
+                let data_dir = &process.config.data_dir;
+                publish::remove_leftovers(data_dir, &claim);
+                restore::remove_leftovers(data_dir, &claim);
+                return Ok(Some(store));
+            }
             Err(error) if process.one_shot || !is_for_want_of_room(&process.config, &error) => break error,
             Err(error) => {
                 let room = Room::of(&process.config.data_dir);
@@ -63,6 +63,8 @@ pub(super) fn open_store(process: &Process, runtime: &Handle) -> Result<Option<S
     if process.one_shot || !is_refusal(&process.config, &error) {
         return Err(error.into());
     }
+    // What is there is nobody's for now, and may be published by a command.
+    drop(claim);
     let refusal = unusable(module_reasons::IN_PLACE_REFUSED, error);
     tracing::error!(error = refusal.message, "the data cannot be continued");
     show_module(&process.report, Some(&refusal));
@@ -76,7 +78,7 @@ pub(super) fn open_store(process: &Process, runtime: &Handle) -> Result<Option<S
 }
 
 /// Opens a store that is filled first if it has no blocks. None: asked to stop meanwhile.
-fn open_filled(process: &Process, runtime: &Handle) -> Result<Option<Result<Store, Error>>> {
+fn open_filled(process: &Process, runtime: &Handle, claim: &Claim) -> Result<Option<Result<Store, Error>>> {
     let Process { config, report, .. } = process;
     let origins = origins(config);
     if origins.is_empty() {
@@ -87,7 +89,7 @@ fn open_filled(process: &Process, runtime: &Handle) -> Result<Option<Result<Stor
         // Closed, since filling replaces it.
         drop(opened);
         process.copies.filling();
-        match runtime.block_on(fill(process, &origins))? {
+        match runtime.block_on(fill(process, &origins, claim))? {
             Filled::Stopped => return Ok(None),
             Filled::NoCopy => return Ok(Some(open(config))),
             Filled::Copied => opened = Some(open(config)),
@@ -106,12 +108,12 @@ fn open_filled(process: &Process, runtime: &Handle) -> Result<Option<Result<Stor
 }
 
 /// Fills the store from the first of these that has anything to give.
-async fn fill(process: &Process, origins: &[Origin<'_>]) -> Result<Filled> {
+async fn fill(process: &Process, origins: &[Origin<'_>], claim: &Claim) -> Result<Filled> {
     let stop = process.control.stop_token();
     for origin in origins {
         let filled = match origin {
             Origin::Siblings(seed) => filling(process, seed).run(stop).await?,
-            Origin::Snapshot(bootstrap) => match beginning(process, bootstrap).run(stop).await? {
+            Origin::Snapshot(bootstrap) => match beginning(process, bootstrap).run(claim, stop).await? {
                 Begun::Restored => Filled::Copied,
                 Begun::Stopped => Filled::Stopped,
             },
@@ -147,24 +149,10 @@ fn beginning(process: &Process, bootstrap: &Bootstrap) -> Beginning {
     }
 }
 
-/// Opens the store when no other process has it open, which is waited for unless somebody waits for this process.
+/// Opens the store when no other process has it open.
 fn open_free(process: &Process) -> Result<Store, Error> {
-    let end = Instant::now() + LOCK_PATIENCE;
-    let mut is_told = false;
-    loop {
-        match open(&process.config) {
-            Err(error @ Error::Locked { .. })
-                if !process.one_shot && !process.control.stop_token().is_cancelled() && Instant::now() < end =>
-            {
-                if !is_told {
-                    tracing::warn!(%error, patience_s = LOCK_PATIENCE.as_secs(), "waits for the data");
-                    is_told = true;
-                }
-                sleep(LOCK_TRY_EVERY);
-            }
-            opened => return opened,
-        }
-    }
+    let is_in_use = |error: &_| matches!(error, Error::Locked { .. });
+    when_free(process, || open(&process.config), is_in_use)
 }
 
 fn open(config: &Config) -> Result<Store, Error> {

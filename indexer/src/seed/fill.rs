@@ -28,7 +28,7 @@ use crate::{
     chain::Height,
     fault::Fault,
     rows::Room,
-    store::{self, Store},
+    store::{self, Store, Vacancy},
     telemetry::report::Report,
 };
 
@@ -263,7 +263,8 @@ impl Filling {
         }
         store.flush().map_err(stored)?;
         drop(store);
-        store::move_into_place(folder, &self.store_dir).map_err(stored)?;
+        let vacancy = Vacancy::find(&self.store_dir).map_err(stored)?;
+        vacancy.fill(folder).map_err(stored)?;
         tracing::info!(url, height = tip, "the store is filled with a copy");
         Ok(())
     }

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Error,
+    claim::Claim,
     manifest::Wanted,
     pace::Pace,
     place::{Access, Place},
@@ -88,23 +89,24 @@ impl Outlook {
 }
 
 impl Beginning {
-    /// Restores the snapshot, again and again until it is the store. Nothing of one that fails is used.
+    /// Restores the snapshot, again and again until it is the store. Nothing of one that fails is used. `claim` is that of
+    /// the folder.
     ///
     /// # Errors
     /// With `is_one_shot`, what does not pass by itself.
-    pub async fn run(&self, stop: &CancellationToken) -> Result<Begun, Error> {
+    pub async fn run(&self, claim: &Claim, stop: &CancellationToken) -> Result<Begun, Error> {
         tokio::select! {
             () = stop.cancelled() => Ok(Begun::Stopped),
-            restored = self.restore_until() => restored.map(|()| Begun::Restored),
+            restored = self.restore_until(claim) => restored.map(|()| Begun::Restored),
         }
     }
 
-    async fn restore_until(&self) -> Result<(), Error> {
+    async fn restore_until(&self, claim: &Claim) -> Result<(), Error> {
         // Once: what failed stays in sight until something of the next try has come.
         self.tell(None, seed_reasons::RESTORING, "asking for the snapshot".into());
         let mut pause = PAUSES.0;
         loop {
-            let Err(error) = self.restore().await else {
+            let Err(error) = self.restore(claim).await else {
                 return Ok(());
             };
             let outlook = Outlook::of(&error);
@@ -126,7 +128,7 @@ impl Beginning {
     }
 
     /// One try. Credentials are read anew for it.
-    async fn restore(&self) -> Result<(), Error> {
+    async fn restore(&self, claim: &Claim) -> Result<(), Error> {
         let Bootstrap {
             url,
             manifest_sha256,
@@ -161,7 +163,7 @@ impl Beginning {
                 self.tell(None, seed_reasons::RESTORING, in_words(progress, &shown));
             }
         };
-        let manifest = restorer.restore(&mut Pace::new(None), progress).await?;
+        let manifest = restorer.restore_under(claim, &mut Pace::new(None), progress).await?;
         tracing::info!(url = shown, height = %manifest.tip.at.height, "the store is a snapshot");
         Ok(())
     }

@@ -1,4 +1,5 @@
-//! The folder of an index, in which one snapshot is published or restored at a time.
+//! The folder of an index, in which one snapshot is published or restored at a time. Whoever runs the index has the claim
+//! only until its store is open, which others then find in use: it publishes snapshots itself, beside its blocks.
 
 use std::{
     fs::{self, File, TryLockError},
@@ -7,16 +8,19 @@ use std::{
 
 use super::{Error, error};
 
-/// Nobody else publishes or restores in a folder for as long as this lives. The system takes it back from a process that
-/// dies.
+/// Nobody else publishes, restores, or opens a store to run it in a folder for as long as this lives. The system takes it
+/// back from a process that dies.
 #[derive(Debug)]
-pub(super) struct Claim {
+pub struct Claim {
     _folder: File,
 }
 
 impl Claim {
     /// Makes the folder if it is not there.
-    pub(super) fn new(data_dir: &Path) -> Result<Self, Error> {
+    ///
+    /// # Errors
+    /// [`Error::Busy`], [`Error::Folder`].
+    pub fn new(data_dir: &Path) -> Result<Self, Error> {
         fs::create_dir_all(data_dir).map_err(error::folder("create", data_dir))?;
         let folder = File::open(data_dir).map_err(error::folder("open", data_dir))?;
         match folder.try_lock() {

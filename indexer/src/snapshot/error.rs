@@ -10,10 +10,7 @@ use super::{
     name::Name,
     sha256::Sha256,
 };
-use crate::{
-    chain::Height,
-    store::{self, Tip, verify},
-};
+use crate::store::{self, Tip, verify};
 
 /// Why a snapshot cannot be published or used. URLs in here have no credentials, and words of a server are cut to what
 /// says why.
@@ -87,12 +84,18 @@ pub enum Error {
     /// There is nothing to publish.
     #[error("nothing is indexed yet")]
     Empty,
-    /// There is an index where a snapshot was to be restored.
-    #[error("there is an index with blocks up to {height} in {}: give an empty folder, or delete it first", dir.display())]
-    Occupied { dir: PathBuf, height: Height },
     /// Another process works there.
-    #[error("another process publishes or restores a snapshot in {}", dir.display())]
+    #[error(
+        "{} is in use by another process, which restores or publishes a snapshot there, or begins to index: wait until it is \
+         done, or stop it", dir.display()
+    )]
     Busy { dir: PathBuf },
+    /// What was received would be thrown away.
+    #[error(
+        "an unfinished restore is in {}: repeat `snapshot restore`, which continues it; or delete that folder to index without \
+         the snapshot", folder.display()
+    )]
+    Unfinished { folder: PathBuf },
     /// Two other indexes have the height.
     #[error(
         "{url} has snapshots of two other indexes at this height, {} among them: give another prefix",
@@ -148,7 +151,7 @@ impl Error {
             | Self::Wrong { .. }
             | Self::NoStore { .. }
             | Self::Store(_)
-            | Self::Occupied { .. }
+            | Self::Unfinished { .. }
             | Self::Taken { .. }
             | Self::Thread(_) => false,
         }

@@ -98,7 +98,7 @@ enum Slot {
 
 /// Removes what a publisher that died left in the folder of an index: links keep files on the disk that were merged
 /// since. For whoever has the store open.
-pub fn remove_leftovers(data_dir: &Path) {
+pub fn remove_leftovers(data_dir: &Path, _claim: &Claim) {
     if let Err(error) = store::remove(&links_folder(data_dir)) {
         tracing::warn!(%error, "cannot remove a copy that was not published to its end");
     }

@@ -24,7 +24,7 @@ use super::{
 use crate::{
     fault::point,
     flushing::Flushing,
-    store::{self, Store},
+    store::{self, Store, Vacancy},
 };
 
 /// How far a snapshot is checked before it is used.
@@ -65,9 +65,26 @@ pub struct Restorer {
     pub store_dir: PathBuf,
 }
 
+/// Refuses a folder in which a restore did not end and the store it was for is still to come: another one would be begun
+/// unasked.
+///
+/// # Errors
+/// [`Error::Unfinished`]; [`Error::Store`] if it cannot be known.
+pub fn must_have_ended(data_dir: &Path, store_dir: &Path, _claim: &Claim) -> Result<(), Error> {
+    let folder = folder(data_dir);
+    if !folder.exists() {
+        return Ok(());
+    }
+    match Vacancy::find(store_dir) {
+        Ok(_) => Err(Error::Unfinished { folder }),
+        Err(store::Error::Occupied { .. }) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Removes what a restore that did not end left in the folder of an index. For whoever has a store open there: nothing
 /// is restored into it any more.
-pub fn remove_leftovers(data_dir: &Path) {
+pub fn remove_leftovers(data_dir: &Path, _claim: &Claim) {
     if let Err(error) = store::remove(&folder(data_dir)) {
         tracing::warn!(%error, "cannot remove a snapshot that was not restored to its end");
     }
@@ -84,9 +101,23 @@ impl Restorer {
     /// # Errors
     /// [`Error`]. There is no other store than before then.
     pub async fn restore(&self, pace: &mut Pace, progress: impl FnMut(Progress)) -> Result<Manifest, Error> {
-        let _claim = Claim::new(&self.data_dir)?;
+        let claim = Claim::new(&self.data_dir)?;
+        self.restore_under(&claim, pace, progress).await
+    }
+
+    /// As [`Self::restore`], for whoever has the claim of the folder already.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn restore_under(
+        &self,
+        _claim: &Claim,
+        pace: &mut Pace,
+        progress: impl FnMut(Progress),
+    ) -> Result<Manifest, Error> {
         let store_dir = self.store_dir.clone();
-        tokio::task::spawn_blocking(move || check_vacant(&store_dir)).await??;
+        // Before hours of downloading.
+        tokio::task::spawn_blocking(move || Vacancy::find(&store_dir).map(drop)).await??;
         let manifest = fetch::manifest(&self.place, &self.name, &self.wanted, self.pinned).await?;
         let folder = folder(&self.data_dir);
         let received = Receiving {
@@ -97,28 +128,9 @@ impl Restorer {
         received.whole(&manifest, self.check, pace, progress).await?;
         point::reach("snapshot received");
         let store_dir = self.store_dir.clone();
-        tokio::task::spawn_blocking(move || store::move_into_place(&folder, &store_dir)).await??;
+        // Found again: what is there now counts, however it came there meanwhile.
+        tokio::task::spawn_blocking(move || Vacancy::find(&store_dir)?.fill(&folder)).await??;
         Ok(manifest)
-    }
-}
-
-/// Refuses a folder in which something would be lost.
-fn check_vacant(store_dir: &Path) -> Result<(), Error> {
-    if !store_dir.exists() {
-        return Ok(());
-    }
-    // Refuses what is no store, and one that is in use.
-    store::prepare(store_dir)?;
-    match Store::open_existing(store_dir) {
-        Err(store::Error::Missing { .. }) => Ok(()),
-        Err(error) => Err(error.into()),
-        Ok(store) => match store.tip() {
-            None => Ok(()),
-            Some(tip) => Err(Error::Occupied {
-                dir: store_dir.into(),
-                height: tip.at.height,
-            }),
-        },
     }
 }
 

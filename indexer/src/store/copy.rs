@@ -1,8 +1,7 @@
 //! Copies of a store for other machines: taken while it is in use, and cut to a height before they are used.
 
 use std::{
-    fs::{self, File},
-    io,
+    fs, io,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -106,23 +105,6 @@ impl Drop for Folder {
 pub fn is_file_name(name: &[u8]) -> bool {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
     name.first().is_some_and(u8::is_ascii_alphanumeric) && name.iter().all(plain)
-}
-
-/// Moves a finished store to where it belongs, in the place of one that is there: in one step, whenever the process or
-/// the machine ends, so that there is a whole store or none.
-///
-/// # Errors
-/// [`Error::Folder`].
-pub fn move_into_place(folder: &Path, store_dir: &Path) -> Result<(), Error> {
-    remove(store_dir)?;
-    let moved = || {
-        File::open(folder)?.sync_all()?;
-        fs::rename(folder, store_dir)?;
-        store_dir
-            .parent()
-            .map_or(Ok(()), |parent| File::open(parent)?.sync_all())
-    };
-    moved().map_err(failed("move a copy to", store_dir))
 }
 
 /// Removes a folder with all that is in it, if it is there.

@@ -55,6 +55,26 @@ pub enum Error {
         /// The folder.
         dir: PathBuf,
     },
+    /// There are blocks where a store was to be put.
+    #[error("there is an index with blocks up to {height} in {}: give an empty folder, or delete it first", dir.display())]
+    Occupied {
+        /// The folder.
+        dir: PathBuf,
+        /// Its newest block.
+        height: Height,
+    },
+    /// The files of a database are there, and the one that names them is not.
+    #[error(
+        "the store in {} is damaged: it has {found} and lacks rocksdb/CURRENT, as after a copy that was interrupted. Nothing \
+         in there was changed: copy it again from where it came; or delete it, then restore a snapshot or index again",
+        dir.display()
+    )]
+    Incomplete {
+        /// The folder.
+        dir: PathBuf,
+        /// One of the files, from there.
+        found: String,
+    },
     /// The store holds another index than the one wanted.
     #[error(
         "the store in {} holds {}, not {}: if only the module differs, --in-place (in a manifest \
@@ -168,6 +188,8 @@ impl Error {
             | Self::Missing { .. }
             | Self::Format { .. }
             | Self::Locked { .. }
+            | Self::Occupied { .. }
+            | Self::Incomplete { .. }
             | Self::OtherIndex { .. }
             | Self::InPlace { .. }
             | Self::Open { .. }

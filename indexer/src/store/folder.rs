@@ -20,6 +20,11 @@ use super::error::Error;
 const MARKER: &str = "shrewd-store";
 /// The folder of the database in it.
 const DATABASE: &str = "rocksdb";
+/// Names what belongs to the database; written after all that RocksDB writes to make one.
+const CURRENT: &str = "CURRENT";
+/// How names of files end that hold rows or blocks: ours, RocksDB's tables, its write-ahead logs. None of them is there
+/// before [`CURRENT`] is.
+const HOLD_DATA: [&str; 3] = ["rows", "sst", "log"];
 /// Made by the file system at the root of a fresh volume.
 const LOST_AND_FOUND: &str = "lost+found";
 /// A marker is one short line; of a longer file only the start is read, and shown.
@@ -87,7 +92,34 @@ impl Claim {
 
     /// Whether it holds a database of the format before.
     pub(super) fn is_of_before(&self) -> bool {
-        self.format != STORE_FORMAT && self.database.join("CURRENT").exists()
+        self.format != STORE_FORMAT && self.database.join(CURRENT).exists()
+    }
+
+    /// Whether its database is still to be made: there is nothing of it, or what is left by a process that died while it
+    /// made one.
+    ///
+    /// # Errors
+    /// [`Error::Incomplete`] if there are rows or blocks that nothing names any more: whoever made a database there would
+    /// take them for nobody's, and remove them.
+    pub(super) fn is_new(&self) -> Result<bool, Error> {
+        if self.database.join(CURRENT).exists() {
+            return Ok(false);
+        }
+        let found = match data_in(&self.database) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            found => found.map_err(|source| Error::Folder {
+                action: "read folder",
+                path: self.database.clone(),
+                source,
+            })?,
+        };
+        match found {
+            None => Ok(true),
+            Some(name) => Err(Error::Incomplete {
+                dir: self.dir.clone(),
+                found: format!("{DATABASE}/{name}"),
+            }),
+        }
     }
 
     /// Marks the folder as one of the present format.
@@ -108,6 +140,20 @@ impl Claim {
 /// Whether there is a store, of whatever format.
 pub(super) fn holds_store(dir: &Path) -> bool {
     dir.join(MARKER).is_file() && dir.join(DATABASE).is_dir()
+}
+
+/// The first file that holds rows or blocks, by its name.
+fn data_in(database: &Path) -> io::Result<Option<String>> {
+    let mut found = None;
+    for entry in fs::read_dir(database)? {
+        let name = entry?.file_name();
+        let extension = Path::new(&name).extension().and_then(|extension| extension.to_str());
+        if extension.is_some_and(|extension| HOLD_DATA.contains(&extension)) {
+            let name = name.to_string_lossy().into_owned();
+            found = Some(found.map_or(name.clone(), |first: String| first.min(name)));
+        }
+    }
+    Ok(found)
 }
 
 fn is_empty(dir: &Path) -> io::Result<bool> {

@@ -208,9 +208,6 @@ impl Lineage {
         };
         let Some(tip) = tip else {
             may_begin(wanted, terms)?;
-            if self.newest() != wanted && !terms.in_place {
-                return Err(Refusal::NotInPlace);
-            }
             return Ok(keep(Self::new(wanted.clone())));
         };
         if self.newest() == wanted {

@@ -46,9 +46,9 @@ impl Store {
         Self::open_on(dir, identity, Terms::default(), max_reorg_depth)
     }
 
-    /// Opens the store in a folder, or makes one if the folder is empty or missing. If another module was the last to
-    /// build what is there, this one continues it, or returns to where it had continued, as the terms allow. No more
-    /// than `max_reorg_depth` blocks are undone at once. A store of the format before is converted.
+    /// Opens the store in a folder, or makes one if the folder is empty or missing, or its store has no blocks. If another
+    /// module was the last to build what is there, this one continues it, or returns to where it had continued, as the
+    /// terms allow. No more than `max_reorg_depth` blocks are undone at once. A store of the format before is converted.
     ///
     /// # Errors
     /// [`Error::NotOurs`], [`Error::Locked`], [`Error::Format`], [`Error::OtherIndex`] and
@@ -78,13 +78,18 @@ impl Store {
     /// may be undone.
     ///
     /// # Errors
-    /// [`Error::Missing`] if there is none, else as [`Self::open`].
+    /// [`Error::Missing`] if there is none: none is made. Else as [`Self::open`].
     pub fn open_existing(dir: &Path) -> Result<Self, Error> {
         if !holds_store(dir) {
             return Err(Error::Missing { dir: dir.into() });
         }
-        let database = Database::open(dir, Claim::new(dir)?)?;
-        let lineage = origin::read(&database)?.ok_or_else(|| Error::Missing { dir: dir.into() })?;
+        let missing = || Error::Missing { dir: dir.into() };
+        let claim = Claim::new(dir)?;
+        if claim.is_new()? {
+            return Err(missing());
+        }
+        let database = Database::open(dir, claim)?;
+        let lineage = origin::read(&database)?.ok_or_else(missing)?;
         open_rows(database, lineage, u32::MAX, &Limits::default())
     }
 
@@ -113,6 +118,14 @@ fn open(dir: &Path, wanted: &Identity, terms: Terms, depth: u32, limits: &Limits
     let database = Database::open(dir, claim)?;
     point::reach("database made");
     let lineage = match origin::read(&database)? {
+        // What was only begun is nothing to continue: a start that failed may have been of another index.
+        Some(found) if *found.newest() != *wanted && read_tip(&database)?.is_none() => {
+            tracing::info!(
+                found = %found.newest().revision(), wanted = %wanted.revision(),
+                "the store has no blocks, and becomes one of the index that is wanted"
+            );
+            begin(&database, wanted, terms)?
+        }
         Some(found) => found,
         None => begin(&database, wanted, terms)?,
     };
@@ -152,7 +165,7 @@ fn open_rows(mut database: Database, lineage: Lineage, depth: u32, limits: &Limi
     Ok(Store::of(database, segments, head, depth))
 }
 
-/// Writes the identity into a new database.
+/// Writes the identity into a database without blocks.
 fn begin(database: &Database, wanted: &Identity, terms: Terms) -> Result<Lineage, Error> {
     if database.highest(BLOCKS, "block rows")?.is_some() {
         return Err(Error::Damaged {
@@ -178,7 +191,7 @@ fn refused(dir: &Path, lineage: &Lineage, wanted: &Identity, refusal: Refusal) -
 }
 
 /// Reads the tip, which must be the newest block row.
-fn read_tip(database: &Database) -> Result<Option<(Height, BlockRow)>, Error> {
+pub(super) fn read_tip(database: &Database) -> Result<Option<(Height, BlockRow)>, Error> {
     let tip = match database.get(META, TIP, "the tip")? {
         None => None,
         Some(bytes) => {

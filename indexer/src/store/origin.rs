@@ -78,10 +78,11 @@ pub(super) fn read(database: &Database) -> Result<Option<Lineage>, Error> {
     Ok(Some(lineage))
 }
 
-/// Writes the first module of a new database.
+/// Writes the first module of a database without blocks.
 pub(super) fn begin(database: &Database, lineage: &Lineage) -> Result<(), Error> {
     let mut batch = WriteBatch::default();
     batch.put_cf(database.family(META), IDENTITY, json(lineage.root()));
+    batch.delete_cf(database.family(META), LINEAGE);
     database.write(batch, Durability::EachBlock, "the identity")
 }
 

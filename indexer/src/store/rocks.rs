@@ -54,8 +54,12 @@ pub enum Durability {
 }
 
 impl Database {
-    /// Opens or makes the database of a folder.
+    /// Opens the database of a folder, or makes one where there is none.
+    ///
+    /// # Errors
+    /// [`Error::Incomplete`], [`Error::Open`].
     pub(super) fn open(dir: &Path, claim: Claim) -> Result<Self, Error> {
+        let is_new = claim.is_new()?;
         let cache = tuning::cache();
         // Families of an earlier format have to be opened too.
         let mut names = families_in(dir, &claim)?;
@@ -63,7 +67,7 @@ impl Database {
         let families = names
             .iter()
             .map(|name| ColumnFamilyDescriptor::new(name, tuning::family(name, &cache)));
-        let db = DB::open_cf_descriptors(&tuning::database(), &claim.database, families);
+        let db = DB::open_cf_descriptors(&tuning::database(is_new), &claim.database, families);
         Ok(Self {
             db: db.map_err(cannot_open(dir))?,
             claim,
@@ -74,7 +78,7 @@ impl Database {
     /// Opens the database of a folder so that nothing in there changes, with the families it has.
     pub(super) fn open_to_read(dir: &Path, claim: Claim) -> Result<Self, Error> {
         let names = families_in(dir, &claim)?;
-        let db = DB::open_cf_for_read_only(&tuning::database(), &claim.database, names, false);
+        let db = DB::open_cf_for_read_only(&tuning::database(false), &claim.database, names, false);
         Ok(Self {
             db: db.map_err(cannot_open(dir))?,
             claim,

@@ -120,6 +120,7 @@ impl Segments {
     }
 
     fn remove_others(&self, named: &[(u64, Place)]) -> Result<(), Error> {
+        let mut removed = 0;
         for entry in fs::read_dir(&self.folder).map_err(self.failed("read"))? {
             let path = entry.map_err(self.failed("read"))?.path();
             let is_ours = path.extension().is_some_and(|extension| extension == EXTENSION);
@@ -128,7 +129,11 @@ impl Segments {
                 number.is_some_and(|number: u64| named.binary_search_by_key(&number, |named| named.0).is_ok());
             if is_ours && !is_named {
                 fs::remove_file(&path).map_err(self.failed("remove a file of"))?;
+                removed += 1;
             }
+        }
+        if removed > 0 {
+            tracing::info!(removed, folder = %self.folder.display(), "removed files of rows that no block names");
         }
         Ok(())
     }

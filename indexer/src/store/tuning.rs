@@ -28,10 +28,10 @@ pub(super) fn cache() -> Cache {
     Cache::new_lru_cache_opts(&options)
 }
 
-/// Options of the database as a whole.
-pub(super) fn database() -> Options {
+/// Options of the database as a whole, which is made if it is new: else a file that is gone would make an empty one of it.
+pub(super) fn database(is_new: bool) -> Options {
     let mut options = Options::default();
-    options.create_if_missing(true);
+    options.create_if_missing(is_new);
     options.create_missing_column_families(true);
     options.set_max_open_files(OPEN_FILES);
     options.set_max_total_wal_size(LOG_BYTES);

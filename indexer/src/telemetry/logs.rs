@@ -30,6 +30,8 @@ pub fn init(format: LogFormat) -> Result<ProgressBar, Box<dyn std::error::Error 
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(terminal)
+        // It would say on standard error that standard error cannot be written, and panic.
+        .log_internal_errors(false)
         .with_writer(Aside(bar.clone()));
     match format {
         LogFormat::Text => lines.try_init()?,
@@ -43,19 +45,21 @@ pub fn init(format: LogFormat) -> Result<ProgressBar, Box<dyn std::error::Error 
     Ok(bar)
 }
 
-/// Writes lines to standard error while the bar is hidden.
+/// Writes lines to standard error while the bar is hidden. A line that cannot be written is lost: neither a full disk nor
+/// a collector that is gone stops an index.
 #[derive(Clone)]
 struct Aside(ProgressBar);
 
 impl Write for Aside {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         // One call is one whole line: tracing-subscriber formats into a buffer first.
-        self.0.suspend(|| io::stderr().lock().write_all(bytes))?;
+        let _ = self.0.suspend(|| io::stderr().lock().write_all(bytes));
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        io::stderr().flush()
+        let _ = io::stderr().flush();
+        Ok(())
     }
 }
 

@@ -173,6 +173,23 @@ fn meta_that_fails_is_no_meta() {
 }
 
 #[test]
+fn an_instance_can_be_tried_before_any_block() {
+    let tried = |start: &str| {
+        let module = stage::module(&format!(
+            r#"(func (export "_start")) (func $start {start}) (start $start)"#
+        ));
+        let deadline = std::time::Instant::now() + std::time::Duration::from_millis(500);
+        module.try_instance(deadline).map_err(|fault| fault.message)
+    };
+    assert_eq!(tried("nop"), Ok(()));
+    assert!(tried("unreachable").unwrap_err().contains("unreachable"));
+    assert_eq!(
+        tried("(loop $l (br $l))"),
+        Err("its start section did not end in time".into())
+    );
+}
+
+#[test]
 fn compiled_modules_outlive_the_process() {
     let dir = tempfile::tempdir().unwrap();
     let load = || {

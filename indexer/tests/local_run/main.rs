@@ -1,12 +1,14 @@
 //! A run that a person starts with flags: which network it is of, and what ends it.
 #![allow(clippy::unwrap_used)] // All of it is tests, though the lint sees that of the functions marked so only.
 
+mod logging;
 #[path = "../support/node.rs"]
 mod node;
 #[path = "../support/ports.rs"]
 mod ports;
 #[path = "../support/process.rs"]
 mod process;
+mod variables;
 
 use std::path::Path;
 

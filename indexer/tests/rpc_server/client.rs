@@ -127,6 +127,30 @@ async fn commands_report_that_there_is_no_connection() {
 }
 
 #[tokio::test]
+async fn no_password_of_an_address_is_repeated() {
+    let url = nobody().await;
+    let inside = url.replace("http://", "http://user:s3cret@");
+    let text = served(Router::new().fallback(async || "hello")).await;
+    for (address, shown) in [
+        (inside.clone(), url.clone()),
+        (format!("{url}/s3cret"), url.clone()),
+        (format!("{text}/?key=s3cret"), text),
+        ("user:s3cret@localhost".into(), "the address given".into()),
+    ] {
+        for error in [
+            refreshed(&address, 1).await.unwrap_err(),
+            status(&address, false).await.unwrap_err(),
+            viewed(&address, "echo").await.unwrap_err(),
+        ] {
+            assert!(
+                error.contains(&shown) && !error.contains("s3cret"),
+                "{address}: {error}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
 async fn commands_tell_an_indexer_from_something_else() {
     // Each port asked what the other one answers.
     let ops = ops().await.url;

@@ -160,10 +160,15 @@ async fn the_state_root_is_the_digest_at_the_height() {
 async fn heights_that_are_not_indexed_are_errors_where_a_block_is_asked_for() {
     let server = Server::new();
     for method in ["metashrew_getblockhash", "metashrew_stateroot"] {
-        for height in [json!(START - 1), json!(TIP + 1), json!(u64::MAX)] {
+        for (height, words) in [
+            (json!(0), "the first block of this index is 100"),
+            (json!(START - 1), "the first block of this index is 100"),
+            (json!(TIP + 1), "the last one is 103"),
+            (json!(u64::MAX), "the last one is 103"),
+        ] {
             let (code, message) = server.call(method, json!([height])).await.unwrap_err();
             assert!(
-                code == -32001 && message.contains("the last one is 103"),
+                code == -32001 && message.contains(words),
                 "{method} {height}: {message}"
             );
         }

@@ -121,5 +121,12 @@ async fn browsers_of_other_origins_may_call_only_when_configured() {
         allowed(Some("https://wallet.example")).await.as_deref(),
         Some("https://wallet.example")
     );
+    assert_eq!(
+        allowed(Some("https://other.example,https://wallet.example"))
+            .await
+            .as_deref(),
+        Some("https://wallet.example")
+    );
+    assert_eq!(allowed(Some("https://other.example,https://third.example")).await, None);
     assert!(router(&server, Some("a\nb")).is_err());
 }

@@ -48,7 +48,7 @@ async fn what_an_earlier_try_left_behind_is_in_nobodys_way() {
     let (_dir, source, url) = pod(20_000).await;
     let dir = tempdir().unwrap();
     // Killed while it received: part of a copy. Killed before it was moved: a whole one, here of other rows, and the
-    // store of before.
+    // store of before, without blocks.
     for left in ["part", "whole"] {
         let seed = dir.path().join("seed");
         if left == "part" {
@@ -56,6 +56,8 @@ async fn what_an_earlier_try_left_behind_is_in_nobodys_way() {
             fs::write(seed.join("rocksdb/000001.sst"), "half a file").unwrap();
         } else {
             drop(store(&seed, 10));
+            fs::remove_dir_all(dir.path().join("store")).unwrap();
+            drop(Store::open(&dir.path().join("store"), &identity(), 10).unwrap());
         }
         let (filling, _) = filling(dir.path(), &url);
         let filled = tokio::time::timeout(PATIENCE, filling.run(&CancellationToken::new())).await;

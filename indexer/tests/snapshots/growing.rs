@@ -13,7 +13,7 @@ use indexer::{
         restore::Check,
         verify,
     },
-    store::{Durability, Store},
+    store::{self, Durability, Store},
 };
 use tempfile::tempdir;
 
@@ -182,7 +182,10 @@ async fn two_revisions_share_a_prefix_and_neither_loses_anything_to_the_other() 
         restore(&wants).await.unwrap();
         wants.wanted.identity = Some(module("ef", 0));
         let refused = restore(&wants).await.unwrap_err();
-        assert!(matches!(refused, Error::Occupied { .. }), "{refused}");
+        assert!(
+            matches!(refused, Error::Store(store::Error::Occupied { .. })),
+            "{refused}"
+        );
     }
 }
 

@@ -2,6 +2,7 @@
 //! fail, and with what was tampered with.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)] // helpers of tests fail like tests
 
+mod beside;
 mod between;
 mod command_line;
 mod faults;

@@ -12,7 +12,7 @@ use indexer::{
         sha256::Sha256,
         verify,
     },
-    store::Store,
+    store::{self, Store},
 };
 use tempfile::{TempDir, tempdir};
 
@@ -242,7 +242,7 @@ async fn a_folder_in_which_something_is_keeps_it() {
         .await
         .unwrap_err();
     assert!(
-        matches!(error, Error::Occupied { height, .. } if height.0 == 2),
+        matches!(error, Error::Store(store::Error::Occupied { height, .. }) if height.0 == 2),
         "{error}"
     );
     assert!(dump(&other.store_dir()) == before, "it was changed");

@@ -1,11 +1,14 @@
 //! Which folders a store is opened in, and what is refused.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use crds::{Identity, pod::FaultClass};
 use indexer::{
     fault::Fault,
-    store::{Error, Store},
+    store::{Error, Store, Vacancy},
 };
 use tempfile::{TempDir, tempdir};
 
@@ -224,4 +227,81 @@ fn files_of_rows_that_are_nobodys_are_removed() {
     assert_eq!(open(dir.path(), 3, DEEP).tip(), chain.tip());
     assert!(other.exists() && strays.iter().all(|stray| !stray.exists()));
     assert_eq!(dump(dir.path()), before);
+}
+
+/// Names of files below a folder with their bytes.
+fn contents(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(contents(&path));
+        } else {
+            found.push((path.clone(), fs::read(path).unwrap()));
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn a_store_that_lacks_the_file_current_is_refused_and_keeps_what_it_has() {
+    let is_of = |name: &str, endings: &[&str]| endings.iter().any(|ending| name.ends_with(ending));
+    // The file alone; and what a copy leaves that was interrupted before it came to the rest.
+    for kept in [&[][..], &[".rows"], &[".sst"], &[".log"]] {
+        let (dir, _) = indexed();
+        let database = dir.path().join("rocksdb");
+        fs::write(database.join("000000000999.sst"), "a table").unwrap();
+        for entry in fs::read_dir(&database).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_str().unwrap();
+            if name == "CURRENT" || !kept.is_empty() && !is_of(name, kept) {
+                fs::remove_file(path).unwrap();
+            }
+        }
+        let before = contents(dir.path());
+        for error in [
+            refusal(dir.path(), &identity(3)),
+            patiently(|| Store::open_existing(dir.path())).unwrap_err(),
+            Vacancy::find(dir.path()).unwrap_err(),
+        ] {
+            assert!(matches!(error, Error::Incomplete { .. }), "{kept:?}: {error}");
+            let text = error.to_string();
+            for part in ["lacks rocksdb/CURRENT", "copy it again", "restore a snapshot"] {
+                assert!(text.contains(part), "{text}");
+            }
+        }
+        assert!(contents(dir.path()) == before, "{kept:?}: something was changed");
+    }
+}
+
+#[test]
+fn no_store_is_made_where_one_is_only_looked_at() {
+    let dir = tempdir().unwrap();
+    fs::write(dir.path().join("shrewd-store"), "").unwrap();
+    fs::create_dir(dir.path().join("rocksdb")).unwrap();
+    let error = patiently(|| Store::open_existing(dir.path())).unwrap_err();
+    assert!(matches!(error, Error::Missing { .. }), "{error}");
+    assert_eq!(fs::read_dir(dir.path().join("rocksdb")).unwrap().count(), 0);
+}
+
+#[test]
+fn a_store_without_blocks_becomes_the_index_that_is_wanted() {
+    let dir = tempdir().unwrap();
+    let undone = tempdir().unwrap();
+    let store = open(undone.path(), 3, DEEP);
+    commit(&store, Chain::new(3).extend(0, pairs([("k", "v")])));
+    store.unwind(None).unwrap();
+    drop(store);
+    for folder in [dir.path(), undone.path()] {
+        drop(open(folder, 3, DEEP));
+        let mut chain = Chain::new(0);
+        let store = open(folder, 0, DEEP);
+        assert_eq!((store.start().0, store.lineage().newest()), (0, &identity(0)));
+        commit(&store, chain.extend(0, pairs([("k", "v")])));
+        drop(store);
+        assert!(dump(folder) == chain.fresh_dump(), "another index");
+        let error = refusal(folder, &identity(3));
+        assert!(matches!(error, Error::OtherIndex { .. }), "{error}");
+    }
 }

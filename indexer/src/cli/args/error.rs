@@ -49,7 +49,10 @@ pub enum Error {
     #[error("--auth (or SHREWD_AUTH) must read USER:PASSWORD")]
     Auth,
     /// No URL.
-    #[error("--daemon-rpc-url must read http(s)://HOST[:PORT]")]
+    #[error(
+        "--daemon-rpc-url must read http(s)://HOST[:PORT], without path and query; credentials go into SHREWD_AUTH, \
+         --auth or --rpc-cookie-file, or before the host as USER:PASSWORD@, with %40 for @ and %2F for /"
+    )]
     Url,
     /// Two pairs of credentials.
     #[error(
@@ -59,6 +62,19 @@ pub enum Error {
     /// The manifest's values do not fit.
     #[error("{}", .0.iter().map(Problem::to_string).collect::<Vec<_>>().join("; "))]
     Spec(Vec<Problem>),
+    /// The file has other bytes than the manifest declares.
+    #[error(
+        "module file {} has sha256 {found}, but the manifest declares {declared}: give the file or the digest that \
+         belong together", .path.display()
+    )]
+    OtherModule {
+        /// The file.
+        path: PathBuf,
+        /// The digest it has.
+        found: String,
+        /// The digest it should have.
+        declared: String,
+    },
     /// The configuration's values do not fit.
     #[error("{}", .0.join("; "))]
     Values(Vec<String>),

@@ -13,9 +13,10 @@ use super::{
     credentials::Credentials,
     error::Error,
     folder,
-    reach::{reach_chain, reach_module},
+    reach::{check_digest, reach_chain, reach_module},
     run::{LocalFlags, RunFlags, ServerFlags, ViewLimitFlags},
     validate::problems,
+    variables,
 };
 use crate::cli::manifest;
 
@@ -34,7 +35,7 @@ pub struct Launch {
     /// The run was started by a person, not by the operator: what cannot heal ends the process instead of being waited
     /// for.
     pub one_shot: bool,
-    /// The network was not declared: that of the store counts, or that of the node if there is no store yet.
+    /// The network was not declared: that of the store counts, or that of the node if it has no blocks yet.
     /// `config.identity.network` is a placeholder until then.
     pub ask_network: bool,
 }
@@ -45,6 +46,15 @@ impl Launch {
     /// # Errors
     /// [`Error`].
     pub fn from_flags(flags: RunFlags) -> Result<Self, Error> {
+        Self::from_flags_among(flags, &|name| variables::is_set(name))
+    }
+
+    /// As [`Self::from_flags`], where these variables are set.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub fn from_flags_among(flags: RunFlags, is_set: &dyn Fn(&str) -> bool) -> Result<Self, Error> {
+        let of_variables = variables::notices(&flags, is_set);
         let RunFlags {
             config,
             manifest,
@@ -55,10 +65,13 @@ impl Launch {
             (Some(path), _) => Self::from_config(path)?,
             (None, Some(path)) => {
                 let indexer = manifest::read(&path)?;
-                Self::from_manifest(indexer, path.parent().unwrap_or(Path::new("")), local)?
+                let launch = Self::from_manifest(indexer, path.parent().unwrap_or(Path::new("")), local)?;
+                check_digest(&launch.config.module, &launch.config.identity.module_sha256)?;
+                launch
             }
             (None, None) => Self::from_local(local)?,
         };
+        launch.notices.extend(of_variables);
         if let Module::Oci { image, plain_http, .. } = &mut launch.config.module {
             *plain_http |= plain_http_registries.iter().any(|registry| registry.has(image));
         }

@@ -6,6 +6,7 @@ use crds::{
     BitcoindSpec, BlockFilesSpec, ChainSpec, ModuleSpec, Network,
     pod::{Module, Source},
 };
+use sha2::{Digest as _, Sha256};
 
 use super::{
     credentials::{Credentials, split_credentials},
@@ -46,6 +47,22 @@ pub(super) fn reach_module(
         image: oci.image.clone(),
         pull_secret: None,
         plain_http: false,
+    })
+}
+
+/// A file that a person named must be the declared one, if it is there: the run would find a copy of the declared one
+/// among its data, and the file would have no effect.
+pub(super) fn check_digest(module: &Module, declared: &str) -> Result<(), Error> {
+    let Module::Path { path } = module else { return Ok(()) };
+    let Ok(bytes) = std::fs::read(path) else { return Ok(()) };
+    let found = hex::encode(Sha256::digest(bytes));
+    if found == declared {
+        return Ok(());
+    }
+    Err(Error::OtherModule {
+        path: path.clone(),
+        found,
+        declared: declared.into(),
     })
 }
 

@@ -110,8 +110,8 @@ pub struct ServerFlags {
     /// Port of the ops server, always on 127.0.0.1 [default: 9090].
     #[arg(long)]
     pub ops_port: Option<u16>,
-    /// Origin that browsers may call from, or `*`.
-    #[arg(long, value_name = "ORIGIN")]
+    /// Origins that browsers may call from, with commas between them, or `*`.
+    #[arg(long, value_name = "ORIGIN[,ORIGIN]")]
     pub cors: Option<String>,
 }
 

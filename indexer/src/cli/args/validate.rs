@@ -7,7 +7,8 @@ use crds::{
     pod::{Config, Views},
 };
 
-use crate::snapshot::sha256::Sha256;
+use super::address::{is_base_url, shown_address};
+use crate::{serve::origins::Origins, snapshot::sha256::Sha256};
 
 /// As in the resource's schema, which the API server enforces and a local file bypasses.
 const MAX_CONCURRENT_VIEWS: u32 = 256;
@@ -73,10 +74,16 @@ impl Problems {
             "source.urls must have at least one url, unless there is source.blockFiles".into()
         });
         let seeds = config.seed.iter().flat_map(|seed| &seed.from);
-        let urls = source.urls.iter().map(|url| ("source.urls", url));
-        for (field, url) in urls.chain(seeds.map(|url| ("seed.from", url))) {
+        let urls = source
+            .urls
+            .iter()
+            .zip(1..)
+            .map(|(url, number)| ("source.urls", number, url));
+        let seeds = seeds.zip(1..).map(|(url, number)| ("seed.from", number, url));
+        for (field, number, url) in urls.chain(seeds) {
             self.must(is_base_url(url), || {
-                format!("{field}: {url:?} must read http(s)://HOST[:PORT], without credentials")
+                let shown = shown_address(url).map_or(String::new(), |address| format!(", {address},"));
+                format!("{field}: number {number}{shown} must read http(s)://HOST[:PORT], without credentials and path")
             });
         }
         self.must(config.seed.as_ref().is_none_or(|seed| !seed.from.is_empty()), || {
@@ -167,25 +174,10 @@ impl Problems {
                 format!("{field}: {address:?} must be ADDRESS:PORT of this machine")
             });
         }
-        if let Some(origin) = &config.cors_origin {
-            let sendable = axum::http::HeaderValue::from_str(origin).is_ok();
-            self.must(sendable, || {
-                format!("corsOrigin: {origin:?} cannot be sent as a header")
-            });
+        if let Some(Err(error)) = config.cors_origin.as_deref().map(Origins::parse) {
+            self.0.push(format!("corsOrigin (--cors): {error}"));
         }
     }
-}
-
-fn is_base_url(text: &str) -> bool {
-    reqwest::Url::parse(text).is_ok_and(|url| {
-        matches!(url.scheme(), "http" | "https")
-            && url.has_host()
-            && url.path() == "/"
-            && url.username().is_empty()
-            && url.password().is_none()
-            && url.query().is_none()
-            && url.fragment().is_none()
-    })
 }
 
 #[cfg(test)]

@@ -184,13 +184,9 @@ async fn of_block<I: Index>(
         At::Height(height) => height,
     };
     let found = on_thread(&context.index, move |index| index.block(height)).await?;
-    let block = found.ok_or_else(|| match context.indexed() {
-        Ok(tip) => error(
-            NOT_AVAILABLE,
-            format!("height {height} is not indexed; the last one is {}", tip.height),
-        ),
-        Err(nothing) => nothing,
-    })?;
+    let Some(block) = found else {
+        return Err(not_indexed(context, height).await);
+    };
     let at = ReadAt {
         height,
         hash: Some(block.hash),
@@ -199,6 +195,30 @@ async fn of_block<I: Index>(
         result: Outcome::Text(shown(block)),
         at: Some(at),
     })
+}
+
+/// Above the tip a height may come; below the first block it never does.
+async fn not_indexed<I: Index>(context: &Context<I>, height: Height) -> ErrorObjectOwned {
+    let tip = match context.indexed() {
+        Ok(tip) => tip.height,
+        Err(nothing) => return nothing,
+    };
+    if height > tip {
+        return error(
+            NOT_AVAILABLE,
+            format!("height {height} is not indexed; the last one is {tip}"),
+        );
+    }
+    match on_thread(&context.index, |index| index.sizes()).await {
+        Ok(sizes) => {
+            let first = (u64::from(tip.0) + 1).saturating_sub(sizes.blocks);
+            error(
+                NOT_AVAILABLE,
+                format!("height {height} is never indexed: the first block of this index is {first}"),
+            )
+        }
+        Err(unread) => unread,
+    }
 }
 
 async fn snapshot<I: Index>(context: &Context<I>) -> Result<Answer, ErrorObjectOwned> {

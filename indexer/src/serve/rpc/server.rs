@@ -9,7 +9,7 @@ use std::{
 use axum::{
     Router,
     extract::{ConnectInfo, Request, State},
-    http::{HeaderValue, Method as HttpMethod, header},
+    http::{Method as HttpMethod, header},
     response::Response,
     routing::get,
 };
@@ -29,17 +29,21 @@ use super::{
     reply::{BLOCK_HASH, HEIGHT, Reply},
     views::Views,
 };
-use crate::{guest::Budget, serve::client::Client, telemetry::metrics::Metrics};
+use crate::{
+    guest::Budget,
+    serve::{
+        client::Client,
+        origins::{NoOrigin, Origins},
+    },
+    telemetry::metrics::Metrics,
+};
 
 /// Why the server cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The configured origin is no header value.
-    #[error("cors origin {origin:?} cannot be sent as a header")]
-    CorsOrigin {
-        /// The origin.
-        origin: String,
-    },
+    /// The configured origins are none.
+    #[error("corsOrigin (--cors)")]
+    CorsOrigin(#[from] NoOrigin),
 }
 
 struct Server<I> {
@@ -89,7 +93,7 @@ pub fn router<I: Index>(index: Arc<I>, metrics: Arc<Metrics>, config: &Config) -
         .with_state(Arc::new(server));
     match &config.cors_origin {
         None => Ok(router),
-        Some(origin) => Ok(router.layer(cors(origin)?)),
+        Some(origins) => Ok(router.layer(cors(Origins::parse(origins)?))),
     }
 }
 
@@ -102,18 +106,16 @@ fn usage() -> String {
     )
 }
 
-fn cors(origin: &str) -> Result<CorsLayer, Error> {
-    let allowed = if origin == "*" {
-        AllowOrigin::any()
-    } else {
-        let value = HeaderValue::from_str(origin).map_err(|_| Error::CorsOrigin { origin: origin.into() })?;
-        AllowOrigin::exact(value)
+fn cors(origins: Origins) -> CorsLayer {
+    let allowed = match origins {
+        Origins::Any => AllowOrigin::any(),
+        Origins::Listed(listed) => AllowOrigin::list(listed),
     };
-    Ok(CorsLayer::new()
+    CorsLayer::new()
         .allow_origin(allowed)
         .allow_methods([HttpMethod::POST])
         .allow_headers([header::CONTENT_TYPE, MIN_HEIGHT])
-        .expose_headers([HEIGHT, BLOCK_HASH]))
+        .expose_headers([HEIGHT, BLOCK_HASH])
 }
 
 async fn handle<I: Index>(State(server): State<Arc<Server<I>>>, request: Request) -> Response {

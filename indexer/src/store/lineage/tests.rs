@@ -61,7 +61,7 @@ fn who_may_go_on_with_a_store_and_what_must_be_undone_for_it() {
     // Found, tip (0: empty), oldest block that can be undone, wanted, on which terms: what follows.
     let cases = [
         ("a", 0, 0, 'a', strict, "a"),
-        ("a", 0, 0, 'b', strict, "NotInPlace"),
+        ("a", 0, 0, 'b', strict, "b"),
         ("a", 0, 0, 'b', in_place, "b"),
         ("a", 0, 0, 'b', at(5), "b"),
         ("a", 0, 0, 'b', at(6), "Empty"),
