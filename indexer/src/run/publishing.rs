@@ -147,11 +147,12 @@ impl Task {
         }
         // In this order: the tip is that of the request, or a later one.
         let asked = self.requests.waiting();
-        // The one that is known may have been removed since; whoever asks for one wants it to be there.
-        if !self.has_asked || asked.is_some() {
+        let tip = self.store.tip().map(|tip| tip.at);
+        // The one that is known may have been removed since; whoever asks for one wants it to be there. Without a block
+        // the request waits, and the storage is not asked each second.
+        if !self.has_asked || (asked.is_some() && tip.is_some()) {
             self.ask().await?;
         }
-        let tip = self.store.tip().map(|tip| tip.at);
         match tip {
             Some(tip) if self.schedule.is_due(tip, self.last, asked.is_some()) => return self.publish(asked).await,
             // There is one of this very block.
